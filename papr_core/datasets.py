@@ -1,0 +1,216 @@
+"""Labelled images in a folder or a tar file, one folder a class: what `train` and `evaluate` read.
+
+The layout is the plain one, `<class>/<image>`, alone or inside one top folder; deeper files belong to the first
+folder of their path. Everything that is not an image by its suffix (word lists, boxes, read-mes) is skipped.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import random
+import shutil
+import tarfile
+import tempfile
+import weakref
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from papr_core.errors import InvalidInput, UnreadableImage
+from papr_core.images import read_image
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from papr_core.labels import Labels
+
+__all__ = ["Dataset", "match_classes", "open_dataset"]
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
+_GZIP = b"\x1f\x8b"
+
+
+class Dataset:
+    """Images with class folders, read one by one; made by `open_dataset`.
+
+    samples: (key, class folder) of each image, sorted; a key is the image's path below the top folder.
+    classes: the class folders, sorted; class_indices: for each image the position of its class in them.
+    transform: applied by `dataset[i]`, which gives (transform(image), class index), as torch's and timm's loaders ask.
+
+    Safe in the workers of a DataLoader, forked or spawned, and in threads: a tar file is read by position, and each
+    process opens it for itself.
+    """
+
+    def __init__(self, path: Path, samples: Sequence[tuple[str, str]], places: Sequence, archive: _Archive | None):
+        self.path = path
+        self.samples = tuple(samples)
+        self.classes = tuple(sorted({folder for _, folder in samples}))
+        index = {folder: i for i, folder in enumerate(self.classes)}
+        self.class_indices = tuple(index[folder] for _, folder in samples)
+        self.transform: Callable[[Image.Image], Any] | None = None
+        self._places = tuple(places)  # a file's path, or (offset, size) in the archive
+        self._archive = archive
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __repr__(self) -> str:
+        return f"Dataset({str(self.path)!r}: {len(self)} images, {len(self.classes)} classes)"
+
+    def read(self, i: int) -> Image.Image:
+        """Image i as RGB, turned as its EXIF data say. Raises UnreadableImage, which names the image."""
+        place = self._places[i]
+        try:
+            return read_image(self._archive.read(*place) if self._archive else place)
+        except UnreadableImage as error:
+            raise UnreadableImage(f"{self.samples[i][0]} in {self.path.name}: {error}") from error
+
+    def __getitem__(self, i: int) -> tuple[Any, int]:
+        image = self.read(i)
+        return (self.transform(image) if self.transform else image), self.class_indices[i]
+
+
+def open_dataset(path: str | os.PathLike, *, limit: int | None = None, seed: int = 0) -> Dataset:
+    """The labelled images in a folder, a .tar or a .tar.gz file (which is unpacked once, into the temporary folder).
+
+    limit: at most so many images, spread over the classes as evenly as they allow; the choice depends on `seed` and
+    on the names alone, and a smaller limit is part of a larger one.
+
+    Raises InvalidInput: no such path, not a tar file, damaged, no class folders, no images, limit below 1.
+    """
+    path = Path(path)
+    if limit is not None and limit < 1:
+        raise InvalidInput(f"The limit is {limit}; it must be at least 1 image.")
+    if not path.exists():
+        raise InvalidInput(f"There is no data at {path}; give a folder of class folders, or a .tar or .tar.gz of one.")
+    archive = None if path.is_dir() else _Archive(path)
+    found = dict(archive.images() if archive else _images_below(path))
+    if not found:
+        suffixes = " ".join(sorted(suffix[1:] for suffix in SUFFIXES))
+        raise InvalidInput(f"{path} holds no images (by suffix: {suffixes}).")
+    samples = _with_classes(found)
+    if not samples:
+        raise InvalidInput(f"{path} holds images but no class folders; put the images of each class into its own folder.")
+    if limit is not None:
+        samples = _balanced(samples, limit, seed)
+    return Dataset(path, [(key, folder) for key, folder, _ in samples], [found[name] for *_, name in samples], archive)
+
+
+def _images_below(folder: Path) -> Iterable[tuple[str, str]]:
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for file in files:
+            if _is_image(file):
+                place = os.path.join(parent, file)
+                yield Path(os.path.relpath(place, folder)).as_posix(), place
+
+
+def _is_image(name: str) -> bool:
+    name = name.rsplit("/", 1)[-1]
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
+
+
+def _with_classes(names: Iterable[str]) -> list[tuple[str, str, str]]:
+    """(key, class folder, name) of each image that lies in a class folder, sorted by key; one top folder is entered."""
+    parts = {name: [part for part in name.split("/") if part not in ("", ".")] for name in names}
+    inside = {name: split for name, split in parts.items() if len(split) > 1}
+    if len({split[0] for split in inside.values()}) == 1 and any(len(split) > 2 for split in inside.values()):
+        inside = {name: split[1:] for name, split in inside.items() if len(split) > 2}
+    return sorted(("/".join(split), split[0], name) for name, split in inside.items())
+
+
+def _balanced(samples: list[tuple[str, str, str]], limit: int, seed: int) -> list[tuple[str, str, str]]:
+    """The first `limit` of a round robin: every class's first pick, every class's second pick, ..., back in order."""
+    draw = random.Random(seed)
+    by_class = defaultdict(list)
+    for sample in samples:
+        by_class[sample[1]].append(sample)
+    rounds = []
+    for members in by_class.values():
+        draw.shuffle(members)
+        rounds += [(turn, draw.random(), sample) for turn, sample in enumerate(members)]
+    return sorted(sample for *_, sample in sorted(rounds)[:limit])
+
+
+class _Archive:
+    """A tar file read by position. A gzipped one is unpacked to a temporary tar, which goes when this object goes."""
+
+    def __init__(self, path: Path):
+        self._path, self._name = path, path
+        self._files: dict[int, io.BufferedReader] = {}  # process -> open file: forked workers share no position
+        try:
+            with open(path, "rb") as file:
+                if file.read(2) == _GZIP:
+                    self._path = self._unpacked(path)
+        except OSError as error:
+            raise InvalidInput(f"{path} cannot be read: {error.strerror or error}.") from error
+
+    def _unpacked(self, path: Path) -> Path:
+        handle, name = tempfile.mkstemp(prefix="papr-", suffix=".tar")
+        weakref.finalize(self, _remove, name, os.getpid())
+        try:
+            with os.fdopen(handle, "wb") as plain, gzip.open(path) as packed:
+                shutil.copyfileobj(packed, plain, 1 << 20)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise InvalidInput(f"{path} is damaged or cut off; fetch it again.") from error
+        return Path(name)
+
+    def images(self) -> Iterable[tuple[str, tuple[int, int]]]:
+        """(name, (offset, size)) of each image file, in the order of the archive."""
+        try:
+            with tarfile.open(self._path, "r:") as tar:
+                for member in tar:
+                    if member.isreg() and not member.issparse() and _is_image(member.name):
+                        yield member.name, (member.offset_data, member.size)
+                tar.fileobj.seek(tar.offset)  # tarfile stops without a word at a header that it cannot read
+                if any(tar.fileobj.read(tarfile.BLOCKSIZE)):
+                    raise tarfile.ReadError("a header is damaged")
+        except (tarfile.TarError, EOFError) as error:
+            raise InvalidInput(f"{self._name} is not a whole tar file ({error}); fetch or pack it again.") from error
+
+    def read(self, offset: int, size: int) -> bytes:
+        file = self._files.get(os.getpid())
+        if file is None:
+            file = self._files[os.getpid()] = open(self._path, "rb", buffering=0)
+        return os.pread(file.fileno(), size, offset)
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_files": {}}
+
+
+def _remove(name: str, owner: int) -> None:
+    if os.getpid() == owner:  # a forked worker that ends leaves the file to the process that made it
+        Path(name).unlink(missing_ok=True)
+
+
+def match_classes(classes: Sequence[str], labels: Labels) -> tuple[int, ...]:
+    """For each class folder the index of its class in `labels`: by wnid, or by any of the class's words.
+
+    Words match whole and without regard to case, `_` and `-` counting as spaces. Several folders may be one class.
+
+    Raises InvalidInput naming the folders that match no class, or more than one.
+    """
+    meanings = defaultdict(set)
+    for index, name in enumerate(labels.names):
+        for word in (name, *name.split(",")):
+            meanings[_plain(word)].add(index)
+    for index, wnid in enumerate(labels.synsets or ()):
+        meanings[_plain(wnid)] = {index}
+    found = [meanings.get(_plain(folder), set()) for folder in classes]
+    for count, what in ((0, "match no class"), (2, "match more than one class")):
+        wrong = [folder for folder, indices in zip(classes, found) if min(len(indices), 2) == count]
+        if wrong:
+            named = ", ".join(wrong[:5]) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
+            raise InvalidInput(
+                f"{len(wrong)} of {len(classes)} class folders {what} of {labels.name} ({named}); "
+                "name each folder by its wnid, such as n01443537, or by the class's words."
+            )
+    return tuple(next(iter(indices)) for indices in found)
+
+
+def _plain(words: str) -> str:
+    return " ".join(words.replace("_", " ").replace("-", " ").casefold().split())
