@@ -1,7 +1,7 @@
 """Labelled images in a folder or a tar file, one folder a class: what `train` and `evaluate` read.
 
-The layout is the plain one, `<class>/<image>`, alone or inside one top folder; deeper files belong to the first
-folder of their path. Everything that is not an image by its suffix (word lists, boxes, read-mes) is skipped.
+The layout is the plain one, `<class>/<image>`, alone or inside one top folder; deeper files belong to the
+first folder of their path. Everything that is not an image by its suffix (word lists, boxes) is skipped.
 """
 
 from __future__ import annotations
@@ -39,13 +39,16 @@ class Dataset:
 
     samples: (key, class folder) of each image, sorted; a key is the image's path below the top folder.
     classes: the class folders, sorted; class_indices: for each image the position of its class in them.
-    transform: applied by `dataset[i]`, which gives (transform(image), class index), as torch's and timm's loaders ask.
+    transform: applied by `dataset[i]`, which gives (transform(image), class index), as torch's and timm's
+    loaders ask.
 
-    Safe in the workers of a DataLoader, forked or spawned, and in threads: a tar file is read by position, and each
-    process opens it for itself.
+    Safe in the workers of a DataLoader, forked or spawned, and in threads: a tar file is read by position,
+    and each process opens it for itself.
     """
 
-    def __init__(self, path: Path, samples: Sequence[tuple[str, str]], places: Sequence, archive: _Archive | None):
+    def __init__(
+        self, path: Path, samples: Sequence[tuple[str, str]], places: Sequence, archive: _Archive | None
+    ):
         self.path = path
         self.samples = tuple(samples)
         self.classes = tuple(sorted({folder for _, folder in samples}))
@@ -75,10 +78,10 @@ class Dataset:
 
 
 def open_dataset(path: str | os.PathLike, *, limit: int | None = None, seed: int = 0) -> Dataset:
-    """The labelled images in a folder, a .tar or a .tar.gz file (which is unpacked once, into the temporary folder).
+    """The labelled images in a folder, a .tar or a .tar.gz (unpacked once, into the temporary folder).
 
-    limit: at most so many images, spread over the classes as evenly as they allow; the choice depends on `seed` and
-    on the names alone, and a smaller limit is part of a larger one.
+    limit: at most so many images, spread over the classes as evenly as they allow; the choice depends on
+    `seed` and on the names alone, and a smaller limit is part of a larger one.
 
     Raises InvalidInput: no such path, not a tar file, damaged, no class folders, no images, limit below 1.
     """
@@ -86,7 +89,9 @@ def open_dataset(path: str | os.PathLike, *, limit: int | None = None, seed: int
     if limit is not None and limit < 1:
         raise InvalidInput(f"The limit is {limit}; it must be at least 1 image.")
     if not path.exists():
-        raise InvalidInput(f"There is no data at {path}; give a folder of class folders, or a .tar or .tar.gz of one.")
+        raise InvalidInput(
+            f"There is no data at {path}; give a folder of class folders, or a .tar or .tar.gz of one."
+        )
     archive = None if path.is_dir() else _Archive(path)
     found = dict(archive.images() if archive else _images_below(path))
     if not found:
@@ -94,10 +99,14 @@ def open_dataset(path: str | os.PathLike, *, limit: int | None = None, seed: int
         raise InvalidInput(f"{path} holds no images (by suffix: {suffixes}).")
     samples = _with_classes(found)
     if not samples:
-        raise InvalidInput(f"{path} holds images but no class folders; put the images of each class into its own folder.")
+        raise InvalidInput(
+            f"{path} holds images but no class folders; put the images of each class into its own folder."
+        )
     if limit is not None:
         samples = _balanced(samples, limit, seed)
-    return Dataset(path, [(key, folder) for key, folder, _ in samples], [found[name] for *_, name in samples], archive)
+    return Dataset(
+        path, [(key, folder) for key, folder, _ in samples], [found[name] for *_, name in samples], archive
+    )
 
 
 def _images_below(folder: Path) -> Iterable[tuple[str, str]]:
@@ -115,7 +124,7 @@ def _is_image(name: str) -> bool:
 
 
 def _with_classes(names: Iterable[str]) -> list[tuple[str, str, str]]:
-    """(key, class folder, name) of each image that lies in a class folder, sorted by key; one top folder is entered."""
+    """(key, class folder, name) of each image in a class folder, sorted; one top folder is entered."""
     parts = {name: [part for part in name.split("/") if part not in ("", ".")] for name in names}
     inside = {name: split for name, split in parts.items() if len(split) > 1}
     if len({split[0] for split in inside.values()}) == 1 and any(len(split) > 2 for split in inside.values()):
@@ -124,7 +133,7 @@ def _with_classes(names: Iterable[str]) -> list[tuple[str, str, str]]:
 
 
 def _balanced(samples: list[tuple[str, str, str]], limit: int, seed: int) -> list[tuple[str, str, str]]:
-    """The first `limit` of a round robin: every class's first pick, every class's second pick, ..., back in order."""
+    """The first `limit` of a round robin: each class's first pick, each one's second, ..., back in order."""
     draw = random.Random(seed)
     by_class = defaultdict(list)
     for sample in samples:
@@ -137,11 +146,13 @@ def _balanced(samples: list[tuple[str, str, str]], limit: int, seed: int) -> lis
 
 
 class _Archive:
-    """A tar file read by position. A gzipped one is unpacked to a temporary tar, which goes when this object goes."""
+    """A tar file read by position. A gzipped one is unpacked to a temporary tar, which goes with this object."""
 
     def __init__(self, path: Path):
         self._path, self._name = path, path
-        self._files: dict[int, io.BufferedReader] = {}  # process -> open file: forked workers share no position
+        self._files: dict[
+            int, io.BufferedReader
+        ] = {}  # process -> open file: forked workers share no position
         try:
             with open(path, "rb") as file:
                 if file.read(2) == _GZIP:
@@ -170,12 +181,14 @@ class _Archive:
                 if any(tar.fileobj.read(tarfile.BLOCKSIZE)):
                     raise tarfile.ReadError("a header is damaged")
         except (tarfile.TarError, EOFError) as error:
-            raise InvalidInput(f"{self._name} is not a whole tar file ({error}); fetch or pack it again.") from error
+            raise InvalidInput(
+                f"{self._name} is not a whole tar file ({error}); fetch or pack it again."
+            ) from error
 
     def read(self, offset: int, size: int) -> bytes:
         file = self._files.get(os.getpid())
         if file is None:
-            file = self._files[os.getpid()] = open(self._path, "rb", buffering=0)
+            file = self._files[os.getpid()] = open(self._path, "rb", buffering=0)  # noqa: SIM115
         return os.pread(file.fileno(), size, offset)
 
     def __getstate__(self) -> dict:
@@ -190,7 +203,8 @@ def _remove(name: str, owner: int) -> None:
 def match_classes(classes: Sequence[str], labels: Labels) -> tuple[int, ...]:
     """For each class folder the index of its class in `labels`: by wnid, or by any of the class's words.
 
-    Words match whole and without regard to case, `_` and `-` counting as spaces. Several folders may be one class.
+    Words match whole and without regard to case, `_` and `-` counting as spaces. Several folders may be one
+    class.
 
     Raises InvalidInput naming the folders that match no class, or more than one.
     """

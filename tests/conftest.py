@@ -1,0 +1,50 @@
+"""What all tests share: no network, and the real pair where a folder of weights is at hand."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+ROOT = Path(__file__).resolve().parent.parent
+REAL_WEIGHTS = Path(os.environ.pop("PAPR_WEIGHTS", "") or ROOT.parent / "shared" / "weights")
+REAL_PROPOSAL = "mobilenetv2_100.tf_in1k"
+REAL_BACKBONE = "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """Names and addresses outside this machine are refused; local servers (the page, gloo) are reached."""
+    connect, lookup = socket.socket.connect, socket.getaddrinfo
+    local = {"localhost", "127.0.0.1", "::1", "0.0.0.0", "", None, socket.gethostname()}
+
+    def guarded_lookup(host, *args, **kwargs):
+        name = host.decode() if isinstance(host, bytes) else host
+        if name not in local:
+            raise OSError(f"tests have no network, and something asked for {name}")
+        return lookup(host, *args, **kwargs)
+
+    def guarded_connect(self, address):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in local:
+            raise OSError(f"tests have no network, and something asked for {address[0]}")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket, "getaddrinfo", guarded_lookup)
+    monkeypatch.setattr(socket.socket, "connect", guarded_connect)
+
+
+@pytest.fixture(scope="session")
+def real_weights() -> Path:
+    """The folder of the real pair (PAPR_WEIGHTS, or ../shared/weights); without it a test is skipped."""
+    for name in (REAL_PROPOSAL, REAL_BACKBONE):
+        if not (REAL_WEIGHTS / f"{name}.safetensors").exists():
+            pytest.skip(
+                f"the real pair is not at {REAL_WEIGHTS}; set PAPR_WEIGHTS to the folder that holds it"
+            )
+    return REAL_WEIGHTS
