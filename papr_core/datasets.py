@@ -119,8 +119,8 @@ def _images_below(folder: Path) -> Iterable[tuple[str, str]]:
 
 
 def _is_image(name: str) -> bool:
-    name = name.rsplit("/", 1)[-1]
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
+    hidden = any(part.startswith(".") and part != "." for part in name.split("/"))
+    return not hidden and os.path.splitext(name)[1].lower() in SUFFIXES
 
 
 def _with_classes(names: Iterable[str]) -> list[tuple[str, str, str]]:
@@ -146,7 +146,7 @@ def _balanced(samples: list[tuple[str, str, str]], limit: int, seed: int) -> lis
 
 
 class _Archive:
-    """A tar file read by position. A gzipped one is unpacked to a temporary tar, which goes with this object."""
+    """A tar file read by position. A gzipped one becomes a temporary tar, which goes with this object."""
 
     def __init__(self, path: Path):
         self._path, self._name = path, path
