@@ -210,7 +210,7 @@ def match_classes(classes: Sequence[str], labels: Labels) -> tuple[int, ...]:
     """
     meanings = defaultdict(set)
     for index, name in enumerate(labels.names):
-        for word in (name, *name.split(",")):
+        for word in (name, name.removeprefix("class "), *name.split(",")):  # "class 7": a model without names
             meanings[_plain(word)].add(index)
     for index, wnid in enumerate(labels.synsets or ()):
         meanings[_plain(wnid)] = {index}
