@@ -1,0 +1,80 @@
+"""PaPr: a small ConvNet shows a large vision model where to look; the rest of the picture is dropped.
+
+PaPr: Training-Free One-Step Patch Pruning with Lightweight ConvNets for Faster Inference, ECCV 2024,
+https://arxiv.org/abs/2403.16020. Written from the paper.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Public name -> the module it lives in. Imported when first asked for, so the package itself costs nothing.
+_PUBLIC = {
+    "BACKBONES": "catalog",
+    "Comparison": "compare",
+    "InvalidInput": "errors",
+    "Labels": "labels",
+    "METHODS": "methods",
+    "PROPOSALS": "catalog",
+    "PaprError": "errors",
+    "Proposal": "proposals",
+    "Stopped": "errors",
+    "TokenBackbone": "backbones",
+    "UnknownClass": "errors",
+    "UnknownModel": "errors",
+    "UnreadableImage": "errors",
+    "UnsupportedModel": "errors",
+    "WeightsUnavailable": "errors",
+    "configure": "weights",
+    "load_backbone": "backbones",
+    "load_proposal": "proposals",
+    "min_max": "significance",
+    "num_kept": "selection",
+    "patch_significance": "significance",
+    "read_image": "images",
+    "select_patches": "selection",
+    "top_patches": "selection",
+}
+
+__all__ = [
+    "BACKBONES",
+    "METHODS",
+    "PROPOSALS",
+    "Comparison",
+    "InvalidInput",
+    "Labels",
+    "PaprError",
+    "Proposal",
+    "Stopped",
+    "TokenBackbone",
+    "UnknownClass",
+    "UnknownModel",
+    "UnreadableImage",
+    "UnsupportedModel",
+    "WeightsUnavailable",
+    "compare",
+    "configure",
+    "load_backbone",
+    "load_proposal",
+    "min_max",
+    "num_kept",
+    "patch_significance",
+    "read_image",
+    "select_patches",
+    "top_patches",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "compare":  # the module is callable: papr_core.compare(image) and papr_core.compare.open_scene
+        return importlib.import_module("papr_core.compare")
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'papr_core' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"papr_core.{_PUBLIC[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,59 @@
+"""The exceptions of this package.
+
+    PaprError
+    |-- InvalidInput (also a ValueError)     something the caller can correct
+    |   |-- UnreadableImage                  not an image, truncated, too large
+    |   |-- UnknownModel                     no model of this name
+    |   |-- UnsupportedModel                 a model that cannot play the part asked of it
+    |   `-- UnknownClass                     no class of this name, or more than one
+    |-- WeightsUnavailable                   weights that cannot be had, or must not be used
+    `-- Stopped                              the user's stop arrived
+
+Each message is one sentence that says what is wrong and what to do.
+"""
+
+__all__ = [
+    "InvalidInput",
+    "PaprError",
+    "Stopped",
+    "UnknownClass",
+    "UnknownModel",
+    "UnreadableImage",
+    "UnsupportedModel",
+    "WeightsUnavailable",
+]
+
+
+class PaprError(Exception):
+    """Any error of this package that a person should read as a sentence, without a traceback."""
+
+
+class InvalidInput(PaprError, ValueError):
+    """A value that the caller can correct."""
+
+
+class UnreadableImage(InvalidInput):
+    """A picture that cannot be read, or is larger than is allowed."""
+
+
+class UnknownModel(InvalidInput):
+    """A model name that neither the catalogue, the own folder nor timm knows."""
+
+
+class UnsupportedModel(InvalidInput):
+    """A model that exists but cannot be a proposal, or cannot be pruned."""
+
+
+class UnknownClass(InvalidInput):
+    """A class that a model's labels do not hold, or a query that fits several."""
+
+
+class WeightsUnavailable(PaprError):
+    """Weights that are not on this machine, cannot be downloaded, are damaged, or would run code."""
+
+
+class Stopped(PaprError):
+    """Work that ended because the user asked for it."""
+
+    def __init__(self, message: str = "Stopped on request.") -> None:
+        super().__init__(message)

@@ -1,0 +1,259 @@
+"""Reading pictures defensively, and bringing them to a model's size and scale.
+
+The limits are checked before a picture is decoded. Cropping follows timm's evaluation transform pixel by pixel.
+"""
+
+import io
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from papr_core.errors import InvalidInput, UnreadableImage
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["FITS", "View", "fit_image", "image_tensor", "read_image"]
+
+FITS = ("crop", "pad", "squash")
+
+# Formats whose readers stay inside Pillow (EPS, for one, would start another program).
+_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "AVIF", "BMP", "DIB", "TIFF", "PPM", "TGA", "ICO", "JPEG2000", "HEIF")
+
+
+def read_image(
+    source: "bytes | str | os.PathLike | Image.Image | np.ndarray",
+    *,
+    max_bytes: int = 50_000_000,
+    max_pixels: int = 100_000_000,
+) -> "Image.Image":
+    """A picture from a file's bytes, a path, a PIL image or an array (H, W[, 1, 3 or 4]), as RGB, turned upright.
+
+    Of an animation the first frame; transparency lies over white; 16-bit grey keeps its upper eight bits.
+
+    Raises:
+        UnreadableImage: in one sentence, what is wrong with it; sizes are checked before anything is decoded.
+    """
+    from PIL import Image
+
+    if isinstance(source, np.ndarray):
+        source = _from_array(source)
+    if isinstance(source, Image.Image):
+        _check_pixels(source, max_pixels)
+        return _decode(source)
+    data = _bytes_of(source, max_bytes)
+    if not data:
+        raise UnreadableImage("The file is empty: it has zero bytes.")
+    try:
+        image = Image.open(io.BytesIO(data), formats=_known_formats())
+    except Image.DecompressionBombError:
+        raise UnreadableImage(_too_many_pixels(max_pixels)) from None
+    except Exception:  # Pillow's readers raise a dozen kinds
+        raise UnreadableImage(_not_an_image(data)) from None
+    with image:
+        _check_pixels(image, max_pixels)
+        return _decode(image)
+
+
+def fit_image(
+    image: "Image.Image",
+    size: Sequence[int],
+    *,
+    fit: str = "crop",
+    crop_pct: float = 1.0,
+    interpolation: str = "bicubic",
+) -> "Image.Image":
+    """A picture of exactly `size` (height, width).
+
+    crop: resized so that the centre `crop_pct` of it fills the size, then centre-cropped (timm's rule for
+    evaluation); pad: all of it, with grey around; squash: all of it, each side stretched on its own.
+
+    Raises:
+        InvalidInput: an unknown `fit`.
+    """
+    from PIL import Image
+
+    if fit not in FITS:
+        raise InvalidInput(f"A picture can be fitted by {', '.join(FITS)}, not by {fit!r}.")
+    height, width = size
+    resample = Image.Resampling[interpolation.upper()] if interpolation != "random" else Image.Resampling.BICUBIC
+    if fit == "squash":
+        return image.resize((width, height), resample)
+    if fit == "pad":
+        ratio = min(width / image.width, height / image.height)
+        inner = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
+        canvas = Image.new("RGB", (width, height), (128, 128, 128))
+        canvas.paste(image.resize(inner, resample), ((width - inner[0]) // 2, (height - inner[1]) // 2))
+        return canvas
+    return _crop(image, height, width, crop_pct, resample)
+
+
+def image_tensor(image: "Image.Image") -> Tensor:
+    """An RGB picture as (1, 3, H, W), float32, 0 to 1."""
+    array = np.array(image.convert("RGB"), dtype=np.uint8)  # (H, W, 3), a copy
+    return torch.from_numpy(array).permute(2, 0, 1).unsqueeze(0).float().div_(255)
+
+
+@dataclass(frozen=True)
+class View:
+    """How one model wants its pictures: size, crop, interpolation, mean and standard deviation."""
+
+    size: tuple[int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    crop_pct: float = 1.0
+    interpolation: str = "bicubic"
+
+    @classmethod
+    def of(cls, config: dict, size: Sequence[int]) -> "View":
+        """From a timm `pretrained_cfg` and the size (height, width) that the model really has."""
+        return cls(
+            size=(int(size[0]), int(size[1])),
+            mean=tuple(config["mean"]),
+            std=tuple(config["std"]),
+            crop_pct=float(config.get("crop_pct") or 1.0),
+            interpolation=config.get("interpolation") or "bicubic",
+        )
+
+    def fit(self, image: "Image.Image", fit: str = "crop") -> "Image.Image":
+        """The model's own crop of a picture."""
+        return fit_image(image, self.size, fit=fit, crop_pct=self.crop_pct, interpolation=self.interpolation)
+
+    def tensor(self, crop: "Image.Image", size: Sequence[int] | None = None) -> Tensor:
+        """A crop resized to the model's size (or another) and normalised: (1, 3, h, w)."""
+        height, width = size or self.size
+        if crop.size != (width, height):
+            crop = fit_image(crop, (height, width), fit="squash", interpolation=self.interpolation)
+        return self.normalise(image_tensor(crop))
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Pictures (B, 3, H, W) in 0..1, brought to the model's mean and standard deviation."""
+        mean, std = (images.new_tensor(values).view(1, -1, 1, 1) for values in (self.mean, self.std))
+        return (images - mean) / std
+
+
+def _crop(image: "Image.Image", height: int, width: int, crop_pct: float, resample: int) -> "Image.Image":
+    scaled = (math.floor(height / crop_pct), math.floor(width / crop_pct))
+    if scaled[0] == scaled[1]:  # torchvision's Resize of the shorter side
+        short, long = sorted(image.size)
+        stretched = int(scaled[0] * long / short)
+        full = (scaled[0], stretched) if image.width <= image.height else (stretched, scaled[0])
+    else:  # timm's ResizeKeepRatio: the side that is relatively shorter meets its target
+        ratio = min(image.height / scaled[0], image.width / scaled[1])
+        full = (round(image.width / ratio), round(image.height / ratio))
+    if full[0] * full[1] > 64 * 1024 * 1024:  # a thread of a picture: never stretch what the crop throws away
+        ratio = min(image.height / scaled[0], image.width / scaled[1])
+        across, down = width * ratio, height * ratio
+        left, top = (image.width - across) / 2, (image.height - down) / 2
+        return image.resize((width, height), resample, box=(left, top, left + across, top + down))
+    left, top = int(round((full[0] - width) / 2.0)), int(round((full[1] - height) / 2.0))
+    return image.resize(full, resample).crop((left, top, left + width, top + height))
+
+
+def _bytes_of(source: object, max_bytes: int) -> bytes:
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        data, size = bytes(source), len(source)
+    elif isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        try:
+            size = path.stat().st_size
+            data = path.read_bytes() if size <= max_bytes and path.is_file() else b""
+        except OSError as error:
+            raise UnreadableImage(f"{path.name} cannot be opened: {error.strerror or error}.") from None
+        if not path.is_file():
+            raise UnreadableImage(f"{path.name} is not a file.")
+    else:
+        raise UnreadableImage(f"An image is a file, its bytes or an array, not {type(source).__name__}.")
+    if size > max_bytes:
+        limit = f"{max_bytes / 1e6:.0f} MB"
+        raise UnreadableImage(f"The file has {size / 1e6:.0f} MB; at most {limit} are read, so save it smaller.")
+    return data
+
+
+def _known_formats() -> list[str]:
+    from PIL import Image
+
+    Image.init()
+    return [name for name in _FORMATS if name in Image.OPEN]
+
+
+def _check_pixels(image: "Image.Image", max_pixels: int) -> None:
+    if image.width * image.height > max_pixels:
+        raise UnreadableImage(_too_many_pixels(max_pixels, image.size))
+    if not image.width or not image.height:
+        raise UnreadableImage("The image has no pixels.")
+
+
+def _too_many_pixels(max_pixels: int, size: tuple[int, int] | None = None) -> str:
+    what = f"The image has {size[0]} x {size[1]} pixels" if size else "The image has far too many pixels"
+    return f"{what}; at most {max_pixels / 1e6:.0f} megapixels are read, so save it smaller."
+
+
+def _not_an_image(data: bytes) -> str:
+    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"):
+        return "HEIC pictures cannot be read here: save it as JPEG, PNG or AVIF."
+    return "The file is not an image that can be read here (JPEG, PNG, GIF, WebP, AVIF, TIFF, BMP and kin)."
+
+
+def _from_array(array: np.ndarray) -> "Image.Image":
+    from PIL import Image
+
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.size == 0 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
+        raise UnreadableImage(f"An image array is (H, W), (H, W, 3) or (H, W, 4), not {array.shape}.")
+    if array.dtype == np.uint16:
+        array = (array >> 8).astype(np.uint8)
+    elif array.dtype.kind == "f" and np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1:
+        array = np.round(array * 255).astype(np.uint8)
+    if array.dtype != np.uint8:
+        raise UnreadableImage(f"An image array holds uint8, uint16 or floats from 0 to 1, not {array.dtype}.")
+    return Image.fromarray(np.ascontiguousarray(array))
+
+
+def _decode(image: "Image.Image") -> "Image.Image":
+    from PIL import ImageOps
+
+    try:
+        image.load()
+    except Exception as error:  # truncated data shows itself in many ways
+        reason = str(error).strip().rstrip(".") or type(error).__name__
+        raise UnreadableImage(f"The image is damaged or cut off ({reason}).") from None
+    try:
+        image = ImageOps.exif_transpose(image)
+    except Exception:  # a broken EXIF block is no reason to refuse the picture
+        pass
+    try:
+        return _to_rgb(image)
+    except Exception as error:
+        raise UnreadableImage(f"An image in mode {image.mode} cannot be shown as RGB ({error}).") from None
+
+
+def _to_rgb(image: "Image.Image") -> "Image.Image":
+    from PIL import Image
+
+    if image.mode == "RGB":
+        return image.copy()
+    if image.mode[:2] == "I;" or image.mode in ("I", "F"):
+        return Image.fromarray(_to_bytes(np.asarray(image))).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        over = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", over.size, (255, 255, 255, 255)), over).convert("RGB")
+    return image.convert("RGB")
+
+
+def _to_bytes(values: np.ndarray) -> np.ndarray:
+    """16-bit and wider grey to eight bits: by the range of the type that the values fill, else by their own."""
+    values = np.nan_to_num(values.astype(np.float64))
+    low, high = values.min(), values.max()
+    if low >= 0 and high <= 65535:
+        top = 1.0 if high <= 1 and values.dtype.kind == "f" and (values % 1).any() else 255.0 if high <= 255 else 65535.0
+        return np.round(values / top * 255).astype(np.uint8)
+    return np.round((values - low) / (high - low) * 255).astype(np.uint8)

@@ -1,0 +1,65 @@
+"""From a patch significance map to the patches that are kept.
+
+PaPr, https://arxiv.org/abs/2403.16020, Eq. 3. Written from the paper; the count is the one that gives the
+costs the paper prints, k = floor(z (N + P)), with N patches and P prefix tokens.
+"""
+
+import math
+from numbers import Real
+
+import torch
+from torch import Tensor
+
+from papr_core.errors import InvalidInput
+
+__all__ = ["num_kept", "select_patches", "top_patches"]
+
+
+def select_patches(significance: Tensor, keep_ratio: float, *, num_prefix_tokens: int = 0) -> Tensor:
+    """The patches that stay at a keep ratio: (B, *grid) to indices (B, k), int64, ascending.
+
+    Indices count patches only, row by row (prefix tokens always stay and are not counted).
+
+    Raises:
+        InvalidInput: a keep ratio outside (0, 1], or a map with NaN or infinity.
+    """
+    if significance.ndim < 2:
+        raise InvalidInput(f"A significance map has a batch first, (B, H, W), not {tuple(significance.shape)}.")
+    num_patches = math.prod(significance.shape[1:])
+    return top_patches(significance, num_kept(num_patches, keep_ratio, num_prefix_tokens))
+
+
+def num_kept(num_patches: int, keep_ratio: float, num_prefix_tokens: int = 0) -> int:
+    """How many of N patches stay: floor(z (N + P) + 1e-6), at least 1, at most N; a ratio of 1 keeps all.
+
+    Raises:
+        InvalidInput: a keep ratio that is not a number in (0, 1], or no patches at all.
+    """
+    if num_patches < 1 or num_prefix_tokens < 0:
+        raise InvalidInput(f"There is nothing to select from {num_patches} patches.")
+    if isinstance(keep_ratio, Tensor) and keep_ratio.numel() == 1:
+        keep_ratio = keep_ratio.item()
+    if isinstance(keep_ratio, bool) or not isinstance(keep_ratio, Real) or not 0 < keep_ratio <= 1:
+        raise InvalidInput(f"The keep ratio must be above 0 and at most 1, not {keep_ratio!r}.")
+    if keep_ratio == 1:
+        return num_patches
+    return max(1, min(num_patches, math.floor(keep_ratio * (num_patches + num_prefix_tokens) + 1e-6)))
+
+
+def top_patches(significance: Tensor, k: int) -> Tensor:
+    """The k most significant patches of each map: (B, *grid) to (B, k), int64, ascending.
+
+    Of equal values the lower index wins (a stable sort), so results repeat.
+
+    Raises:
+        InvalidInput: k outside 1..N, or a map with NaN or infinity.
+    """
+    if significance.ndim < 2:
+        raise InvalidInput(f"A significance map has a batch first, (B, H, W), not {tuple(significance.shape)}.")
+    scores = significance.flatten(1)  # (B, N)
+    if not 1 <= k <= scores.shape[1]:
+        raise InvalidInput(f"Of {scores.shape[1]} patches, 1 to {scores.shape[1]} can be kept, not {k}.")
+    if not torch.isfinite(scores).all():
+        raise InvalidInput("The significance map holds NaN or infinity, so it cannot be ranked.")
+    ranked = scores.argsort(dim=1, descending=True, stable=True)
+    return ranked[:, :k].sort(dim=1).values

@@ -1,0 +1,65 @@
+"""From a ConvNet's last feature map to a patch significance map.
+
+PaPr: Training-Free One-Step Patch Pruning with Lightweight ConvNets, https://arxiv.org/abs/2403.16020,
+Eq. 2 (the mean over channels) and the upsampling U that follows it. Written from the paper.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from papr_core.errors import InvalidInput
+
+__all__ = ["min_max", "patch_significance"]
+
+
+def patch_significance(features: Tensor, grid: Sequence[int], *, align_corners: bool = True) -> Tensor:
+    """How much each patch matters: the mean over channels, resized to the patch grid.
+
+    Images: features (B, K, h, w) and a grid (H, W) give (B, H, W), bicubic. Clips: features (B, K, t, h, w)
+    and a grid (T, H, W) give (B, T, H, W), trilinear. With a two-number grid a three-dimensional input, with
+    a three-number grid a four-dimensional one, is a map that is already there: it is only resized.
+
+    Nothing is normalised: the order is what counts. `align_corners` is True as in the authors' experiments
+    (their printed pseudo code leaves PyTorch's False). Halves are computed in float32.
+
+    Raises:
+        InvalidInput: a grid that is not two or three positive numbers, or features that do not fit it.
+    """
+    grid = _checked_grid(grid)
+    dims = len(grid)
+    if features.ndim not in (dims + 1, dims + 2):
+        raise InvalidInput(
+            f"A grid of {dims} numbers needs features of {dims + 2} dimensions (batch, channels, ...) or a map of"
+            f" {dims + 1} (batch, ...), but the shape is {tuple(features.shape)}."
+        )
+    if 0 in features.shape:
+        raise InvalidInput(f"Features of shape {tuple(features.shape)} are empty, so they rank nothing.")
+    if features.dtype not in (torch.float32, torch.float64):
+        features = features.float()
+    coarse = features.mean(dim=1) if features.ndim == dims + 2 else features  # (B, h, w) or (B, t, h, w)
+    if tuple(coarse.shape[1:]) == grid:
+        return coarse
+    mode = "bicubic" if dims == 2 else "trilinear"
+    return F.interpolate(coarse.unsqueeze(1), size=grid, mode=mode, align_corners=align_corners).squeeze(1)
+
+
+def min_max(significance: Tensor) -> Tensor:
+    """Each map of a batch (B, ...) stretched to 0..1, for the eye only; a constant map becomes 0."""
+    low = significance.flatten(1).amin(dim=1).view(-1, *[1] * (significance.ndim - 1))
+    high = significance.flatten(1).amax(dim=1).view(-1, *[1] * (significance.ndim - 1))
+    span = high - low
+    return (significance - low) / torch.where(span > 0, span, torch.ones_like(span))
+
+
+def _checked_grid(grid: Sequence[int]) -> tuple[int, ...]:
+    try:
+        numbers = tuple(int(side) for side in grid)
+        whole = all(number == side for number, side in zip(numbers, grid))
+    except (TypeError, ValueError):
+        raise InvalidInput(f"A patch grid is two or three whole numbers, not {grid!r}.") from None
+    if len(numbers) not in (2, 3) or not whole or min(numbers) < 1:
+        raise InvalidInput(f"A patch grid is two or three whole numbers from 1 up, not {tuple(grid)!r}.")
+    return numbers
