@@ -52,6 +52,7 @@ __all__ = [
     "answers",
     "coarse_counts",
     "compare",
+    "comparison",
     "curve_counts",
     "explain_refusal",
     "method_result",
@@ -726,6 +727,46 @@ def compare(
     for key, probabilities in answers(scene, maps.values(), ordered):
         found[key] = probabilities
         tell("Confidence", ordered.index(key[2]) if key[2] in ordered else len(ordered), len(ordered))
+    return comparison(
+        scene,
+        maps,
+        found,
+        keep_ratio,
+        papr=papr,
+        name=name,
+        settings={
+            "methods": list(maps),
+            "target": target,
+            "explain": explain,
+            "patches": None if patches is None else list(checked_patches(patches, scene.num_patches)),
+            "fit": fit,
+            "seed": seed,
+            "curve": bool(curve),
+        },
+    )
+
+
+def comparison(
+    scene: Scene,
+    maps: Mapping[str, MethodMap],
+    found: Found,
+    keep_ratio: float,
+    *,
+    papr: MethodMap,
+    name: str = "image",
+    settings: Mapping[str, Any] = types.MappingProxyType({}),
+) -> Comparison:
+    """A Comparison of what was computed in steps: `open_scene`, `scene_map`, `answers`.
+
+    found holds what the maps keep at the ratio, and may hold the full curve: a curve that is not whole is left
+    out. settings: what a manifest says of how it was asked; the keep ratio and the device are added.
+    """
+    proposal, backbone = scene.proposal, scene.backbone
+    count, steps = backbone.num_kept(keep_ratio), curve_counts(scene.num_patches)
+
+    def whole(one: MethodMap) -> bool:
+        return all((one.name, draw, step) in found for draw in range(len(one.coarse)) for step in steps)
+
     matched = _matched(backbone.labels, proposal.labels, scene.target.index)
     return Comparison(
         image=name,
@@ -741,20 +782,11 @@ def compare(
         proposal_confidence=None if matched is None else float(scene.proposal_probabilities[matched]),
         proposal_top=top_classes(scene.proposal_probabilities, proposal.labels),
         methods=tuple(
-            method_result(scene, one, found, count, papr=papr, curve=steps or None) for one in maps.values()
+            method_result(scene, one, found, count, papr=papr, curve=steps if whole(one) else None)
+            for one in maps.values()
         ),
-        maps=maps,
-        settings={
-            "keep_ratio": float(keep_ratio),
-            "methods": list(maps),
-            "target": target,
-            "explain": explain,
-            "patches": None if patches is None else list(checked_patches(patches, scene.num_patches)),
-            "fit": fit,
-            "seed": seed,
-            "curve": bool(curve),
-            "device": str(scene.features.device),
-        },
+        maps=dict(maps),
+        settings={"keep_ratio": float(keep_ratio), **settings, "device": str(scene.features.device)},
         notes=scene_notes(scene, maps.values()),
     )
 
