@@ -1,8 +1,10 @@
 """Reading pictures defensively, and bringing them to a model's size and scale.
 
-The limits are checked before a picture is decoded. Cropping follows timm's evaluation transform pixel by pixel.
+The limits are checked before a picture is decoded. Cropping follows timm's evaluation transform pixel by
+pixel.
 """
 
+import contextlib
 import io
 import math
 import os
@@ -25,7 +27,9 @@ __all__ = ["FITS", "View", "fit_image", "image_tensor", "read_image"]
 FITS = ("crop", "pad", "squash")
 
 # Formats whose readers stay inside Pillow (EPS, for one, would start another program).
-_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "AVIF", "BMP", "DIB", "TIFF", "PPM", "TGA", "ICO", "JPEG2000", "HEIF")
+_FORMATS = "JPEG MPO PNG GIF WEBP AVIF BMP DIB TIFF PPM ICO JPEG2000 HEIF".split()
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_PADDING = (128, 128, 128)
 
 
 def read_image(
@@ -45,21 +49,9 @@ def read_image(
 
     if isinstance(source, np.ndarray):
         source = _from_array(source)
-    if isinstance(source, Image.Image):
-        _check_pixels(source, max_pixels)
-        return _decode(source)
-    data = _bytes_of(source, max_bytes)
-    if not data:
-        raise UnreadableImage("The file is empty: it has zero bytes.")
-    try:
-        image = Image.open(io.BytesIO(data), formats=_known_formats())
-    except Image.DecompressionBombError:
-        raise UnreadableImage(_too_many_pixels(max_pixels)) from None
-    except Exception:  # Pillow's readers raise a dozen kinds
-        raise UnreadableImage(_not_an_image(data)) from None
-    with image:
-        _check_pixels(image, max_pixels)
-        return _decode(image)
+    image = source if isinstance(source, Image.Image) else _open(_bytes_of(source, max_bytes), max_pixels)
+    _check_pixels(image, max_pixels)
+    return _decode(image)
 
 
 def fit_image(
@@ -83,13 +75,13 @@ def fit_image(
     if fit not in FITS:
         raise InvalidInput(f"A picture can be fitted by {', '.join(FITS)}, not by {fit!r}.")
     height, width = size
-    resample = Image.Resampling[interpolation.upper()] if interpolation != "random" else Image.Resampling.BICUBIC
+    resample = getattr(Image.Resampling, interpolation.upper(), Image.Resampling.BICUBIC)
     if fit == "squash":
         return image.resize((width, height), resample)
     if fit == "pad":
         ratio = min(width / image.width, height / image.height)
         inner = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
-        canvas = Image.new("RGB", (width, height), (128, 128, 128))
+        canvas = Image.new("RGB", (width, height), _PADDING)
         canvas.paste(image.resize(inner, resample), ((width - inner[0]) // 2, (height - inner[1]) // 2))
         return canvas
     return _crop(image, height, width, crop_pct, resample)
@@ -159,47 +151,99 @@ def _crop(image: "Image.Image", height: int, width: int, crop_pct: float, resamp
 
 def _bytes_of(source: object, max_bytes: int) -> bytes:
     if isinstance(source, (bytes, bytearray, memoryview)):
-        data, size = bytes(source), len(source)
-    elif isinstance(source, (str, os.PathLike)):
-        path = Path(source)
-        try:
-            size = path.stat().st_size
-            data = path.read_bytes() if size <= max_bytes and path.is_file() else b""
-        except OSError as error:
-            raise UnreadableImage(f"{path.name} cannot be opened: {error.strerror or error}.") from None
-        if not path.is_file():
-            raise UnreadableImage(f"{path.name} is not a file.")
-    else:
+        data = bytes(source)
+        _check_bytes(len(data), max_bytes)
+        return data
+    if not isinstance(source, (str, os.PathLike)):
         raise UnreadableImage(f"An image is a file, its bytes or an array, not {type(source).__name__}.")
+    path = Path(source)
+    try:
+        if not path.is_file():
+            raise UnreadableImage(f"There is no file {path.name!r}.")
+        _check_bytes(path.stat().st_size, max_bytes)
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        if isinstance(error, UnreadableImage):
+            raise
+        raise UnreadableImage(f"The file {path.name!r} cannot be opened ({error}).") from error
+
+
+def _check_bytes(size: int, max_bytes: int) -> None:
+    if size == 0:
+        raise UnreadableImage("The file is empty: it has zero bytes.")
     if size > max_bytes:
-        limit = f"{max_bytes / 1e6:.0f} MB"
-        raise UnreadableImage(f"The file has {size / 1e6:.0f} MB; at most {limit} are read, so save it smaller.")
-    return data
+        raise UnreadableImage(
+            f"The file has {size / 1e6:.1f} MB, but at most {max_bytes / 1e6:.0f} MB are read: save it smaller."
+        )
 
 
-def _known_formats() -> list[str]:
+def _open(data: bytes, max_pixels: int) -> "Image.Image":
     from PIL import Image
 
     Image.init()
-    return [name for name in _FORMATS if name in Image.OPEN]
+    formats = [name for name in _FORMATS if name in Image.OPEN]
+    try:
+        return Image.open(io.BytesIO(data), formats=formats)
+    except Image.DecompressionBombError as error:
+        raise UnreadableImage(
+            f"The image is far over {max_pixels / 1e6:.0f} megapixels: save it smaller."
+        ) from error
+    except Exception as error:  # Pillow's readers raise a dozen kinds
+        if data[4:8] == b"ftyp" and data[8:12] in _HEIC:
+            raise UnreadableImage("HEIC pictures cannot be read here: save it as JPEG or PNG.") from error
+        raise UnreadableImage(
+            "The file is not an image that can be read here (JPEG, PNG, GIF, WebP, AVIF, TIFF, BMP and kin)."
+        ) from error
 
 
 def _check_pixels(image: "Image.Image", max_pixels: int) -> None:
     if image.width * image.height > max_pixels:
-        raise UnreadableImage(_too_many_pixels(max_pixels, image.size))
+        raise UnreadableImage(
+            f"The image has {image.width} x {image.height} pixels, but at most {max_pixels / 1e6:.0f} megapixels"
+            " are read: save it smaller."
+        )
     if not image.width or not image.height:
         raise UnreadableImage("The image has no pixels.")
 
 
-def _too_many_pixels(max_pixels: int, size: tuple[int, int] | None = None) -> str:
-    what = f"The image has {size[0]} x {size[1]} pixels" if size else "The image has far too many pixels"
-    return f"{what}; at most {max_pixels / 1e6:.0f} megapixels are read, so save it smaller."
+def _decode(image: "Image.Image") -> "Image.Image":
+    """The first frame, upright, as RGB."""
+    from PIL import ImageOps
+
+    try:
+        image.load()
+    except Exception as error:  # broken data shows itself in a dozen ways
+        reason = str(error).strip().rstrip(".") or type(error).__name__
+        raise UnreadableImage(f"The image is damaged or cut off ({reason}).") from error
+    with contextlib.suppress(Exception):  # a broken EXIF block is no reason to refuse the picture
+        image = ImageOps.exif_transpose(image)
+    try:
+        return _rgb(image)
+    except Exception as error:
+        raise UnreadableImage(
+            f"An image of mode {image.mode} cannot be shown in colours ({error})."
+        ) from error
 
 
-def _not_an_image(data: bytes) -> str:
-    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"):
-        return "HEIC pictures cannot be read here: save it as JPEG, PNG or AVIF."
-    return "The file is not an image that can be read here (JPEG, PNG, GIF, WebP, AVIF, TIFF, BMP and kin)."
+def _rgb(image: "Image.Image") -> "Image.Image":
+    from PIL import Image
+
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        return Image.fromarray(_eight_bits(np.asarray(image), image.mode)).convert("RGB")
+    if image.has_transparency_data:
+        over = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB")
+    return image.convert("RGB")  # a copy, of RGB too
+
+
+def _eight_bits(values: np.ndarray, mode: str) -> np.ndarray:
+    """Grey of more than eight bits, scaled from the range it is written in; from its own where that is none."""
+    values = np.nan_to_num(values.astype(np.float64))
+    low, high = values.min(), values.max()
+    full = next((top for top in ((1.0, 255.0, 65535.0) if mode == "F" else (65535.0,)) if high <= top), None)
+    if low < 0 or full is None:
+        values, full = values - low, max(high - low, 1e-12)
+    return np.round(values / full * 255).astype(np.uint8)
 
 
 def _from_array(array: np.ndarray) -> "Image.Image":
@@ -210,50 +254,9 @@ def _from_array(array: np.ndarray) -> "Image.Image":
     if array.size == 0 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
         raise UnreadableImage(f"An image array is (H, W), (H, W, 3) or (H, W, 4), not {array.shape}.")
     if array.dtype == np.uint16:
-        array = (array >> 8).astype(np.uint8)
-    elif array.dtype.kind == "f" and np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1:
+        array = np.round(array / 257).astype(np.uint8)
+    elif array.dtype.kind == "f" and array.min() >= 0 and array.max() <= 1:  # NaN is neither
         array = np.round(array * 255).astype(np.uint8)
     if array.dtype != np.uint8:
-        raise UnreadableImage(f"An image array holds uint8, uint16 or floats from 0 to 1, not {array.dtype}.")
+        raise UnreadableImage("An image array holds uint8, uint16, or floats from 0 to 1.")
     return Image.fromarray(np.ascontiguousarray(array))
-
-
-def _decode(image: "Image.Image") -> "Image.Image":
-    from PIL import ImageOps
-
-    try:
-        image.load()
-    except Exception as error:  # truncated data shows itself in many ways
-        reason = str(error).strip().rstrip(".") or type(error).__name__
-        raise UnreadableImage(f"The image is damaged or cut off ({reason}).") from None
-    try:
-        image = ImageOps.exif_transpose(image)
-    except Exception:  # a broken EXIF block is no reason to refuse the picture
-        pass
-    try:
-        return _to_rgb(image)
-    except Exception as error:
-        raise UnreadableImage(f"An image in mode {image.mode} cannot be shown as RGB ({error}).") from None
-
-
-def _to_rgb(image: "Image.Image") -> "Image.Image":
-    from PIL import Image
-
-    if image.mode == "RGB":
-        return image.copy()
-    if image.mode[:2] == "I;" or image.mode in ("I", "F"):
-        return Image.fromarray(_to_bytes(np.asarray(image))).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        over = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", over.size, (255, 255, 255, 255)), over).convert("RGB")
-    return image.convert("RGB")
-
-
-def _to_bytes(values: np.ndarray) -> np.ndarray:
-    """16-bit and wider grey to eight bits: by the range of the type that the values fill, else by their own."""
-    values = np.nan_to_num(values.astype(np.float64))
-    low, high = values.min(), values.max()
-    if low >= 0 and high <= 65535:
-        top = 1.0 if high <= 1 and values.dtype.kind == "f" and (values % 1).any() else 255.0 if high <= 255 else 65535.0
-        return np.round(values / top * 255).astype(np.uint8)
-    return np.round((values - low) / (high - low) * 255).astype(np.uint8)

@@ -39,7 +39,7 @@ class Labels:
         return self.names[index]
 
     def find(self, query: str | int) -> int:
-        """The index of a class, given as index, name, one of its synonyms, WordNet id or unique part of a name.
+        """The index of a class, from an index, a name, a synonym, a WordNet id or the unique part of a name.
 
         Raises:
             UnknownClass: nothing fits, or several classes do; the message names the nearest.
@@ -48,7 +48,9 @@ class Labels:
         if re.fullmatch(r"-?\d+", text):
             index = int(text)
             if not 0 <= index < len(self):
-                raise UnknownClass(f"Class {index} does not exist: {self.name} counts from 0 to {len(self) - 1}.")
+                raise UnknownClass(
+                    f"Class {index} does not exist: {self.name} counts from 0 to {len(self) - 1}."
+                )
             return index
         wanted = text.casefold()
         if self.synsets is not None and wanted in self.synsets:
@@ -58,7 +60,9 @@ class Labels:
                 return fits[0]
             if fits:
                 some = ", ".join(f"{i} ({self.names[i]})" for i in fits[:5])
-                raise UnknownClass(f"{text!r} fits {len(fits)} classes of {self.name}; give an index: {some}.")
+                raise UnknownClass(
+                    f"{text!r} fits {len(fits)} classes of {self.name}; give an index: {some}."
+                )
         near = difflib.get_close_matches(wanted, self._words(), n=3, cutoff=0.5)
         hint = f"; the nearest are {', '.join(near)}" if near else ""
         raise UnknownClass(f"{self.name} has no class {text!r}{hint}.")
@@ -98,8 +102,9 @@ def numbers(num_classes: int) -> Labels:
 def from_config(config: dict, num_classes: int) -> Labels:
     """The labels that a configuration in the form of timm's hub config.json carries.
 
-    `label_names` (names, or WordNet ids beside `label_descriptions`), our own `label_synsets` and `label_set`.
-    Without names a model with as many classes as a subset of ImageNet has that subset's, any other gets numbers.
+    `label_names` (names, or WordNet ids beside `label_descriptions`), our own `label_synsets` and
+    `label_set`. Without names a model with as many classes as a subset of ImageNet has that subset's, any
+    other gets numbers.
 
     Raises:
         InvalidInput: names that are not one text a class.
@@ -126,9 +131,10 @@ def from_config(config: dict, num_classes: int) -> Labels:
 
 
 def match(source: Labels, to: Labels) -> tuple[int | None, ...]:
-    """For each class of `source` its index in `to`, or None: by WordNet id where both have them, else by name.
+    """For each class of `source` its index in `to`, or None: by WordNet id if both have them, else by name.
 
-    By name the whole text counts first, then the first synonym; a name that stands for two classes matches none.
+    By name the whole text counts first, then the first synonym; a name that stands for two classes matches
+    none.
     """
     if source.synsets is not None and to.synsets is not None:
         where = {synset: i for i, synset in enumerate(to.synsets)}

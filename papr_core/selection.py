@@ -24,7 +24,9 @@ def select_patches(significance: Tensor, keep_ratio: float, *, num_prefix_tokens
         InvalidInput: a keep ratio outside (0, 1], or a map with NaN or infinity.
     """
     if significance.ndim < 2:
-        raise InvalidInput(f"A significance map has a batch first, (B, H, W), not {tuple(significance.shape)}.")
+        raise InvalidInput(
+            f"A significance map has a batch first, (B, H, W), not {tuple(significance.shape)}."
+        )
     num_patches = math.prod(significance.shape[1:])
     return top_patches(significance, num_kept(num_patches, keep_ratio, num_prefix_tokens))
 
@@ -55,7 +57,9 @@ def top_patches(significance: Tensor, k: int) -> Tensor:
         InvalidInput: k outside 1..N, or a map with NaN or infinity.
     """
     if significance.ndim < 2:
-        raise InvalidInput(f"A significance map has a batch first, (B, H, W), not {tuple(significance.shape)}.")
+        raise InvalidInput(
+            f"A significance map has a batch first, (B, H, W), not {tuple(significance.shape)}."
+        )
     scores = significance.flatten(1)  # (B, N)
     if not 1 <= k <= scores.shape[1]:
         raise InvalidInput(f"Of {scores.shape[1]} patches, 1 to {scores.shape[1]} can be kept, not {k}.")

@@ -1,8 +1,9 @@
 """Where weights come from: embedded, the user's own folder, the hub's cache, download; in this order.
 
-A model of the own folder is NAME.safetensors (or a .pth that needs nothing but tensors) beside NAME.json, in the
-form of timm's hub config.json: `architecture`, `model_args`, `pretrained_cfg`, `num_classes`, `label_names`.
-What timm publishes is found, converted and loaded by timm's own functions. Nothing in a file is ever run.
+A model of the own folder is NAME.safetensors (or a .pth that holds nothing but tensors) beside NAME.json, in
+the form of timm's hub config.json: `architecture`, `model_args`, `pretrained_cfg`, `num_classes`,
+`label_names`. Whatever timm publishes is found, converted and loaded by timm's own functions. Nothing in a
+file is ever run.
 """
 
 import hashlib
@@ -19,9 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from papr_core.errors import InvalidInput, PaprError, Stopped, UnknownModel, WeightsUnavailable
+from papr_core.errors import InvalidInput, PaprError, UnknownModel, UnsupportedModel, WeightsUnavailable
 
 __all__ = [
+    "Progress",
     "Source",
     "configure",
     "create",
@@ -29,16 +31,19 @@ __all__ = [
     "is_own",
     "load_state",
     "locate",
+    "megabytes",
     "own_kind",
     "own_models",
     "read_config",
     "sha256",
+    "skeleton",
+    "timm_name",
 ]
 
 Progress = Callable[[int, int], None]
 
 _HERE = Path(__file__).resolve().parent
-_ASSETS = (_HERE.parent / "assets", _HERE / "assets")
+_ASSETS = _HERE.parent / "assets"
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 
 
@@ -55,8 +60,8 @@ _settings = _Settings()
 class Source:
     """Where the weights of a model are.
 
-    kind: "embedded", "local", "cached" or "download"; path: the file, None before a download;
-    config: in the form of timm's hub config.json; megabytes: of the file, or what a download will fetch about.
+    kind: "embedded", "local", "cached" or "download"; path and megabytes: of the file, None before a
+    download; config: in the form of timm's hub config.json.
     """
 
     name: str
@@ -67,7 +72,7 @@ class Source:
 
 
 def configure(*, weights_dir: str | os.PathLike | None = None, downloads: bool | None = None) -> None:
-    """Set the user's own folder (before, `PAPR_WEIGHTS` counts) and whether anything may be downloaded.
+    """Set the user's own folder (until then `PAPR_WEIGHTS` counts) and whether anything may be downloaded.
 
     Raises:
         InvalidInput: a folder that is not there.
@@ -82,7 +87,7 @@ def configure(*, weights_dir: str | os.PathLike | None = None, downloads: bool |
 
 
 def own_models() -> tuple[str, ...]:
-    """The names of the models in the user's own folder."""
+    """The names of the models in the user's own folder, whatever part they play."""
     folder = _own_folder()
     if folder is None:
         return ()
@@ -91,54 +96,69 @@ def own_models() -> tuple[str, ...]:
 
 def is_own(name: str) -> bool:
     """Whether a model of this name is embedded or lies in the user's own folder."""
-    return own_kind(name) is not None
+    return _own_file(name) is not None
 
 
 def own_kind(name: str) -> str | None:
-    """"embedded", "local", or None."""
+    """Where a model that needs no hub is: "embedded", "local", or None."""
     found = _own_file(name)
     return found[0] if found else None
 
 
+def timm_name(name: str) -> str | None:
+    """timm's full name, with tag, of an architecture or a full name; None for what timm does not know."""
+    config = _timm_config(name)
+    if config is None:
+        return None
+    tag = config["pretrained_cfg"].get("tag")
+    return f"{config['architecture']}.{tag}" if tag else config["architecture"]
+
+
 def read_config(name: str) -> dict:
-    """A model's configuration in the form of timm's hub config.json, from beside its file, or from timm.
+    """A model's configuration in the form of timm's hub config.json, from beside its file or from timm.
 
     Raises:
         UnknownModel: no such model. WeightsUnavailable: a configuration that cannot be used.
     """
     found = _own_file(name)
     if found:
-        path = found[1].with_name(f"{name}.json")
-        if path.is_file():
-            return _parse_config(name, path)
+        beside = found[1].with_name(f"{name}.json")
+        if beside.is_file():
+            return _parse_config(beside)
     config = _timm_config(name)
-    if config is None:
-        if found:
-            raise WeightsUnavailable(
-                f"{found[1].name} has no {name}.json beside it that says what it is (architecture, pretrained_cfg)."
-            )
-        raise UnknownModel(f"There is no model {name!r}.")
-    return config
+    if config is not None:
+        return config
+    if found:
+        raise WeightsUnavailable(
+            f"{found[1].name} needs a {name}.json beside it that says what it is (architecture, pretrained_cfg)."
+        )
+    if name.startswith("papr_"):
+        raise WeightsUnavailable(
+            f"The embedded weights {name}.safetensors are missing from the assets folder."
+        )
+    raise UnknownModel(f"There is no model {name!r}.")
 
 
 def locate(name: str) -> Source:
-    """Where the weights of a model are now, without touching the network.
+    """Where the weights of a model are now. Never touches the network.
 
     Raises:
         WeightsUnavailable: nobody has published weights for it. UnknownModel: no such model.
     """
     config = read_config(name)
     found = _own_file(name)
-    if found:
-        kind, path = found
-        return Source(name, kind, path, config, path.stat().st_size / 1e6)
-    published = config["pretrained_cfg"]
-    path = _cached(published)
+    kind, path = found or ("cached", _cached(config["pretrained_cfg"]))
     if path is not None:
-        return Source(name, "cached", path, config, path.stat().st_size / 1e6)
-    if not (published.get("hf_hub_id") or published.get("url")):
-        raise WeightsUnavailable(f"Nobody has published weights for {name}: {_put_it(name)}.")
-    return Source(name, "download", None, config, None)
+        return Source(name, kind, path, config, path.stat().st_size / 1e6)
+    if not (config["pretrained_cfg"].get("hf_hub_id") or config["pretrained_cfg"].get("url")):
+        raise WeightsUnavailable(f"timm knows no weights for {name}: {_put_it(name)}.")
+    return Source(name, "download", None, config)
+
+
+def megabytes(name: str) -> float:
+    """The size of a model's tensors as timm publishes them, from its architecture alone."""
+    state = skeleton(name).state_dict()
+    return sum(value.numel() * value.element_size() for value in state.values()) / 1e6
 
 
 def fetch(source: Source, progress: Progress | None = None) -> Source:
@@ -148,27 +168,24 @@ def fetch(source: Source, progress: Progress | None = None) -> Source:
     the next one, and never taken for a whole file.
 
     Raises:
-        WeightsUnavailable: downloads are off, the machine is offline, or the download failed; what to do.
+        WeightsUnavailable: downloads are off, the machine is offline, or the download failed; and what to do.
     """
     if source.path is not None:
         return source
+    missing = f"The weights of {source.name} are not on this machine"
     if not _settings.downloads:
-        raise WeightsUnavailable(
-            f"The weights of {source.name} are not on this machine, and downloads are off: {_put_it(source.name)}."
-        )
+        raise WeightsUnavailable(f"{missing}, and downloads are off: {_put_it(source.name)}.")
     if _offline():
         raise WeightsUnavailable(
-            f"The weights of {source.name} are not on this machine, and HF_HUB_OFFLINE is set:"
-            f" unset it, or {_put_it(source.name)}."
+            f"{missing}, and HF_HUB_OFFLINE is set: unset it, or {_put_it(source.name)}."
         )
     try:
         path = _download(source.config["pretrained_cfg"], progress)
-    except (PaprError, KeyboardInterrupt):
+    except PaprError:
         raise
-    except Exception as error:
-        reason = _first_line(error)
+    except Exception as error:  # the hub's client, and the network below it, raise dozens of kinds
         raise WeightsUnavailable(
-            f"The weights of {source.name} could not be downloaded ({reason}):"
+            f"The weights of {source.name} could not be downloaded ({_reason(error)}):"
             f" check the connection and try again, or {_put_it(source.name)}."
         ) from error
     return replace(source, kind="cached", path=path, megabytes=path.stat().st_size / 1e6)
@@ -178,12 +195,12 @@ def load_state(source: Source, progress: Progress | None = None) -> dict[str, Te
     """The tensors of a source's file, halves as float32. Only tensors are read; nothing in the file is run.
 
     Raises:
-        WeightsUnavailable: the file is damaged, or needs more than tensors.
+        WeightsUnavailable: the file cannot be had, is damaged, or needs more than tensors.
     """
     from timm.models import load_state_dict
 
     source = fetch(source, progress)
-    with _reading(source):
+    with _refusing(source):
         state = load_state_dict(str(source.path), weights_only=True)
         halves = (torch.float16, torch.bfloat16)
         return {key: value.float() if value.dtype in halves else value for key, value in state.items()}
@@ -200,31 +217,21 @@ def create(
     """timm's model of this name, in eval mode, with its weights (or random ones), and where they came from.
 
     Raises:
-        WeightsUnavailable: weights that cannot be had or do not fit. InvalidInput: a device that is not there.
+        WeightsUnavailable: weights that cannot be had, or do not fit. InvalidInput: a size or device that is
+            impossible.
     """
-    import timm
+    if not pretrained:
+        return _moved(_build(name, read_config(name), img_size), device), None
+    source = fetch(locate(name), progress)
+    with _refusing(source), _NoRandomInit():
+        model = _build(name, source.config, img_size, source.path)
+    return _moved(model, device), source
 
-    source = fetch(locate(name), progress) if pretrained else None
-    config = source.config if source else read_config(name)
-    arguments = dict(config["model_args"])
-    if img_size is not None:
-        arguments["img_size"] = img_size
-    overlay = {}
-    if source:
-        overlay = {"file": str(source.path), "custom_load": source.path.suffix == ".npz"}
-    with _reading(source, name), _no_random_init(bool(source)):
-        model = timm.create_model(
-            config["architecture"],
-            pretrained=pretrained,
-            pretrained_cfg=config["pretrained_cfg"],
-            pretrained_cfg_overlay=overlay,
-            pretrained_model_args=config["model_args"],
-            **arguments,
-        )
-    try:
-        return model.eval().to(device), source
-    except (RuntimeError, AssertionError) as error:
-        raise InvalidInput(f"The device {str(device)!r} cannot be used here ({_first_line(error)}).") from None
+
+def skeleton(name: str) -> nn.Module:
+    """The model of this name without weights or memory (on the meta device), for its structure."""
+    with torch.device("meta"):
+        return _build(name, read_config(name)).eval()
 
 
 def sha256(path: str | os.PathLike) -> str:
@@ -239,7 +246,7 @@ def _sha256(path: str, size: int, changed: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-# The own files
+# Own files and configurations
 
 
 def _own_folder() -> Path | None:
@@ -250,36 +257,38 @@ def _own_folder() -> Path | None:
 
 
 def _own_file(name: str) -> tuple[str, Path] | None:
-    if not name or Path(name).name != name or name.startswith("."):
+    if not name or name.startswith(".") or any(character in name for character in "/\\:\0"):
         return None  # a name, never a path
-    for assets in _ASSETS:
-        path = assets / f"{name}.safetensors"
-        if path.is_file():
-            return "embedded", path
+    embedded = _ASSETS / f"{name}.safetensors"
+    if embedded.is_file():
+        return "embedded", embedded
     folder = _own_folder()
     path = _weights_in(folder, name) if folder else None
     return ("local", path) if path else None
 
 
 def _weights_in(folder: Path, name: str) -> Path | None:
-    return next((path for path in (folder / f"{name}{suffix}" for suffix in _SUFFIXES) if path.is_file()), None)
+    candidates = (folder / f"{name}{suffix}" for suffix in _SUFFIXES)
+    return next((path for path in candidates if path.is_file()), None)
 
 
-def _parse_config(name: str, path: Path) -> dict:
+def _parse_config(path: Path) -> dict:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-        if "pretrained_cfg" not in config:  # an older form: one flat dictionary
+        if "pretrained_cfg" not in config:  # timm's older form: one flat dictionary
             config = {"architecture": config["architecture"], "pretrained_cfg": config}
-        architecture, published = config["architecture"], dict(config["pretrained_cfg"])
-        arguments = dict(config.get("model_args") or {})
+        config = _complete(config)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsUnavailable(
-            f"{path.name} is not a configuration in the form of timm's config.json ({_first_line(error)})."
-        ) from None
-    base = _timm_config(architecture) if isinstance(architecture, str) else None
-    if base is None:
-        raise WeightsUnavailable(f"{path.name} names the architecture {architecture!r}, which timm does not have.")
-    return _complete(config, architecture, published, arguments)
+            f"{path.name} is not a configuration in the form of timm's config.json ({_reason(error)})."
+        ) from error
+    if _timm_config(config["architecture"]) is None:
+        raise WeightsUnavailable(
+            f"{path.name} names the architecture {config['architecture']!r}, which timm does not have."
+        )
+    for key in ("url", "file", "hf_hub_id", "hf_hub_filename", "source", "custom_load"):
+        config["pretrained_cfg"].pop(key, None)  # the file beside it is the source
+    return config
 
 
 def _timm_config(name: str) -> dict | None:
@@ -290,34 +299,108 @@ def _timm_config(name: str) -> dict | None:
         return None
     try:
         published = get_pretrained_cfg(name)
-    except RuntimeError:
+    except RuntimeError:  # the architecture exists, the tag does not
         return None
-    architecture = name.split(".", 1)[0]
-    return _complete({}, architecture, published.to_dict() if published else {}, {})
+    published = published.to_dict() if published else {}
+    return _complete({"architecture": name.split(".", 1)[0], "pretrained_cfg": published})
 
 
-def _complete(config: dict, architecture: str, published: dict, arguments: dict) -> dict:
+def _complete(config: dict) -> dict:
+    """A configuration whose parts agree: defaults filled in, and size and classes as the model is built."""
     from timm.models import PretrainedCfg
 
+    arguments = dict(config.get("model_args") or {})
     known = {item.name for item in fields(PretrainedCfg)}
-    published = PretrainedCfg(**{key: value for key, value in published.items() if key in known}).to_dict()
+    given = {
+        key: value for key, value in config["pretrained_cfg"].items() if key in known and value is not None
+    }
+    published = PretrainedCfg(**given).to_dict()
     size = arguments.get("img_size")
     if size is not None:
         height, width = (size, size) if isinstance(size, int) else size
-        published["input_size"] = (published["input_size"][0], height, width)
-    classes = arguments.get("num_classes", config.get("num_classes", published["num_classes"]))
-    published["num_classes"] = classes
-    published["architecture"] = architecture
+        published["input_size"] = (3, height, width)
+    classes = int(arguments.get("num_classes", config.get("num_classes", published["num_classes"])))
+    published.update(num_classes=classes, architecture=str(config["architecture"]))
     return {
         **config,
-        "architecture": architecture,
+        "architecture": published["architecture"],
         "model_args": arguments,
         "pretrained_cfg": published,
         "num_classes": classes,
     }
 
 
-# The hub and plain URLs
+# Building
+
+
+def _build(
+    name: str, config: dict, img_size: int | tuple[int, int] | None = None, path: Path | None = None
+) -> nn.Module:
+    """timm's model with the weights of a file, or random ones without."""
+    import timm
+
+    arguments = dict(config["model_args"])
+    if img_size is not None:
+        arguments["img_size"] = img_size
+    if config["model_args"]:  # what the file was made with, so that timm can resample a position embedding
+        arguments["pretrained_model_args"] = dict(config["model_args"])
+    from_file = {"file": str(path), "custom_load": path.suffix == ".npz"} if path else None
+    try:
+        model = timm.create_model(
+            config["architecture"],
+            pretrained=path is not None,
+            pretrained_cfg=config["pretrained_cfg"],
+            pretrained_cfg_overlay=from_file,
+            **arguments,
+        )
+    except (TypeError, ValueError, AssertionError) as error:
+        raise InvalidInput(f"{name} cannot be built as asked ({_reason(error)}).") from error
+    if getattr(model, "in_chans", 3) != 3:
+        raise UnsupportedModel(
+            f"{name} reads {model.in_chans} channels; only models of RGB pictures work here."
+        )
+    return model
+
+
+def _moved(model: nn.Module, device: str | torch.device) -> nn.Module:
+    try:
+        return model.eval().to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise InvalidInput(f"The device {str(device)!r} cannot be used here ({_reason(error)}).") from error
+
+
+class _NoRandomInit(TorchFunctionMode):
+    """Skips the drawing of random numbers that the weights overwrite anyway. Acts on this thread alone."""
+
+    _DRAWS = frozenset({Tensor.uniform_, Tensor.normal_, Tensor.erfinv_, Tensor.exponential_})
+
+    def __torch_function__(
+        self, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        if function in self._DRAWS:
+            return args[0]
+        return function(*args, **(kwargs or {}))
+
+
+@contextmanager
+def _refusing(source: Source) -> Iterator[None]:
+    """Whatever goes wrong while a file is read and fitted to its model becomes one sentence."""
+    try:
+        yield
+    except WeightsUnavailable:
+        raise
+    except Exception as error:
+        text = str(error)
+        if "weights_only" in text:
+            reason = f"reading it would run code, and only files of plain tensors are read ({_reason(error)})"
+        elif any(sign in text for sign in ("size mismatch", "Missing key", "Unexpected key")):
+            reason = f"its tensors are not those of {source.config['architecture']} ({_short(text)})"
+        else:
+            reason = f"it is damaged or of another format ({_reason(error)})"
+        raise WeightsUnavailable(f"{source.path.name} is refused: {reason}.") from error
+
+
+# The hub, and plain addresses
 
 
 def _hub_files(published: dict) -> tuple[str, str | None, list[str]] | None:
@@ -333,17 +416,17 @@ def _hub_files(published: dict) -> tuple[str, str | None, list[str]] | None:
 
 def _cached(published: dict) -> Path | None:
     hub = _hub_files(published)
-    if hub:
-        from huggingface_hub import try_to_load_from_cache
+    if hub is None:
+        url = published.get("url")
+        path = Path(torch.hub.get_dir(), "checkpoints", os.path.basename(url)) if url else None
+        return path if path and path.is_file() else None
+    from huggingface_hub import try_to_load_from_cache
 
-        repository, revision, names = hub
-        for name in names:
-            path = try_to_load_from_cache(repository, name, cache_dir=_hub_cache(), revision=revision)
-            if isinstance(path, str) and os.path.isfile(path):
-                return Path(path)
-    elif published.get("url"):
-        path = Path(torch.hub.get_dir()) / "checkpoints" / os.path.basename(published["url"].split("?")[0])
-        return path if path.is_file() else None
+    repository, revision, names = hub
+    for name in names:
+        path = try_to_load_from_cache(repository, name, cache_dir=_hub_cache(), revision=revision)
+        if isinstance(path, str) and os.path.isfile(path):
+            return Path(path)
     return None
 
 
@@ -357,21 +440,17 @@ def _download(published: dict, progress: Progress | None) -> Path:
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     repository, revision, names = hub
+    bar = _reporting(progress) if progress else None
     for name in names:
         try:
-            return Path(
-                hf_hub_download(
-                    repository,
-                    name,
-                    revision=revision,
-                    cache_dir=_hub_cache(),
-                    tqdm_class=_reporting(progress) if progress else None,
-                )
+            path = hf_hub_download(
+                repository, name, revision=revision, cache_dir=_hub_cache(), tqdm_class=bar
             )
+            return Path(path)
         except EntryNotFoundError as error:
             if isinstance(error, LocalEntryNotFoundError) or name == names[-1]:
                 raise
-    raise AssertionError("unreachable")
+    raise AssertionError("a repository has at least one file name to try")
 
 
 def _reporting(progress: Progress) -> type:
@@ -380,9 +459,8 @@ def _reporting(progress: Progress) -> type:
 
     class Reporting(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            kwargs["disable"] = True
             self._done, self._all = int(kwargs.get("initial") or 0), int(kwargs.get("total") or 0)
-            super().__init__(*args, **kwargs)
+            super().__init__(*args, **{**kwargs, "disable": True})
 
         def update(self, n: float | None = 1) -> None:
             self._done += int(n or 0)
@@ -392,75 +470,36 @@ def _reporting(progress: Progress) -> type:
 
 
 def _hub_cache() -> str | None:
-    """The hub's cache folder, also when its environment variables were set after its import."""
-    for variable, tail in (("HF_HUB_CACHE", ""), ("HUGGINGFACE_HUB_CACHE", ""), ("HF_HOME", "hub")):
+    """The hub's cache folder where the environment names one (the hub itself reads it only at import)."""
+    for variable, below in (("HF_HUB_CACHE", ""), ("HUGGINGFACE_HUB_CACHE", ""), ("HF_HOME", "hub")):
         if os.environ.get(variable):
-            return os.path.join(os.path.expanduser(os.environ[variable]), tail)
+            return os.path.join(os.path.expanduser(os.environ[variable]), below)
     return None
 
 
 def _offline() -> bool:
     from huggingface_hub import constants
 
-    return constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+    return constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "").upper() in {
+        "1",
+        "ON",
+        "YES",
+        "TRUE",
+    }
 
 
-# Reading
-
-
-@contextmanager
-def _reading(source: Source | None, name: str = "") -> Iterator[None]:
-    """Whatever goes wrong while a file is read and fitted to its model becomes one sentence."""
-    try:
-        yield
-    except (PaprError, Stopped, KeyboardInterrupt):
-        raise
-    except Exception as error:
-        if source is None:
-            raise InvalidInput(f"{name} cannot be built as asked ({_first_line(error)}).") from error
-        text = str(error)
-        if "weights_only" in text or "Unsupported" in text and "pickle" in text:
-            reason = f"reading it would run code ({_first_line(error)}); only files of plain tensors are read"
-        elif "size mismatch" in text or "Missing key" in text or "Unexpected key" in text:
-            reason = f"its tensors are not those of {source.config['architecture']} ({_short(text)})"
-        else:
-            reason = f"it is damaged or of another format ({_first_line(error)})"
-        raise WeightsUnavailable(f"{source.path.name} is refused: {reason}.") from error
-
-
-class _NoRandomInit(TorchFunctionMode):
-    """Random numbers that the weights overwrite anyway are not drawn. Acts on this thread only."""
-
-    _SKIPPED = frozenset(
-        [Tensor.uniform_, Tensor.normal_, Tensor.erfinv_, Tensor.exponential_]
-        + [nn.init.uniform_, nn.init.normal_, nn.init.trunc_normal_, nn.init.kaiming_uniform_]
-        + [nn.init.kaiming_normal_, nn.init.xavier_uniform_, nn.init.xavier_normal_]
-    )
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):  # noqa: ANN001, ANN204
-        if func in self._SKIPPED:
-            return args[0] if args else kwargs["tensor"]
-        return func(*args, **(kwargs or {}))
-
-
-@contextmanager
-def _no_random_init(on: bool) -> Iterator[None]:
-    if not on:
-        yield
-        return
-    with _NoRandomInit():
-        yield
+# Words
 
 
 def _put_it(name: str) -> str:
     return f"put {name}.safetensors and {name}.json into your weights folder (--weights-dir, PAPR_WEIGHTS)"
 
 
-def _first_line(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     text = str(error).strip() or type(error).__name__
     return _short(text.splitlines()[0])
 
 
 def _short(text: str, length: int = 200) -> str:
-    text = " ".join(text.split()).rstrip(".")
+    text = " ".join(text.split()).rstrip(".:")
     return text if len(text) <= length else text[: length - 3] + "..."
