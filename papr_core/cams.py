@@ -7,12 +7,12 @@ LayerCAM    Jiang et al. 2021, https://ieeexplore.ieee.org/document/9462463
 Score-CAM   Wang et al. 2020, https://arxiv.org/abs/1910.01279
 Eigen-CAM   Muhammad and Yeasin 2020, https://arxiv.org/abs/2008.00299
 
-Written from the papers. Where they leave a choice, pytorch-grad-cam 1.5.7 decides: clipped at 0, min-max scaled
-and resized as that library does, each map equals its own within 1e-4 (tests/test_cams.py).
+Written from the papers. Where they leave a choice, pytorch-grad-cam 1.5.7 decides: clipped at 0, min-max
+scaled and resized as that library does, each map equals its own within 1e-4 (tests/test_cams.py).
 
 All of them are functions of tensors. Gradients are taken of the classifier with respect to features that are
-already there, so there is no layer to choose, no hook, nothing that is kept on a module, and images of a batch do
-not touch each other; any number of threads may use one network.
+already there, so there is no layer to choose, no hook, nothing that is kept on a module, and images of a
+batch do not touch each other; any number of threads may use one network.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["cam", "eigen_cam", "feature_gradients", "grad_cam", "grad_cam_plus_plus", "layer_cam", "score_cam"]
+__all__ = [
+    "cam",
+    "eigen_cam",
+    "feature_gradients",
+    "grad_cam",
+    "grad_cam_plus_plus",
+    "layer_cam",
+    "score_cam",
+]
 
 Progress = Callable[[int, int], None]
 
@@ -50,7 +58,7 @@ def feature_gradients(logits_of: Callable[[Tensor], Tensor], features: Tensor, c
 
 
 def grad_cam(features: Tensor, gradients: Tensor) -> Tensor:
-    """Grad-CAM (its Eq. 1 and 2): channels weighted by their mean gradient, negatives cut. Gives (B, h, w)."""
+    """Grad-CAM (its Eq. 1 and 2): channels weighted by their mean gradient; negatives cut. (B, h, w)."""
     weights = gradients.mean(dim=(2, 3))  # (B, K)
     return torch.einsum("bk,bkhw->bhw", weights, features).relu()
 
@@ -72,10 +80,12 @@ def layer_cam(features: Tensor, gradients: Tensor) -> Tensor:
 
 
 def eigen_cam(features: Tensor) -> Tensor:
-    """Eigen-CAM: features (B, K, h, w) projected onto their first principal component over positions, (B, h, w).
+    """Eigen-CAM: features (B, K, h, w) projected onto their first principal component over positions, (B, h,
+    w).
 
     Channels are centred first, and the sign of the component is the one that LAPACK gives: the paper settles
-    neither, and so does pytorch-grad-cam. A map may therefore come out inverted. Constant features give zeros.
+    neither, and so does pytorch-grad-cam. A map may therefore come out inverted. Constant features give
+    zeros.
     """
     maps = [_first_component(one) for one in features.detach().cpu().numpy()]
     return torch.from_numpy(np.stack(maps)).to(features)
@@ -97,24 +107,28 @@ def score_cam(
     batch_size: int = 32,
     progress: Progress | None = None,
 ) -> Tensor:
-    """Score-CAM (its Eq. 4 to 6): channels weighted by the class's logit when the image shows that channel alone.
+    """Score-CAM (its Eq. 4 to 6): channels weighted by the class's logit when the image shows that channel
+    alone.
 
-    features (B, K, h, w) and images (B, 3, H, W), as the network sees them; `logits_of` maps images to logits
-    (B, C); class_index (B,). Each channel's map, resized to the image (bilinear, corners aligned) and scaled to
-    0..1, is multiplied into the image; weights are the softmax over channels of the logits. Gives (B, h, w),
-    negatives cut.
+    features (B, K, h, w) and images (B, 3, H, W), as the network sees them; `logits_of` maps images to
+    logits (B, C); class_index (B,). Each channel's map, resized to the image (bilinear, corners aligned) and
+    scaled to 0..1, is multiplied into the image; weights are the softmax over channels of the logits. Gives
+    (B, h, w), negatives cut.
 
-    Two things make it quick and change nothing. Channels whose masks are equal run once: those that are constant
-    (their mask is zero) and, after a ReLU, those with the same single active position. And the masked images
-    exist for one batch only.
+    Two things make it quick and change nothing. Channels whose masks are equal run once: those that are
+    constant (their mask is zero) and, after a ReLU, those with the same single active position. And the
+    masked images exist for one batch only.
 
-    progress: called as progress(done, of) between batches, counting masked images; what it raises ends the work.
+    progress: called as progress(done, of) between batches, counting masked images; what it raises ends the
+    work.
     """
     image_of, masks, mask_of = _distinct_masks(features)
     wanted = class_index.to(features.device)[image_of]
     scores = torch.empty(len(masks), device=features.device)
     with torch.inference_mode():
-        if images.device.type == "cpu":  # masked images inherit the layout, in which CPU convolutions run faster
+        if (
+            images.device.type == "cpu"
+        ):  # masked images inherit the layout, in which CPU convolutions run faster
             images = images.contiguous(memory_format=torch.channels_last)
         for start in range(0, len(masks), batch_size):
             chunk = slice(start, start + batch_size)

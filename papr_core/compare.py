@@ -2,10 +2,10 @@
 
 PaPr, https://arxiv.org/abs/2403.16020, Sec. 4.5 and Fig. 7 and 12 to 17. Written from the paper.
 
-`compare` does it all at once. The page does the same in steps, with the same functions: `open_scene` runs both
-models once on the plain image, `scene_map` makes one method's map, `answers` runs the backbone on what is kept,
-`method_result` reads the numbers off. Whatever depends on image, proposal and method is left of `answers`, so a
-moved slider costs one batch of the backbone.
+`compare` does it all at once. The page does the same in steps, with the same functions: `open_scene` runs
+both models once on the plain image, `scene_map` makes one method's map, `answers` runs the backbone on what
+is kept, `method_result` reads the numbers off. Whatever depends on image, proposal and method is left of
+`answers`, so a moved slider costs one batch of the backbone.
 
 *Target* is the class whose confidence is reported, *explain* the class that a class activation map explains.
 """
@@ -95,9 +95,9 @@ class Explained:
 class Scene:
     """One crop and what both models say of it, unpruned.
 
-    crop: PIL image of the backbone's size; proposal_images (1, 3, h, w) and backbone_images (1, 3, H, W), as each
-    model sees it; features (1, K, h, w) of the proposal; proposal_probabilities and full_probabilities (C,), on
-    the CPU; seconds: the proposal's pass; flat: the crop is of one colour.
+    crop: PIL image of the backbone's size; proposal_images (1, 3, h, w) and backbone_images (1, 3, H, W), as
+    each model sees it; features (1, K, h, w) of the proposal; proposal_probabilities and full_probabilities
+    (C,), on the CPU; seconds: the proposal's pass; flat: the crop is of one colour.
     """
 
     crop: "Image.Image"
@@ -127,13 +127,13 @@ class Scene:
         """The full model's top-1."""
         return _label(self.backbone.labels, int(self.full_probabilities.argmax()))
 
-    def with_classes(
-        self, *, target: int | str | None = None, explain: int | str = "proposal"
-    ) -> "Scene":
+    def with_classes(self, *, target: int | str | None = None, explain: int | str = "proposal") -> "Scene":
         """The same scene for another target or another explained class; no model runs."""
         aim = _target(self.full_probabilities, self.backbone, target)
         return replace(
-            self, target=aim, explain=_explained(self.proposal_probabilities, self.proposal, self.backbone, aim, explain)
+            self,
+            target=aim,
+            explain=_explained(self.proposal_probabilities, self.proposal, self.backbone, aim, explain),
         )
 
 
@@ -183,12 +183,12 @@ def open_scene(
 
 
 def explain_refusal(proposal: nn.Module, backbone: nn.Module, target: int) -> str | None:
-    """Why `explain="target"` is not possible for a class of the backbone, in a sentence, or None where it is."""
+    """Why `explain="target"` cannot be had for a class of the backbone, in a sentence; None where it can."""
     if _matched(backbone.labels, proposal.labels, target) is not None:
         return None
     return (
-        f"{proposal.name} knows no class that matches {backbone.labels[target]!r} ({proposal.labels.name} against "
-        f"{backbone.labels.name}), so it cannot explain the target; let it explain its own answer."
+        f"{proposal.name} knows no class that matches {backbone.labels[target]!r} ({proposal.labels.name} "
+        f"against {backbone.labels.name}), so it cannot explain the target; let it explain its own answer."
     )
 
 
@@ -226,10 +226,10 @@ def _label(labels: Labels, index: int) -> ClassLabel:
 class MethodMap:
     """One method's map of a scene, on the CPU.
 
-    coarse (D, h, w) as the method gives it, significance (D, H, W) on the patch grid, D draws (five of random,
-    else one). seconds: to make it, the proposal's pass included where the method looks at the image.
-    constant: it has no spread, so it ranks nothing (patches then go by their index).
-    count: how many patches were chosen, for by-hand; None where the keep ratio decides.
+    coarse (D, h, w) as the method gives it, significance (D, H, W) on the patch grid, D draws (five of
+    random, else one). seconds: to make it, the proposal's pass included where the method looks at the image.
+    constant: it has no spread, so it ranks nothing (patches then go by their index). count: how many patches
+    were chosen, for by-hand; None where the keep ratio decides.
     """
 
     name: str
@@ -295,9 +295,10 @@ def answers(
 ) -> Iterator[tuple[tuple[str, int, int], Tensor]]:
     """What the backbone says when only the k best patches of each map are kept, for each k of `counts`.
 
-    Gives ((method, draw, k), probabilities (C,) on the CPU), count by count in the order asked; `dict(answers(...))`
-    has them all. All maps and draws of one count go through the backbone in one batch, equal sets of patches once,
-    and all N patches not at all: that answer is known. By-hand counts once, with as many patches as were chosen.
+    Gives ((method, draw, k), probabilities (C,) on the CPU), count by count in the order asked;
+    `dict(answers(...))` has them all. All maps and draws of one count go through the backbone in one batch,
+    equal sets of patches once, and all N patches not at all: that answer is known. By-hand counts once, with
+    as many patches as were chosen.
 
     stop: asked before every batch. Raises Stopped when it says so.
     """
@@ -343,7 +344,7 @@ def coarse_counts(num_patches: int, points: int = CURVE_POINTS) -> tuple[int, ..
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """The target's confidence over kept patches: counts (n), confidence (D, n), kept_answer (D, n), D draws."""
+    """The target's confidence over kept patches: counts (n), confidence and kept_answer (D, n), D draws."""
 
     counts: tuple[int, ...]
     confidence: tuple[tuple[float, ...], ...]
@@ -351,7 +352,8 @@ class Curve:
 
     @property
     def fewest_patches(self) -> int | None:
-        """The smallest k from which the full model's top-1 stays on top up to N; of several draws the median."""
+        """The smallest k from which the full model's top-1 stays on top up to N; of several draws the
+        median."""
         each = []
         for kept in self.kept_answer:
             fewest = math.inf
@@ -416,8 +418,8 @@ def method_result(
 ) -> MethodResult:
     """One method's numbers at `count` kept patches, from what `answers` gave.
 
-    papr: the scene's PaPr map, with which the patches are compared. curve: the counts of the full curve, where
-    `answers` has run them all; None leaves the curve out, and fewest_patches with it.
+    papr: the scene's PaPr map, with which the patches are compared. curve: the counts of the full curve,
+    where `answers` has run them all; None leaves the curve out, and fewest_patches with it.
     """
     draws = range(len(one.coarse))
     kept = one.count or count
@@ -483,8 +485,9 @@ def _top_dicts(top: Iterable[tuple[str, float]]) -> list[dict[str, Any]]:
 class Comparison:
     """One image's comparison, complete in itself: no model is needed to save or show it.
 
-    image: its name; crop; scene numbers (target, answer, explain, probabilities); methods: a MethodResult each;
-    maps: the MethodMap of each, by name; models: facts of both; settings; notes: what a reader must know.
+    image: its name; crop; scene numbers (target, answer, explain, probabilities); methods: a MethodResult
+    each; maps: the MethodMap of each, by name; models: facts of both; settings; notes: what a reader must
+    know.
     """
 
     image: str
@@ -518,7 +521,7 @@ class Comparison:
         }
 
     def manifest(self) -> dict[str, Any]:
-        """Everything that makes the result repeatable: versions, models with weight hashes, settings, numbers."""
+        """What makes the result repeatable: versions, models, their weights' hashes, settings, numbers."""
         return {
             "schema": SCHEMA,
             "versions": _versions(),
@@ -556,7 +559,18 @@ class Comparison:
         """The picture with both confidences, each method's map and what it keeps (the paper's Fig. 7)."""
         from papr_core.figures import methods_figure
 
-        return methods_figure([self.figure_row()])
+        return methods_figure([self.figure_row()], note=self.caption)
+
+    @property
+    def caption(self) -> str:
+        """One line for below a figure: the models, the keep ratio and the patches kept."""
+        proposal, backbone = self.models["proposal"]["title"], self.models["backbone"]["title"]
+        num_patches = math.prod(self.grid)
+        count = next((one.kept for one in self.methods if one.name != "by-hand"), None)
+        kept = (
+            "" if count is None else f", {count} of {num_patches} patches kept ({100 * self.keep_ratio:g} %)"
+        )
+        return f"Proposal {proposal}, backbone {backbone}{kept}."
 
     def figure_row(self) -> Any:
         """This comparison as a row of `figures.methods_figure`."""
@@ -566,7 +580,7 @@ class Comparison:
 
         return Row(
             image=np.asarray(self.crop),
-            label=self.target.label,
+            label=short_label(self.target.label),
             proposal_confidence=self.proposal_confidence,
             backbone_confidence=self.full_confidence,
             panels=tuple(
@@ -576,10 +590,19 @@ class Comparison:
                     kept=np.array(method.indices),
                     confidence=method.confidence,
                     kept_answer=method.kept_answer,
+                    note=self._panel_note(method),
                 )
                 for method in self.methods
             ),
         )
+
+    def _panel_note(self, method: MethodResult) -> str:
+        about = METHODS[method.name]
+        if about.draws > 1:
+            return f"draw 1; % is the mean of {about.draws}"
+        if about.uses_class:
+            return f"explains {short_label(self.explain.label)}"
+        return f"{method.kept} patches" if method.name == "by-hand" else ""
 
     def curve_figure(self) -> "Figure":
         """Confidence against the share of patches kept. Raises InvalidInput where no curve was computed."""
@@ -595,16 +618,17 @@ class Comparison:
         return curve_figure(
             lines,
             num_patches=math.prod(self.grid),
-            label=self.target.label,
+            label=short_label(self.target.label),
             full_confidence=self.full_confidence,
             keep_ratio=self.keep_ratio,
         )
 
     def save(self, folder: str | os.PathLike) -> Path:
-        """Write figure.png, curve.png (where there is one), maps.npz and manifest.json into a folder; give its path.
+        """Write figure.png, curve.png (where there is one), maps.npz and manifest.json into a folder; give
+        its path.
 
-        Files of these names are replaced, others are left alone; all are written beside the folder first, so a
-        failure leaves nothing half done.
+        Files of these names are replaced, others are left alone; all are written beside the folder first, so
+        a failure leaves nothing half done.
         """
         folder = Path(folder)
         try:
@@ -624,10 +648,14 @@ class Comparison:
             if any(method.curve for method in self.methods):
                 save_figure(self.curve_figure(), draft / "curve.png")
             np.savez_compressed(draft / "maps.npz", **self.arrays())
-            manifest = json.dumps(self.manifest(), sort_keys=True, indent=2, allow_nan=False, ensure_ascii=False)
+            manifest = json.dumps(
+                self.manifest(), sort_keys=True, indent=2, allow_nan=False, ensure_ascii=False
+            )
             (draft / "manifest.json").write_text(manifest + "\n", encoding="utf-8")
             folder.mkdir(exist_ok=True)
-            for file in sorted(draft.iterdir(), key=lambda file: file.suffix == ".json"):  # the manifest comes last
+            for file in sorted(
+                draft.iterdir(), key=lambda file: file.suffix == ".json"
+            ):  # the manifest comes last
                 os.replace(file, folder / file.name)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -657,16 +685,18 @@ class Comparison:
 
         rows = "".join(
             f"<tr><td>{escape(method.title)}</td><td>{method.kept} of {method.patches}</td>"
-            f"<td>{100 * method.confidence:.1f} %</td><td>{'kept' if method.kept_answer else 'lost'}</td></tr>"
+            f"<td>{100 * method.confidence:.1f} %</td>"
+            f"<td>{'kept' if method.kept_answer else 'lost'}</td></tr>"
             for method in self.methods
         )
         picture = base64.b64encode(self._repr_png_()).decode()
+        target = escape(short_label(self.target.label))
         return (
             f"<p>{escape(self.verdict)}</p>"
             f'<img alt="Maps and kept patches of each method" style="max-width:100%" '
             f'src="data:image/png;base64,{picture}">'
-            f"<table><tr><th>Method</th><th>Patches</th><th>Confidence on {escape(short_label(self.target.label))}"
-            f"</th><th>Answer</th></tr>{rows}</table>"
+            f"<table><tr><th>Method</th><th>Patches</th><th>Confidence on {target}</th><th>Answer</th></tr>"
+            f"{rows}</table>"
         )
 
 
@@ -688,10 +718,10 @@ def compare(
 ) -> Comparison:
     """Prune one image by several methods and see what the backbone still says.
 
-    image: a path, a file's bytes, a PIL image or an array (H, W, 3). proposal, backbone: names, or loaded models.
-    target, explain, fit: see `open_scene`. patches: the choice of `by-hand`, which they add to the methods.
-    curve: also run the full curve, without which fewest_patches is None. name: of the image, for a reader.
-    progress: called as progress(what, done, of); it may raise `Stopped`.
+    image: a path, a file's bytes, a PIL image or an array (H, W, 3). proposal, backbone: names, or loaded
+    models. target, explain, fit: see `open_scene`. patches: the choice of `by-hand`, which they add to the
+    methods. curve: also run the full curve, without which fewest_patches is None. name: of the image, for a
+    reader. progress: called as progress(what, done, of); it may raise `Stopped`.
 
     >>> comparison = papr_core.compare("lion.jpg", keep_ratio=0.4)  # doctest: +SKIP
     >>> comparison.methods[0].kept_answer  # doctest: +SKIP
@@ -758,8 +788,8 @@ def comparison(
 ) -> Comparison:
     """A Comparison of what was computed in steps: `open_scene`, `scene_map`, `answers`.
 
-    found holds what the maps keep at the ratio, and may hold the full curve: a curve that is not whole is left
-    out. settings: what a manifest says of how it was asked; the keep ratio and the device are added.
+    found holds what the maps keep at the ratio, and may hold the full curve: a curve that is not whole is
+    left out. settings: what a manifest says of how it was asked; the keep ratio and the device are added.
     """
     proposal, backbone = scene.proposal, scene.backbone
     count, steps = backbone.num_kept(keep_ratio), curve_counts(scene.num_patches)
@@ -807,18 +837,20 @@ def scene_notes(scene: Scene, maps: Iterable[MethodMap]) -> tuple[str, ...]:
     notes = []
     if scene.flat:
         notes.append(
-            "This picture is of one colour, so its maps are constant but for what padding does at the border: "
-            "they rank nothing."
+            "This picture is of one colour: its maps are constant but for what padding does at the border, "
+            "so they rank nothing."
         )
     empty = [one.title for one in maps if one.constant]
     if empty:
         whose = "map is" if len(empty) == 1 else "maps are"
-        notes.append(f"The {whose} constant for {_listed(empty)}: patches are kept in the order of their index.")
+        notes.append(
+            f"The {whose} constant for {_listed(empty)}: patches are kept in the order of their index."
+        )
     return tuple(notes)
 
 
 def model_facts(model: nn.Module) -> dict[str, Any]:
-    """What a manifest says of a model: name, title, label set, input size, where its weights come from, their hash."""
+    """What a manifest says of a model: name, title, label set, input size, the weights' origin and hash."""
     return {
         "name": model.name,
         "title": model.title,

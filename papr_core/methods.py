@@ -1,11 +1,11 @@
 """The ways to say which patches matter: one table, one signature. PaPr is one method among the others.
 
-PaPr, https://arxiv.org/abs/2403.16020 (Eq. 2); the class activation maps are those of cams.py. The controls are
-ours: a reader needs them to know what a picture of a good-looking map is worth. Written from the papers.
+PaPr, https://arxiv.org/abs/2403.16020 (Eq. 2); the class activation maps are those of cams.py. The controls
+are ours: a reader needs them to know what a picture of a good-looking map is worth. Written from the papers.
 
 A method gives a coarse map; resizing it to the patch grid and ranking are the same for all of them
-(significance.py, selection.py). Where a definition cuts negatives (Grad-CAM, Score-CAM and kin) the zeros tie,
-and ties go to the lower index.
+(significance.py, selection.py). Where a definition cuts negatives (Grad-CAM, Score-CAM and kin) the zeros
+tie, and ties go to the lower index.
 """
 
 import hashlib
@@ -28,9 +28,9 @@ Progress = Callable[[int, int], None]
 class Method:
     """One way to rank patches.
 
-    kind: papr | cam | control | choice. slow: takes seconds rather than milliseconds. uses_class: explains one
-    class of the proposal. draws: how many maps it gives (random has five). looks: its map depends on the image.
-    needs: the attribute that a proposal must have (not None), with `why` as the words of the refusal.
+    kind: papr | cam | control | choice. slow: takes seconds rather than milliseconds. uses_class: explains
+    one class of the proposal. draws: how many maps it gives (random has five). looks: its map depends on the
+    image. needs: the attribute that a proposal must have (not None), with `why` as the words of the refusal.
     """
 
     name: str
@@ -196,7 +196,7 @@ def _by_hand(call: _Call) -> Tensor:
 
 
 def checked_patches(patches: Sequence[int] | None, num_patches: int) -> tuple[int, ...]:
-    """Patches chosen by hand, ascending, each once. Raises InvalidInput where there are none, or none such."""
+    """Patches chosen by hand, ascending, each once. Raises InvalidInput for none, or for none such."""
     try:
         chosen = sorted({int(patch) for patch in patches or ()})
         whole = all(int(patch) == patch for patch in patches or ())
@@ -216,29 +216,29 @@ METHODS: dict[str, Method] = {
     for method in (
         Method("papr", "PaPr", "papr", "The mean of the ConvNet's last features, whatever the class.", _papr),
         Method(
-            "cam", "CAM", "cam", "The last features weighted by one class's weights of the linear layer.", _cam,
+            "cam", "CAM", "cam", "The features weighted by one class's weights in the last layer.", _cam,
             uses_class=True, needs="class_weights", why=_LINEAR,
         ),
         Method(
-            "grad-cam", "Grad-CAM", "cam", "Features weighted by one class's mean gradient; negatives cut.",
+            "grad-cam", "Grad-CAM", "cam", "The features weighted by one class's mean gradient.",
             _grad_cam, uses_class=True,
         ),
         Method(
-            "score-cam", "Score-CAM", "cam", "Features weighted by one class's score when only they show.",
+            "score-cam", "Score-CAM", "cam", "The features weighted by one class's score if they show alone.",
             _score_cam, uses_class=True, slow=True,
         ),
         Method(
-            "grad-cam++", "Grad-CAM++", "cam", "Grad-CAM with gradients weighted position by position.",
+            "grad-cam++", "Grad-CAM++", "cam", "Grad-CAM with the gradients weighted position by position.",
             _grad_cam_plus_plus, uses_class=True,
         ),
         Method(
-            "layer-cam", "LayerCAM", "cam", "Each position of the features weighted by its positive gradient.",
+            "layer-cam", "LayerCAM", "cam", "Each position weighted by its own positive gradient.",
             _layer_cam, uses_class=True,
         ),
-        Method("eigen-cam", "Eigen-CAM", "cam", "The features' first principal component; no class.", _eigen_cam),
+        Method("eigen-cam", "Eigen-CAM", "cam", "The features' first principal component.", _eigen_cam),
         Method(
-            "random", "Random", "control", "Five seeded draws: what pruning costs without any map.", _random,
-            draws=5, looks=False,
+            "random", "Random", "control", "Five seeded draws: what pruning costs without any map.",
+            _random, draws=5, looks=False,
         ),
         Method("center", "Centre", "control", "The patches nearest to the middle.", _center, looks=False),
         Method("reversed", "PaPr reversed", "control", "The patches that PaPr would drop first.", _reversed),

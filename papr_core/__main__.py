@@ -1,0 +1,8 @@
+"""`python -m papr_core`: the command line."""
+
+import sys
+
+from papr_core.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,461 @@
+"""The command line: `papr COMMAND`, or `python -m papr_core COMMAND`.
+
+A command is looked up in one table; its module is imported when it is called, so `papr --help` is quick. An
+error of ours is one sentence on stderr and exit code 2, an interrupt is 130. Results go to stdout,
+everything else to stderr.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from papr_core.errors import InvalidInput, PaprError
+
+if TYPE_CHECKING:
+    from papr_core.compare import Comparison
+
+__all__ = ["COMMANDS", "main"]
+
+# command -> (module with add_arguments(parser) and run(args) -> int, or None where they stand below, help)
+COMMANDS: dict[str, tuple[str | None, str]] = {
+    "models": (None, "list the models, and where their weights are"),
+    "compare": (None, "prune pictures by several methods and see what the backbone still says"),
+    "figure": (None, "draw figures for paper and slides"),
+    "evaluate": (
+        "papr_core.evaluate",
+        "measure accuracy against keep ratio on a folder of labelled pictures",
+    ),
+    "train": ("papr_core.train", "train or fine-tune a model, also with patches pruned"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; gives the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a name that the terminal cannot show is no reason to fail
+    try:
+        code = _run(sys.argv[1:] if argv is None else list(argv))
+        sys.stdout.flush()
+        return code
+    except PaprError as error:
+        _complain(error)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # whoever read our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _run(argv: list[str]) -> int:
+    from papr_core import __version__
+
+    parser = _Parser(
+        prog="papr", description="Patch pruning shown: PaPr beside CAM, Grad-CAM, Score-CAM and controls."
+    )
+    parser.add_argument("--version", action="version", version=f"papr {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    called = next((word for word in argv if not word.startswith("-")), None)
+    run = None
+    for name, (module, text) in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        if name == called:
+            add_arguments, run = _parts(name, module)
+            add_arguments(command)
+    return run(parser.parse_args(argv))
+
+
+def _parts(name: str, module: str | None) -> tuple[Callable, Callable]:
+    if module is None:
+        return _OWN[name]
+    found = importlib.import_module(module)
+    return found.add_arguments, found.run
+
+
+class _Parser(argparse.ArgumentParser):
+    """Wrong arguments are an error like any other: one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InvalidInput(f"{message[:1].upper()}{message[1:]}; `{self.prog} --help` says more.")
+
+
+def _complain(error: Exception, about: str = "") -> None:
+    words = f"{about}: {error}" if about else str(error)
+    print(f"papr: {_plain(words)}", file=sys.stderr)
+
+
+def _plain(text: str) -> str:
+    """Text of others on one line, without control characters."""
+    words = " ".join(text.split())
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in words)
+
+
+# models
+
+
+def _models_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON array instead of a table")
+    _add_weights_dir(parser)
+
+
+def _models(args: argparse.Namespace) -> int:
+    _use_weights_dir(args)
+    rows = [_model_row(entry) for entry in _entries()]
+    if args.json:
+        print(json.dumps(rows))
+        return 0
+    head = ("Name", "Title", "Input", "Classes", "Weights", "Licence")
+    for role, title in (
+        ("proposal", "Proposals: ConvNets that rank patches"),
+        ("backbone", "Backbones: pruned"),
+    ):
+        print(f"{title}\n\n{_table(head, [_model_line(row) for row in rows if row['role'] == role])}\n")
+    return 0
+
+
+def _model_line(row: dict[str, Any]) -> tuple[str, ...]:
+    size = "" if row["megabytes"] is None else f"{row['megabytes']:.0f} MB"
+    where = f"{row['weights']} {'of ' if row['weights'] == 'download' and size else ''}{size}".strip()
+    licence = row["licence"] if len(row["licence"]) <= 24 else row["licence"][:23] + "…"
+    return row["name"], row["title"], "x".join(map(str, row["input_size"][1:])), row["labels"], where, licence
+
+
+def _entries() -> Iterator[Any]:
+    """The catalogue, then the models of the user's own folder that it does not name."""
+    from timm.models import is_model_in_modules
+
+    from papr_core import catalog, weights
+
+    yield from catalog.PROPOSALS.values()
+    yield from catalog.BACKBONES.values()
+    for name in weights.own_models():
+        if name not in catalog.PROPOSALS and name not in catalog.BACKBONES:
+            try:
+                architecture = weights.read_config(name)["architecture"]
+            except PaprError as error:
+                _complain(error)
+                continue
+            tokens = is_model_in_modules(architecture, ("vision_transformer", "eva", "deit"))
+            yield catalog.find(name, "backbone" if tokens else "proposal")
+
+
+def _model_row(entry: Any) -> dict[str, Any]:
+    from papr_core import weights
+
+    row = {"name": entry.name, "role": entry.role, "title": entry.title, "paper": entry.paper}
+    try:
+        labels = entry.labels
+        row |= {
+            "architecture": entry.architecture,
+            "input_size": list(entry.input_size),
+            "labels": labels.name,
+            "classes": len(labels),
+            "licence": entry.licence,
+            "source": entry.source,
+        }
+        source = weights.locate(entry.name)
+    except PaprError as error:
+        empty = {
+            "architecture": "",
+            "input_size": [],
+            "labels": "",
+            "classes": 0,
+            "licence": "",
+            "source": "",
+        }
+        return {**empty, **row, "weights": "missing", "megabytes": None, "sha256": None, "reason": str(error)}
+    megabytes = entry.megabytes if source.megabytes is None else source.megabytes
+    row |= {"weights": source.kind, "megabytes": None if megabytes is None else round(megabytes, 1)}
+    own = source.kind in ("embedded", "local")
+    return {**row, "sha256": weights.sha256(source.path) if own else None, "reason": None}
+
+
+# compare
+
+
+def _compare_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_comparison(parser)
+    out = "write figure, maps and manifest: into DIR for one picture, into DIR/NAME for several"
+    parser.add_argument("--out", metavar="DIR", type=Path, help=out)
+    parser.add_argument("--json", action="store_true", help="print one JSON object a picture, a line each")
+
+
+def _compare(args: argparse.Namespace) -> int:
+    names = _folder_names(args.images)
+    failed = False
+    for index, (image, comparison) in enumerate(_comparisons(args, curve=True)):
+        failed |= comparison is None
+        if comparison is None:
+            continue
+        folder = None
+        if args.out is not None:
+            folder = comparison.save(args.out if len(args.images) == 1 else args.out / names[index])
+        if args.json:
+            print(json.dumps(comparison.to_dict(), allow_nan=False), flush=True)
+        else:
+            print(_report(image, comparison), end="\n\n", flush=True)
+            if folder:
+                print(f"Figure, maps and manifest are in {_plain(str(folder))}.", end="\n\n", flush=True)
+    return 2 if failed else 0
+
+
+def _report(image: str, comparison: "Comparison") -> str:
+    """What a person reads: the verdict, then a line a method."""
+    from papr_core.compare import short_label
+    from papr_core.methods import METHODS
+
+    num_patches = comparison.methods[0].patches
+    unpruned = ", ".join(
+        f"{short_label(label)} {100 * share:.1f} %" for label, share in comparison.full_top[:3]
+    )
+    target = short_label(comparison.target.label)
+    lines = []
+    for method in comparison.methods:
+        several = METHODS[method.name].draws > 1
+        low, high = 100 * method.confidence_low, 100 * method.confidence_high
+        lines.append((
+            method.title,
+            f"{method.kept}",
+            f"{100 * method.confidence:.1f} %" + (f" ({low:.1f} to {high:.1f})" if several else ""),
+            "kept" if method.kept_answer else "lost",
+            short_label(method.top[0][0]),
+            "-" if method.fewest_patches is None else f"{method.fewest_patches}",
+            f"{100 * method.overlap_with_papr:.0f} %",
+            f"{method.seconds:.3f} s",
+        ))  # fmt: skip
+    head = ("Method", "Kept", "Confidence", "Answer", "Top-1", "Fewest", "As PaPr", "Map in")
+    said = [
+        image,
+        comparison.verdict,
+        f"{100 * comparison.keep_ratio:g} % of {num_patches} patches kept. Unpruned: {unpruned}.",
+        f"Confidence on “{target}”.{_explained(comparison)}",
+        *comparison.notes,
+        "",
+        _table(head, lines),
+    ]
+    return "\n".join(line if "\n" in line else _plain(line) for line in said)
+
+
+def _explained(comparison: "Comparison") -> str:
+    from papr_core.compare import short_label
+    from papr_core.methods import METHODS
+
+    explaining = [method.title for method in comparison.methods if METHODS[method.name].uses_class]
+    if not explaining:
+        return ""
+    whose = {"proposal": "the ConvNet's own answer", "target": "the target", "class": "as asked"}
+    label, mode = comparison.explain.label, comparison.explain.mode
+    return f" {', '.join(explaining)}: explaining “{short_label(label)}”, {whose[mode]}."
+
+
+def _folder_names(images: Sequence[str]) -> list[str]:
+    """One folder name a picture: its stem, numbered where two are alike."""
+    names: list[str] = []
+    for image in images:
+        stem = name = Path(image).stem or "image"
+        number = 1
+        while name.casefold() in (taken.casefold() for taken in names):
+            number += 1
+            name = f"{stem}-{number}"
+        names.append(name)
+    return names
+
+
+# figure
+
+
+def _figure_arguments(parser: argparse.ArgumentParser) -> None:
+    figures = parser.add_subparsers(dest="figure", metavar="FIGURE", required=True)
+    text = (
+        "a row a picture: the picture with both models' confidence, then each method's map and what it keeps"
+    )
+    figure = figures.add_parser("methods", help=text, description=text[0].upper() + text[1:] + ".")
+    _add_comparison(figure)
+    figure.add_argument("--out", metavar="FILE", type=Path, required=True, help="a .pdf, .png or .svg file")
+
+
+def _figure(args: argparse.Namespace) -> int:
+    from papr_core import figures
+
+    if args.out.suffix.lower().lstrip(".") not in figures.FORMATS:
+        raise InvalidInput(f"A figure is written as .png, .pdf or .svg, not as {args.out.name!r}.")
+    if not args.out.parent.is_dir():
+        raise InvalidInput(f"There is no folder {args.out.parent} for {args.out.name}.")
+    comparisons = [comparison for _, comparison in _comparisons(args, curve=False)]
+    drawn = [comparison for comparison in comparisons if comparison is not None]
+    if drawn:
+        rows = [comparison.figure_row() for comparison in drawn]
+        figures.save_figure(figures.methods_figure(rows, note=drawn[0].caption), args.out)
+        print(f"{len(drawn)} of {len(comparisons)} pictures are in {_plain(str(args.out))}.")
+    return 0 if len(drawn) == len(comparisons) else 2
+
+
+# What compare and figure share
+
+
+def _add_comparison(parser: argparse.ArgumentParser) -> None:
+    def add(*flags: str, help: str, **kwargs: Any) -> None:
+        parser.add_argument(*flags, help=help, **kwargs)
+
+    methods = (
+        "papr cam grad-cam score-cam (the default) grad-cam++ layer-cam eigen-cam random center reversed"
+    )
+    target = "the class whose confidence is reported: index or name (default: the full model's answer)"
+    explain = (
+        "the class that CAMs explain: proposal (the ConvNet's own answer, the default), target, or a class"
+    )
+    patches = "patches to keep by hand, counted row by row from 0; adds the method by-hand"
+    add("images", metavar="IMAGE", nargs="+", help="a picture's file")
+    add("--proposal", metavar="NAME", help="the ConvNet that ranks patches (default: the embedded one)")
+    add("--backbone", metavar="NAME", help="the model that is pruned (default: the embedded one)")
+    add("--keep", metavar="RATIO", type=float, default=0.4, help="keep ratio, 0 to 1 (default: 0.4)")
+    add("--methods", metavar="METHOD", nargs="+", help=methods)
+    add("--target", metavar="CLASS", help=target)
+    add("--explain", metavar="WHAT", default="proposal", help=explain)
+    add("--patches", metavar="I", type=int, nargs="+", help=patches)
+    add(
+        "--fit",
+        choices=("crop", "pad", "squash"),
+        default="crop",
+        help="how a picture gets the model's shape",
+    )
+    add("--device", default="cpu", help="cpu (the default), cuda, cuda:1, ...")
+    _add_weights_dir(parser)
+
+
+def _add_weights_dir(parser: argparse.ArgumentParser) -> None:
+    text = "a folder of your own weights, NAME.safetensors beside NAME.json (default: PAPR_WEIGHTS)"
+    parser.add_argument("--weights-dir", metavar="DIR", help=text)
+
+
+def _use_weights_dir(args: argparse.Namespace) -> None:
+    from papr_core import weights
+
+    if args.weights_dir is not None:
+        weights.configure(weights_dir=args.weights_dir)
+
+
+def _comparisons(args: argparse.Namespace, *, curve: bool) -> "Iterator[tuple[str, Comparison | None]]":
+    """(image, comparison) of each picture; one that fails gives a sentence and None, and the others go on."""
+    from papr_core.backbones import load_backbone
+    from papr_core.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
+    from papr_core.compare import compare
+    from papr_core.methods import DEFAULT_METHODS
+    from papr_core.proposals import load_proposal
+
+    _use_weights_dir(args)
+    _check(args)
+    with _Progress() as progress:
+        proposal = load_proposal(
+            args.proposal or DEFAULT_PROPOSAL, device=args.device, progress=progress.of("ConvNet's weights")
+        )
+        backbone = load_backbone(
+            args.backbone or DEFAULT_BACKBONE, device=args.device, progress=progress.of("Backbone's weights")
+        )
+        _check_with(args, proposal, backbone)
+        for image in args.images:
+            try:
+                comparison = compare(
+                    image,
+                    proposal=proposal,
+                    backbone=backbone,
+                    keep_ratio=args.keep,
+                    methods=args.methods or DEFAULT_METHODS,
+                    target=args.target,
+                    explain=args.explain,
+                    patches=args.patches,
+                    fit=args.fit,
+                    curve=curve,
+                    progress=progress,
+                )
+            except PaprError as error:
+                progress.clear()
+                _complain(error, about=image if len(args.images) > 1 else "")
+                comparison = None
+            progress.clear()
+            yield image, comparison
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse at once what needs no model to be wrong."""
+    from papr_core.methods import find_method
+    from papr_core.selection import num_kept
+
+    num_kept(100, args.keep)
+    for name in args.methods or ():
+        find_method(name)
+    if "by-hand" in (args.methods or ()) and not args.patches:
+        raise InvalidInput("by-hand needs --patches, the patches that are to stay.")
+
+
+def _check_with(args: argparse.Namespace, proposal: Any, backbone: Any) -> None:
+    """Refuse once, not once a picture, what does not fit the models."""
+    from papr_core.errors import UnsupportedModel
+    from papr_core.methods import checked_patches, refusal
+
+    if args.target is not None:
+        backbone.labels.find(args.target)
+    if args.explain not in ("proposal", "target"):
+        proposal.labels.find(args.explain)
+    if args.patches is not None:
+        checked_patches(args.patches, backbone.num_patches)
+    for name in args.methods or ():
+        if reason := refusal(name, proposal):
+            raise UnsupportedModel(reason)
+
+
+class _Progress:
+    """One line on stderr that overwrites itself; nothing where stderr is no terminal."""
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr.isatty()
+        self._width = 0
+
+    def __call__(self, what: str, done: int, of: int) -> None:
+        if self._shown and of:
+            line = f"{what} {100 * done // of} %"
+            print(f"\r{line.ljust(self._width)}", end="", file=sys.stderr, flush=True)
+            self._width = len(line)
+
+    def of(self, what: str) -> Callable[[int, int], None]:
+        return lambda done, of: self(what, done, of)
+
+    def clear(self) -> None:
+        if self._width:
+            print(f"\r{' ' * self._width}\r", end="", file=sys.stderr, flush=True)
+            self._width = 0
+
+    def __enter__(self) -> "_Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.clear()
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Aligned columns: a column of numbers to the right, others to the left."""
+    rows = [tuple(_plain(str(cell)) for cell in row) for row in rows]
+    columns = list(zip(head, *rows))
+    widths = [max(map(len, column)) for column in columns]
+    right = [all(cell[:1].isdigit() or cell == "-" for cell in column[1:]) for column in columns]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if number else cell.ljust(width)
+            for cell, width, number in zip(row, widths, right)
+        )
+        for row in (tuple(head), *rows)
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+_OWN: dict[str, tuple[Callable, Callable]] = {
+    "models": (_models_arguments, _models),
+    "compare": (_compare_arguments, _compare),
+    "figure": (_figure_arguments, _figure),
+}
