@@ -1,0 +1,576 @@
+"""Training: any timm image model on labelled images, plainly, from a teacher, or while PaPr prunes it.
+
+The data pipeline, the augmentations, mixing, optimisers, schedules and weight averaging are timm's. What is
+added here: a run that was cut off resumes to the same weights, since each view depends on (seed, epoch, image)
+and each step's randomness on (seed, step) alone; distillation from another model's logits and from its last
+feature map; and pruning of the model that is being trained (PaPr, Table 4).
+
+Written from: Hinton et al. 2015 (arXiv 1503.02531) and Beyer et al. 2022 (2106.05237) for distillation from the
+same view, Romero et al. 2015 (1412.6550) for hints from feature maps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from papr_core.datasets import Dataset, open_dataset
+from papr_core.errors import InvalidInput
+
+__all__ = ["Recipe", "add_arguments", "run", "train"]
+
+
+def _setting(default: Any, help: str) -> Any:
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the trained weights. The command line has one option for each field."""
+
+    model: str = _setting("resnet10t", "timm architecture")
+    model_args: str = _setting("{}", "its arguments, as JSON")
+    size: int = _setting(0, "input size in pixels (0: the model's own)")
+    init: str = _setting("", "weights to start from: a safetensors file that this command wrote")
+    epochs: int = _setting(10, "passes over the data")
+    batch_size: int = _setting(256, "images a step")
+    opt: str = _setting("adamw", "timm optimiser")
+    lr: float = _setting(1e-3, "peak learning rate")
+    weight_decay: float = _setting(0.05, "weight decay")
+    warmup: float = _setting(0.05, "share of the steps in which the rate rises")
+    min_lr: float = _setting(0.0, "learning rate at the end of the cosine")
+    clip_grad: float = _setting(0.0, "gradient norm limit (0: none)")
+    smoothing: float = _setting(0.1, "label smoothing")
+    scale: float = _setting(0.35, "smallest share of the area that a random crop takes (1: no random crop)")
+    color_jitter: float = _setting(0.0, "timm colour jitter")
+    auto_augment: str = _setting("", "timm augmentation policy, such as rand-m6-mstd0.5")
+    reprob: float = _setting(0.0, "probability of random erasing")
+    mixup: float = _setting(0.0, "mixup alpha")
+    cutmix: float = _setting(0.0, "cutmix alpha")
+    drop_path: float = _setting(0.0, "stochastic depth")
+    ema: float = _setting(0.0, "decay of the averaged weights (0: none)")
+    teacher: str = _setting("", "model to learn from: a name that load_proposal or load_backbone takes")
+    distill: float = _setting(0.5, "share of the loss that follows the teacher's probabilities")
+    distill_features: float = _setting(0.0, "weight of the loss that follows the teacher's last feature map")
+    keep: float = _setting(1.0, "keep ratio while training (PaPr, Table 4)")
+    proposal: str = _setting("papr_proposal", "the proposal that prunes, where keep is below 1")
+    dtype: str = _setting("bfloat16", "type of the products: bfloat16 or float32")
+    compile: bool = _setting(False, "torch.compile the model")
+    limit: int = _setting(0, "at most so many training images, balanced over the classes (0: all)")
+    seed: int = _setting(0, "seed of everything random")
+
+
+def train(
+    recipe: Recipe,
+    data: str | os.PathLike,
+    out: str | os.PathLike,
+    *,
+    val: str | os.PathLike | None = None,
+    device: str = "cpu",
+    workers: int = 0,
+    checkpoint_minutes: float = 10,
+    name: str = "model",
+    labels: dict | None = None,
+    on_epoch: Callable[[dict], None] | None = None,
+    progress: bool = True,
+) -> dict:
+    """Train by `recipe` on the labelled images of `data`; write `out`/NAME.safetensors, .json and log.jsonl.
+
+    data, val: folders or tar files of class folders (`open_dataset`); val is measured after each epoch.
+    out: also holds checkpoint.pt, from which the same call goes on where it was cut off.
+    labels: `label_names`, `label_synsets` and `label_set` for the written configuration; by default the
+    class folders' names. on_epoch gets each line of the log; progress shows a bar on stderr.
+
+    Returns the last epoch's line of the log.
+
+    Raises InvalidInput: a setting out of range, a checkpoint of another recipe, a model that timm lacks.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    _check(recipe)
+    dataset = open_dataset(data, limit=recipe.limit or None, seed=recipe.seed)
+    held_out = open_dataset(val) if val else None
+    if held_out and held_out.classes != dataset.classes:
+        raise InvalidInput("The validation images have other class folders than the training images.")
+    if len(dataset) < recipe.batch_size:
+        raise InvalidInput(f"{len(dataset)} images do not fill one batch of {recipe.batch_size}.")
+    run_ = _Run(recipe, dataset, torch.device(device))
+    checkpoint = out / "checkpoint.pt"
+    run_.resume(checkpoint)
+    steps, saved, line = run_.steps_per_epoch, time.monotonic(), {}
+    for epoch in range(run_.step // steps, recipe.epochs):
+        started, first = time.monotonic(), run_.step % steps
+        batches = _batches(run_, dataset, epoch, first, workers)
+        for images, classes in _bar(batches, steps, first, f"epoch {epoch + 1}/{recipe.epochs}", progress):
+            run_.train_step(images, classes)
+            if time.monotonic() - saved > 60 * checkpoint_minutes:
+                run_.save(checkpoint)
+                saved = time.monotonic()
+        seconds = time.monotonic() - started
+        line = {
+            "epoch": epoch + 1,
+            "of": recipe.epochs,
+            "loss": run_.mean_loss(),
+            "lr": run_.optimizer.param_groups[0]["lr"],
+            "seconds": round(seconds, 1),
+            "images_per_second": round((steps - first) * recipe.batch_size / seconds, 1),
+        }
+        if held_out:
+            line |= run_.measure(held_out, workers)
+        with open(out / "log.jsonl", "a") as log:
+            log.write(json.dumps(line) + "\n")
+        if on_epoch:
+            on_epoch(line)
+        run_.save(checkpoint)
+        saved = time.monotonic()
+        _export(run_, out / name, labels or {"label_names": list(dataset.classes)}, line)
+    return line
+
+
+class _Run:
+    """One run's model, optimiser and step: all that a checkpoint holds."""
+
+    def __init__(self, recipe: Recipe, dataset: Dataset, device: torch.device):
+        from timm.data import Mixup, resolve_data_config
+        from timm.optim import create_optimizer_v2
+        from timm.scheduler import create_scheduler_v2
+        from timm.utils import ModelEmaV3
+
+        self.recipe, self.device, self.step = recipe, device, 0
+        self.steps_per_epoch = len(dataset) // recipe.batch_size
+        torch.manual_seed(recipe.seed)
+        self.model = _create(recipe, len(dataset.classes)).to(device, memory_format=torch.channels_last)
+        self.data_config = resolve_data_config(model=self.model, verbose=False)
+        self.size = _size(recipe, self.model)
+        self.mean, self.std = (
+            torch.tensor(self.data_config[key], device=device).view(1, 3, 1, 1) for key in ("mean", "std")
+        )
+        self.mix = (
+            Mixup(
+                recipe.mixup,
+                recipe.cutmix,
+                label_smoothing=recipe.smoothing,
+                num_classes=len(dataset.classes),
+            )
+            if recipe.mixup or recipe.cutmix
+            else None
+        )
+        self.teacher = (
+            _Teacher(recipe, self.model, dataset.classes, self.size, device) if recipe.teacher else None
+        )
+        self.pruner = _Pruner(recipe, self.model, device) if recipe.keep < 1 else None
+        trained = nn.ModuleList([self.model, *([self.teacher.hint] if self.teacher else [])])
+        self.optimizer = create_optimizer_v2(
+            trained, opt=recipe.opt, lr=recipe.lr, weight_decay=recipe.weight_decay
+        )
+        updates = self.steps_per_epoch * recipe.epochs
+        self.schedule, _ = create_scheduler_v2(
+            self.optimizer,
+            sched="cosine",
+            num_epochs=recipe.epochs,
+            min_lr=recipe.min_lr,
+            warmup_lr=recipe.lr / 100,
+            warmup_epochs=round(recipe.warmup * updates) / self.steps_per_epoch,
+            step_on_epochs=False,
+            updates_per_epoch=self.steps_per_epoch,
+        )
+        self.trained = trained
+        self.ema = ModelEmaV3(self.model, decay=recipe.ema, use_warmup=True) if recipe.ema else None
+        self.forward = torch.compile(_dense_forward) if recipe.compile else _dense_forward
+        self._losses: list[Tensor] = []
+
+    def train_step(self, images: Tensor, classes: Tensor) -> None:
+        """One update. images (B, 3, H, W) uint8, classes (B,) int64."""
+        from timm.utils import dispatch_clip_grad
+
+        recipe = self.recipe
+        _seed(recipe.seed, self.step)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(torch.initial_seed())
+        self.schedule.step_update(self.step)
+        self.model.train()
+        images, classes = self._normalised(images), classes.to(self.device)
+        targets = _smooth(classes, self.model.num_classes, recipe.smoothing)
+        if self.mix:
+            images, targets = self.mix(images, classes)
+        if recipe.reprob:
+            images = _erase(images, recipe.reprob)
+        with self._autocast():
+            kept = self.pruner.kept(images) if self.pruner else None
+            if kept is not None:
+                logits, features = self.pruner.backbone(images, kept), None
+            else:
+                logits, features = self.forward(self.model, images)
+        loss = -(targets * logits.float().log_softmax(-1)).sum(-1).mean()
+        if self.teacher:
+            soft, hint = self.teacher.losses(images, logits, features, self._autocast())
+            loss = (1 - recipe.distill) * loss + recipe.distill * soft + recipe.distill_features * hint
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if recipe.clip_grad:
+            dispatch_clip_grad(self.trained.parameters(), recipe.clip_grad)
+        self.optimizer.step()
+        self.step += 1
+        if self.ema:
+            self.ema.update(self.model, step=self.step)
+        self._losses.append(loss.detach())
+
+    @torch.inference_mode()
+    def measure(self, dataset: Dataset, workers: int) -> dict[str, float]:
+        """Top-1 and top-5 (%) of the averaged weights on whole images."""
+        from timm.data import create_transform
+
+        model = self.weights().eval()
+        dataset.transform = create_transform(
+            self.size, interpolation="bilinear", crop_pct=1.0, use_prefetcher=True
+        )
+        loader = torch.utils.data.DataLoader(dataset, 256, num_workers=workers, collate_fn=_collate)
+        hits = torch.zeros(2)
+        for images, classes in loader:
+            with self._autocast():
+                logits = model(self._normalised(images)).float().cpu()
+            right = logits.topk(min(5, logits.shape[1]), 1).indices == classes[:, None]
+            hits += torch.tensor([right[:, :1].sum(), right.sum()])
+        top1, top5 = (100 * hits / len(dataset)).tolist()
+        return {"top1": round(top1, 2), "top5": round(top5, 2), "n": len(dataset)}
+
+    def weights(self) -> nn.Module:
+        return self.ema.module if self.ema else self.model
+
+    def mean_loss(self) -> float:
+        losses, self._losses = self._losses, []
+        return round(torch.stack(losses).mean().item(), 4) if losses else float("nan")
+
+    def save(self, path: Path) -> None:
+        state = {
+            "recipe": dataclasses.asdict(self.recipe),
+            "step": self.step,
+            "trained": self.trained.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "ema": self.ema.module.state_dict() if self.ema else None,
+            "losses": torch.stack(self._losses) if self._losses else None,
+        }
+        part = path.with_suffix(".part")
+        torch.save(state, part)
+        os.replace(part, path)
+
+    def resume(self, path: Path) -> None:
+        if not path.exists():
+            return
+        state = torch.load(path, weights_only=True, map_location=self.device)
+        ours = dataclasses.asdict(self.recipe)
+        other = [key for key, value in ours.items() if state["recipe"].get(key) != value]
+        if other:
+            raise InvalidInput(
+                f"{path} belongs to a run with another {', '.join(other)}; give another --out, or remove it."
+            )
+        self.step = state["step"]
+        self.trained.load_state_dict(state["trained"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.ema:
+            self.ema.module.load_state_dict(state["ema"])
+        self._losses = list(state["losses"]) if state["losses"] is not None else []
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        images = images.to(self.device, non_blocking=True).float().div_(255)
+        return images.sub_(self.mean).div_(self.std).contiguous(memory_format=torch.channels_last)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.dtype == "bfloat16")
+
+
+class _Teacher:
+    """Another model's answer to the same view: its probabilities, and its last feature map as a hint."""
+
+    def __init__(
+        self, recipe: Recipe, student: nn.Module, classes: tuple[str, ...], size: int, device: torch.device
+    ):
+        from papr_core.backbones import load_backbone
+        from papr_core.datasets import match_classes
+        from papr_core.errors import UnsupportedModel
+        from papr_core.proposals import load_proposal
+
+        try:
+            teacher = load_proposal(recipe.teacher)
+        except UnsupportedModel:
+            teacher = load_backbone(recipe.teacher)
+        self.model = teacher.model.to(device).requires_grad_(False)
+        self.size = teacher.input_size[1:] if teacher.input_size[1] >= size else (size, size)
+        self.columns = torch.tensor(match_classes(classes, teacher.labels), device=device)
+        config = (student.pretrained_cfg, teacher.model.pretrained_cfg)
+        (self.mean, self.std), (own_mean, own_std) = (
+            [torch.tensor(c[key], device=device).view(1, 3, 1, 1) for key in ("mean", "std")] for c in config
+        )
+        self.scale, self.shift = self.std / own_std, (self.mean - own_mean) / own_std
+        self.hint = nn.Conv2d(student.num_features, teacher.model.num_features, 1).to(device)
+
+    def losses(
+        self, images: Tensor, logits: Tensor, features: Tensor | None, autocast: torch.autocast
+    ) -> tuple[Tensor, Tensor]:
+        """Cross-entropy to the teacher's probabilities; mean squared distance of the hint, channels standardised."""
+        with torch.inference_mode(), autocast:
+            seen = images * self.scale + self.shift
+            if seen.shape[-2:] != self.size:
+                seen = F.interpolate(seen, self.size, mode="bilinear", antialias=False)
+            answer, wanted = _dense_forward(self.model, seen)
+            probabilities = answer[:, self.columns].float().softmax(-1)
+        probabilities, wanted = probabilities.clone(), wanted.float().clone()
+        soft = -(probabilities * logits.float().log_softmax(-1)).sum(-1).mean()
+        if features is None:
+            return soft, soft.new_zeros(())
+        wanted = F.batch_norm(wanted, None, None, training=True)
+        with autocast:
+            guess = self.hint(features)
+        guess = F.interpolate(guess.float(), wanted.shape[-2:], mode="bilinear", antialias=True)
+        return soft, F.mse_loss(guess, wanted)
+
+
+class _Pruner:
+    """PaPr on the model in training: which patches of each image stay."""
+
+    def __init__(self, recipe: Recipe, model: nn.Module, device: torch.device):
+        from papr_core import catalog
+        from papr_core.backbones import TokenBackbone
+        from papr_core.proposals import load_proposal
+
+        self.backbone = TokenBackbone(model, catalog.find(recipe.model, "backbone"))
+        self.proposal = load_proposal(recipe.proposal, device=str(device))
+        self.keep_ratio = recipe.keep
+        config = model.pretrained_cfg
+        self.mean, self.std = (
+            torch.tensor(config[k], device=device).view(1, 3, 1, 1) for k in ("mean", "std")
+        )
+
+    @torch.inference_mode()
+    def kept(self, images: Tensor) -> Tensor:
+        seen = images * self.std + self.mean
+        seen = F.interpolate(seen, self.proposal.input_size[1:], mode="bilinear", antialias=True)
+        features = self.proposal.features(self.proposal.normalise(seen.clamp(0, 1)))
+        return self.backbone.select(features.float().mean(1), self.keep_ratio).clone()
+
+
+def _dense_forward(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits (B, C) and the last features as a map (B, K, h, w), of a ConvNet or a plain ViT."""
+    features = model.forward_features(images)
+    logits = model.forward_head(features)
+    if features.ndim == 3:  # (B, P + N, K)
+        rows, columns = model.patch_embed.grid_size
+        features = features[:, model.num_prefix_tokens :].mT.unflatten(-1, (rows, columns))
+    return logits, features
+
+
+def _create(recipe: Recipe, num_classes: int) -> nn.Module:
+    import timm
+
+    try:
+        arguments = json.loads(recipe.model_args)
+        if recipe.drop_path:
+            arguments["drop_path_rate"] = recipe.drop_path
+        model = timm.create_model(recipe.model, num_classes=num_classes, **arguments)
+    except json.JSONDecodeError as error:
+        raise InvalidInput(f"model_args is not JSON: {error}.") from error
+    except (RuntimeError, TypeError) as error:
+        raise InvalidInput(f"timm cannot make {recipe.model} with {recipe.model_args}: {error}.") from error
+    if recipe.init:
+        _start_from(model, Path(recipe.init))
+    return model
+
+
+def _start_from(model: nn.Module, path: Path) -> None:
+    """Load weights; position embeddings of another grid are resampled as timm does."""
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise InvalidInput(f"There are no weights at {path}.")
+    state = {key: value.float() for key, value in load_file(path).items()}
+    adapt = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
+    model.load_state_dict(adapt(state, model) if adapt else state)
+
+
+def _size(recipe: Recipe, model: nn.Module) -> int:
+    own = json.loads(recipe.model_args).get("img_size") or model.pretrained_cfg["input_size"][-1]
+    return recipe.size or own
+
+
+def _check(recipe: Recipe) -> None:
+    if recipe.dtype not in ("bfloat16", "float32"):
+        raise InvalidInput(f"The type {recipe.dtype!r} is unknown; choose bfloat16 or float32.")
+    if not 0 < recipe.keep <= 1:
+        raise InvalidInput(f"The keep ratio is {recipe.keep}; it must be above 0 and at most 1.")
+    if recipe.keep < 1 and recipe.distill_features and recipe.teacher:
+        raise InvalidInput("Feature distillation needs every patch; set distill_features to 0 or keep to 1.")
+    if recipe.teacher and (recipe.mixup or recipe.cutmix) and recipe.distill_features:
+        raise InvalidInput("Feature distillation and mixing do not go together; choose one.")
+    if recipe.epochs < 1 or recipe.batch_size < 2:
+        raise InvalidInput("A run takes at least one epoch, and two images a batch.")
+
+
+class _Views(torch.utils.data.Dataset):
+    """Augmented views; the view of (epoch, image) depends on these two and the seed alone."""
+
+    def __init__(self, dataset: Dataset, transform: Any, seed: int):
+        self.dataset, self.transform, self.seed = dataset, transform, seed
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int]:
+        epoch, index = key
+        _seed(self.seed, epoch, index)
+        return self.transform(self.dataset.read(index)), self.dataset.class_indices[index]
+
+
+def _batches(
+    run_: _Run, dataset: Dataset, epoch: int, first: int, workers: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    from timm.data import create_transform
+
+    recipe = run_.recipe
+    transform = create_transform(
+        run_.size,
+        is_training=True,
+        scale=(recipe.scale, 1.0),
+        color_jitter=recipe.color_jitter or None,
+        auto_augment=recipe.auto_augment or None,
+        interpolation="bilinear",
+        use_prefetcher=True,
+    )
+    order = np.random.default_rng((recipe.seed, epoch)).permutation(len(dataset))
+    order = order[first * recipe.batch_size : run_.steps_per_epoch * recipe.batch_size].tolist()
+    return iter(
+        torch.utils.data.DataLoader(
+            _Views(dataset, transform, recipe.seed),
+            recipe.batch_size,
+            sampler=[(epoch, index) for index in order],
+            num_workers=workers,
+            collate_fn=_collate,
+            worker_init_fn=_one_thread,
+            persistent_workers=False,
+        )
+    )
+
+
+def _collate(samples: list[tuple[Any, int]]) -> tuple[Tensor, Tensor]:
+    images, classes = zip(*samples)
+    return torch.stack([torch.as_tensor(np.asarray(image)) for image in images]), torch.tensor(classes)
+
+
+def _one_thread(_: int) -> None:
+    torch.set_num_threads(1)
+
+
+def _seed(*numbers: int) -> None:
+    """Seed python, numpy and torch's CPU generator from several numbers at once."""
+    seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.default_generator.manual_seed(
+        seed
+    )  # torch.manual_seed takes a millisecond, and this runs once a view
+
+
+def _smooth(classes: Tensor, num_classes: int, smoothing: float) -> Tensor:
+    return F.one_hot(classes, num_classes).float() * (1 - smoothing) + smoothing / num_classes
+
+
+def _erase(images: Tensor, probability: float) -> Tensor:
+    from timm.data.random_erasing import RandomErasing
+
+    return RandomErasing(probability, mode="pixel", device=images.device.type)(images)
+
+
+def _bar(batches: Iterator, total: int, first: int, text: str, show: bool) -> Iterator:
+    from tqdm import tqdm
+
+    return tqdm(batches, text, total=total, initial=first, disable=not show, mininterval=2, file=sys.stderr)
+
+
+def _export(run_: _Run, path: Path, labels: dict, line: dict) -> None:
+    """Write NAME.safetensors (float16) and NAME.json in the form of timm's hub config.json."""
+    from safetensors.torch import save_file
+
+    state = {
+        key: (value.half() if value.is_floating_point() else value).contiguous().cpu()
+        for key, value in run_.weights().state_dict().items()
+    }
+    recipe, size = run_.recipe, run_.size
+    config = {
+        "architecture": recipe.model,
+        "model_args": json.loads(recipe.model_args),
+        "num_classes": run_.model.num_classes,
+        "num_features": run_.model.num_features,
+        **labels,
+        "pretrained_cfg": {
+            "input_size": [3, size, size],
+            "fixed_input_size": bool(run_.model.pretrained_cfg.get("fixed_input_size", False)),
+            "interpolation": "bilinear",
+            "crop_pct": 1.0,
+            "crop_mode": "center",
+            "mean": list(run_.data_config["mean"]),
+            "std": list(run_.data_config["std"]),
+            "num_classes": run_.model.num_classes,
+        },
+        "training": {"recipe": dataclasses.asdict(recipe), "last_epoch": line},
+    }
+    for suffix, write in (
+        (".safetensors", lambda part: save_file(state, part, metadata={"format": "pt"})),
+        (".json", lambda part: Path(part).write_text(json.dumps(config, indent=1) + "\n")),
+    ):
+        part = f"{path}{suffix}.part"
+        write(part)
+        os.replace(part, f"{path}{suffix}")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `python -m papr_core train`: one for each field of Recipe, and where things are."""
+    parser.add_argument("--data", required=True, help="folder or tar file of class folders to train on")
+    parser.add_argument("--val", help="the same, of images to measure after each epoch")
+    parser.add_argument(
+        "--out", required=True, help="folder for weights, log and checkpoint; resumed if it has one"
+    )
+    parser.add_argument("--name", default="model", help="name of the weight file")
+    parser.add_argument("--labels", help="JSON file with label_names (and label_synsets, label_set)")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument(
+        "--workers", type=int, default=0, help="processes that read images (0: none beside this)"
+    )
+    parser.add_argument("--checkpoint-minutes", type=float, default=10)
+    for setting in dataclasses.fields(Recipe):
+        option, text = "--" + setting.name.replace("_", "-"), setting.metadata["help"]
+        if isinstance(setting.default, bool):
+            parser.add_argument(option, action="store_true", help=text)
+        else:
+            kind = type(setting.default)
+            parser.add_argument(option, type=kind, default=setting.default, help=f"{text} (%(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """`python -m papr_core train`: prints the log's line of each epoch as it is written."""
+    recipe = Recipe(
+        **{setting.name: getattr(arguments, setting.name) for setting in dataclasses.fields(Recipe)}
+    )
+    labels = json.loads(Path(arguments.labels).read_text()) if arguments.labels else None
+    train(
+        recipe,
+        arguments.data,
+        arguments.out,
+        val=arguments.val,
+        device=arguments.device,
+        workers=arguments.workers,
+        checkpoint_minutes=arguments.checkpoint_minutes,
+        name=arguments.name,
+        labels=labels,
+        on_epoch=lambda line: print(json.dumps(line), flush=True),
+    )
+    return 0

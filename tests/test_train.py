@@ -1,0 +1,198 @@
+"""Training: the same weights after a cut, what a teacher and pruning do, and what is written."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from papr_core import train as training
+from papr_core.errors import InvalidInput
+from papr_core.train import Recipe, train
+
+CONVNET = dict(
+    model="resnet10t",
+    model_args='{"channels": [8, 8, 16, 16], "stem_width": 8}',
+    size=32,
+    batch_size=8,
+    lr=3e-3,
+    dtype="float32",
+)
+VIT = dict(
+    model="vit_tiny_patch16_224",
+    model_args='{"img_size": 32, "patch_size": 8, "embed_dim": 32, "depth": 2, "num_heads": 2}',
+    batch_size=8,
+    lr=3e-3,
+    dtype="float32",
+)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    """Two classes of noise, reddish and bluish, 24 pictures each."""
+    folder, draw = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    for name, tint in (("blue", (40, 60, 160)), ("red", (160, 60, 40))):
+        (folder / name).mkdir()
+        for i in range(24):
+            pixels = draw.normal(tint, 40, (40, 40, 3)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{i}.png")
+    return folder
+
+
+def test_a_convnet_learns_and_is_written_as_timm_reads_it(pictures, tmp_path):
+    line = train(Recipe(epochs=4, ema=0.8, **CONVNET), pictures, tmp_path, val=pictures, progress=False)
+    assert line["top1"] > 90
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 4
+    config = json.loads((tmp_path / "model.json").read_text())
+    assert config["label_names"] == ["blue", "red"] and config["pretrained_cfg"]["input_size"] == [3, 32, 32]
+    state = load_file(tmp_path / "model.safetensors")
+    assert {value.dtype for value in state.values() if value.is_floating_point()} == {torch.float16}
+
+    from papr_core import load_proposal, weights
+
+    weights.configure(weights_dir=tmp_path)
+    try:
+        proposal = load_proposal("model")
+        answers = []
+        for name in ("blue", "red"):
+            crop = Image.open(pictures / name / "3.png").resize((32, 32), Image.BILINEAR)
+            answers.append(proposal.labels[int(proposal(proposal.view(crop)).argmax())])
+        assert answers == ["blue", "red"]
+    finally:
+        weights._settings.weights_dir = None
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("settings", [CONVNET, VIT], ids=["convnet", "vit"])
+def test_a_run_that_was_killed_resumes_to_the_same_weights(settings, workers, pictures, tmp_path):
+    """The process is killed for real, in the middle of an epoch, with mixing, averaging and augmentation on."""
+    recipe = Recipe(epochs=3, ema=0.9, mixup=0.3, color_jitter=0.3, auto_augment="rand-m5", **settings)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    train(recipe, pictures, whole, progress=False)
+    script = (
+        "import sys, time; from papr_core import train as t; r = t.Recipe(**eval(sys.argv[1]));"
+        "step = t._Run.train_step\n"
+        "def slow(self, *a): step(self, *a); time.sleep(0.3)\n"
+        "t._Run.train_step = slow\n"
+        f"t.train(r, sys.argv[2], sys.argv[3], checkpoint_minutes=0, progress=False, workers={workers})"
+    )
+    arguments = [sys.executable, "-c", script, repr(dataclasses.asdict(recipe)), str(pictures), str(cut)]
+    process = subprocess.Popen(arguments, env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())})
+    checkpoint, deadline = cut / "checkpoint.pt", time.monotonic() + 120
+    while True:
+        assert process.poll() is None and time.monotonic() < deadline, "the run ended before it could be cut"
+        if checkpoint.exists():
+            step = torch.load(checkpoint, weights_only=True)["step"]
+            if step >= 2:
+                break
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    step = torch.load(checkpoint, weights_only=True)["step"]
+    assert 2 <= step < 18 and not (cut / "model.safetensors").exists() or step >= 6
+    train(recipe, pictures, cut, workers=workers, progress=False)
+    expected, found = (torch.load(f / "checkpoint.pt", weights_only=True) for f in (whole, cut))
+    assert expected["step"] == found["step"] == 18
+    for key in ("trained", "ema"):
+        for name, value in expected[key].items():
+            assert torch.equal(value, found[key][name]), name
+
+
+def test_another_recipe_does_not_go_on_from_a_checkpoint(pictures, tmp_path):
+    train(Recipe(epochs=1, **CONVNET), pictures, tmp_path, progress=False)
+    with pytest.raises(InvalidInput, match="another lr"):
+        train(Recipe(epochs=1, **{**CONVNET, "lr": 1.0}), pictures, tmp_path, progress=False)
+
+
+def test_views_depend_on_seed_epoch_and_image_alone(pictures):
+    dataset = training.open_dataset(pictures)
+    run = training._Run(Recipe(**CONVNET), dataset, torch.device("cpu"))
+    one, again = (next(training._batches(run, dataset, 1, first, 0)) for first in (0, 0))
+    skipped = list(training._batches(run, dataset, 1, 2, 0))
+    all_of_them = list(training._batches(run, dataset, 1, 0, 0))
+    assert torch.equal(one[0], again[0])
+    assert len(skipped) == 4 and torch.equal(skipped[0][0], all_of_them[2][0])
+    assert not torch.equal(one[0], next(training._batches(run, dataset, 2, 0, 0))[0])
+
+
+def test_starting_from_weights_resamples_positions_to_another_size(pictures, tmp_path):
+    train(Recipe(epochs=1, **VIT), pictures, tmp_path / "small", progress=False)
+    larger = {**VIT, "model_args": VIT["model_args"].replace('"img_size": 32', '"img_size": 48')}
+    recipe = Recipe(epochs=1, init=str(tmp_path / "small" / "model.safetensors"), **larger)
+    model = training._create(recipe, 2)
+    assert model.pos_embed.shape[1] == 37
+    first = load_file(tmp_path / "small" / "model.safetensors")["blocks.0.mlp.fc1.weight"].float()
+    assert torch.equal(model.blocks[0].mlp.fc1.weight, first)
+
+
+@pytest.fixture
+def teacher_folder(pictures, tmp_path, monkeypatch) -> Path:
+    train(Recipe(epochs=3, **CONVNET), pictures, tmp_path / "t", name="teacher", progress=False)
+    monkeypatch.setenv("PAPR_WEIGHTS", str(tmp_path / "t"))
+    return tmp_path / "t"
+
+
+def test_distillation_follows_the_teacher_without_labels(pictures, teacher_folder, tmp_path):
+    """All of the loss is the teacher's: the student learns, and the hint's distance falls."""
+    recipe = Recipe(teacher="teacher", distill=1.0, distill_features=0.5, epochs=8, smoothing=0.0, **VIT)
+    line = train(recipe, pictures, tmp_path / "s", val=pictures, progress=False)
+    log = [json.loads(text) for text in (tmp_path / "s" / "log.jsonl").read_text().splitlines()]
+    assert line["top1"] > 90 and log[-1]["loss"] < 0.9 * log[0]["loss"]
+
+
+def test_pruning_while_training_drops_patches(pictures, teacher_folder, tmp_path, monkeypatch):
+    recipe = Recipe(keep=0.5, proposal="teacher", epochs=1, **VIT)
+    seen, attention = [], torch.nn.functional.scaled_dot_product_attention
+
+    def watched(query, *rest, **named):
+        seen.append(query.shape[-2])
+        return attention(query, *rest, **named)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", watched)
+    train(recipe, pictures, tmp_path / "p", progress=False)
+    assert set(seen) == {1 + 8}  # floor(0.5 * 17) of 16 patches, and the class token
+
+
+def test_the_command_prints_one_line_of_json_an_epoch(pictures, tmp_path):
+    options = [f"--{key.replace('_', '-')}={value}" for key, value in CONVNET.items()]
+    command = [
+        sys.executable,
+        "-m",
+        "papr_core",
+        "train",
+        "--data",
+        str(pictures),
+        "--out",
+        str(tmp_path / "o"),
+    ]
+    done = subprocess.run([*command, "--epochs=2", *options], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["epoch"] for line in done.stdout.splitlines()] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"keep": 0.0}, "keep ratio"),
+        ({"dtype": "float8"}, "float8"),
+        ({"model": "no_such_net"}, "no_such_net"),
+        ({"model_args": "{"}, "JSON"),
+        ({"init": "nowhere.safetensors"}, "nowhere.safetensors"),
+        ({"batch_size": 500}, "one batch"),
+        ({"teacher": "no_such_teacher"}, "no_such_teacher"),
+        ({"epochs": 0}, "at least one epoch"),
+    ],
+)
+def test_bad_settings_get_one_sentence(change, words, pictures, tmp_path):
+    with pytest.raises(InvalidInput, match=words) as caught:
+        train(Recipe(**{**CONVNET, **change}), pictures, tmp_path, progress=False)
+    assert "\n" not in str(caught.value)
