@@ -233,7 +233,7 @@ def _measure(task: _Task, indices: Sequence[int], progress: Progress | None) -> 
     return _Records(np.array(indices), torch.cat(right).numpy(), torch.cat(scores).numpy(), clock.calls)
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference mode: some methods take gradients of what is made here
 def _measure_batch(
     task: _Task, chosen: Sequence[int], images: Tensor, views: Tensor, clock: "_Clock"
 ) -> tuple[Tensor, Tensor]:
