@@ -1,12 +1,12 @@
 """Training: any timm image model on labelled images, plainly, from a teacher, or while PaPr prunes it.
 
 The data pipeline, the augmentations, mixing, optimisers, schedules and weight averaging are timm's. What is
-added here: a run that was cut off resumes to the same weights, since each view depends on (seed, epoch, image)
-and each step's randomness on (seed, step) alone; distillation from another model's logits and from its last
-feature map; and pruning of the model that is being trained (PaPr, Table 4).
+added here: a run that was cut off resumes to the same weights, since each view depends on (seed, epoch,
+image) and each step's randomness on (seed, step) alone; distillation from another model's logits and from its
+last feature map; and pruning of the model that is being trained (PaPr, Table 4).
 
-Written from: Hinton et al. 2015 (arXiv 1503.02531) and Beyer et al. 2022 (2106.05237) for distillation from the
-same view, Romero et al. 2015 (1412.6550) for hints from feature maps.
+Written from: Hinton et al. 2015 (arXiv 1503.02531) and Beyer et al. 2022 (2106.05237) for distillation from
+the same view, Romero et al. 2015 (1412.6550) for hints from feature maps.
 """
 
 from __future__ import annotations
@@ -154,6 +154,10 @@ class _Run:
         self.steps_per_epoch = len(dataset) // recipe.batch_size
         torch.manual_seed(recipe.seed)
         self.model = _create(recipe, len(dataset.classes)).to(device, memory_format=torch.channels_last)
+        if device.type == "cpu":  # torch's fused attention is slower there, backwards above all
+            for module in self.model.modules():
+                if hasattr(module, "fused_attn"):
+                    module.fused_attn = False
         self.data_config = resolve_data_config(model=self.model, verbose=False)
         self.size = _size(recipe, self.model)
         self.mean, self.std = (
@@ -169,10 +173,9 @@ class _Run:
             if recipe.mixup or recipe.cutmix
             else None
         )
-        self.teacher = (
-            _Teacher(recipe, self.model, dataset.classes, self.size, device) if recipe.teacher else None
-        )
+        self.teacher = _Teacher(recipe, self.model, dataset.classes, device) if recipe.teacher else None
         self.pruner = _Pruner(recipe, self.model, device) if recipe.keep < 1 else None
+        self.view_size = max(self.size, *(self.teacher.size if self.teacher else (0,)))
         trained = nn.ModuleList([self.model, *([self.teacher.hint] if self.teacher else [])])
         self.optimizer = create_optimizer_v2(
             trained, opt=recipe.opt, lr=recipe.lr, weight_decay=recipe.weight_decay
@@ -203,21 +206,22 @@ class _Run:
             torch.cuda.manual_seed(torch.initial_seed())
         self.schedule.step_update(self.step)
         self.model.train()
-        images, classes = self._normalised(images), classes.to(self.device)
+        images, classes = self._fractions(images), classes.to(self.device)
         targets = _smooth(classes, self.model.num_classes, recipe.smoothing)
         if self.mix:
             images, targets = self.mix(images, classes)
+        seen = self._seen(images)
         if recipe.reprob:
-            images = _erase(images, recipe.reprob)
+            seen = _erase(seen, recipe.reprob)
         with self._autocast():
-            kept = self.pruner.kept(images) if self.pruner else None
-            if kept is not None:
-                logits, features = self.pruner.backbone(images, kept), None
+            if self.pruner:
+                logits, features = self.pruner.backbone(seen, self.pruner.kept(images)), None
             else:
-                logits, features = self.forward(self.model, images)
+                logits, features = self.forward(self.model, seen)
         loss = -(targets * logits.float().log_softmax(-1)).sum(-1).mean()
         if self.teacher:
-            soft, hint = self.teacher.losses(images, logits, features, self._autocast())
+            with self._autocast():
+                soft, hint = self.teacher.losses(images, logits, features)
             loss = (1 - recipe.distill) * loss + recipe.distill * soft + recipe.distill_features * hint
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -242,7 +246,7 @@ class _Run:
         hits = torch.zeros(2)
         for images, classes in loader:
             with self._autocast():
-                logits = model(self._normalised(images)).float().cpu()
+                logits = model(self._seen(self._fractions(images))).float().cpu()
             right = logits.topk(min(5, logits.shape[1]), 1).indices == classes[:, None]
             hits += torch.tensor([right[:, :1].sum(), right.sum()])
         top1, top5 = (100 * hits / len(dataset)).tolist()
@@ -285,9 +289,14 @@ class _Run:
             self.ema.module.load_state_dict(state["ema"])
         self._losses = list(state["losses"]) if state["losses"] is not None else []
 
-    def _normalised(self, images: Tensor) -> Tensor:
-        images = images.to(self.device, non_blocking=True).float().div_(255)
-        return images.sub_(self.mean).div_(self.std).contiguous(memory_format=torch.channels_last)
+    def _fractions(self, images: Tensor) -> Tensor:
+        """uint8 to 0..1."""
+        return images.to(self.device, non_blocking=True).float().div_(255)
+
+    def _seen(self, images: Tensor) -> Tensor:
+        """What the model in training sees: its own size and normalisation."""
+        images = (_resized(images, (self.size, self.size)) - self.mean) / self.std
+        return images.contiguous(memory_format=torch.channels_last)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.dtype == "bfloat16")
@@ -296,46 +305,35 @@ class _Run:
 class _Teacher:
     """Another model's answer to the same view: its probabilities, and its last feature map as a hint."""
 
-    def __init__(
-        self, recipe: Recipe, student: nn.Module, classes: tuple[str, ...], size: int, device: torch.device
-    ):
+    def __init__(self, recipe: Recipe, student: nn.Module, classes: tuple[str, ...], device: torch.device):
         from papr_core.backbones import load_backbone
         from papr_core.datasets import match_classes
         from papr_core.errors import UnsupportedModel
         from papr_core.proposals import load_proposal
 
         try:
-            teacher = load_proposal(recipe.teacher)
+            self.model = load_proposal(recipe.teacher, device=device)
         except UnsupportedModel:
-            teacher = load_backbone(recipe.teacher)
-        self.model = teacher.model.to(device).requires_grad_(False)
-        self.size = teacher.input_size[1:] if teacher.input_size[1] >= size else (size, size)
-        self.columns = torch.tensor(match_classes(classes, teacher.labels), device=device)
-        config = (student.pretrained_cfg, teacher.model.pretrained_cfg)
-        (self.mean, self.std), (own_mean, own_std) = (
-            [torch.tensor(c[key], device=device).view(1, 3, 1, 1) for key in ("mean", "std")] for c in config
-        )
-        self.scale, self.shift = self.std / own_std, (self.mean - own_mean) / own_std
-        self.hint = nn.Conv2d(student.num_features, teacher.model.num_features, 1).to(device)
+            self.model = load_backbone(recipe.teacher, device=device)
+        self.model.requires_grad_(False)
+        self.size = self.model.input_size[1:]
+        self.columns = torch.tensor(match_classes(classes, self.model.labels), device=device)
+        self.hint = nn.Conv2d(student.num_features, self.model.model.num_features, 1).to(device)
 
-    def losses(
-        self, images: Tensor, logits: Tensor, features: Tensor | None, autocast: torch.autocast
-    ) -> tuple[Tensor, Tensor]:
-        """Cross-entropy to the teacher's probabilities; mean squared distance of the hint, channels standardised."""
-        with torch.inference_mode(), autocast:
-            seen = images * self.scale + self.shift
-            if seen.shape[-2:] != self.size:
-                seen = F.interpolate(seen, self.size, mode="bilinear", antialias=False)
-            answer, wanted = _dense_forward(self.model, seen)
+    def losses(self, images: Tensor, logits: Tensor, features: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Cross-entropy to the teacher's probabilities, and the mean squared distance of the hint.
+
+        images (B, 3, H, W) in 0..1. The teacher's map is standardised by channel, so that all count alike.
+        """
+        with torch.no_grad():
+            seen = self.model.normalise(_resized(images, self.size))
+            answer, wanted = _dense_forward(self.model.model, seen)
             probabilities = answer[:, self.columns].float().softmax(-1)
-        probabilities, wanted = probabilities.clone(), wanted.float().clone()
+            wanted = F.batch_norm(wanted.float(), None, None, training=True)
         soft = -(probabilities * logits.float().log_softmax(-1)).sum(-1).mean()
         if features is None:
             return soft, soft.new_zeros(())
-        wanted = F.batch_norm(wanted, None, None, training=True)
-        with autocast:
-            guess = self.hint(features)
-        guess = F.interpolate(guess.float(), wanted.shape[-2:], mode="bilinear", antialias=True)
+        guess = _resized(self.hint(features).float(), wanted.shape[-2:])
         return soft, F.mse_loss(guess, wanted)
 
 
@@ -348,19 +346,20 @@ class _Pruner:
         from papr_core.proposals import load_proposal
 
         self.backbone = TokenBackbone(model, catalog.find(recipe.model, "backbone"))
-        self.proposal = load_proposal(recipe.proposal, device=str(device))
+        self.proposal = load_proposal(recipe.proposal, device=device)
         self.keep_ratio = recipe.keep
-        config = model.pretrained_cfg
-        self.mean, self.std = (
-            torch.tensor(config[k], device=device).view(1, 3, 1, 1) for k in ("mean", "std")
-        )
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def kept(self, images: Tensor) -> Tensor:
-        seen = images * self.std + self.mean
-        seen = F.interpolate(seen, self.proposal.input_size[1:], mode="bilinear", antialias=True)
-        features = self.proposal.features(self.proposal.normalise(seen.clamp(0, 1)))
-        return self.backbone.select(features.float().mean(1), self.keep_ratio).clone()
+        """images (B, 3, H, W) in 0..1 to the kept patches (B, k)."""
+        seen = self.proposal.normalise(_resized(images, self.proposal.input_size[1:]))
+        return self.backbone.select(self.proposal.features(seen).float().mean(1), self.keep_ratio)
+
+
+def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:
+    if tuple(images.shape[-2:]) == tuple(size):
+        return images
+    return F.interpolate(images, size, mode="bilinear", antialias=True)
 
 
 def _dense_forward(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -438,7 +437,7 @@ def _batches(
 
     recipe = run_.recipe
     transform = create_transform(
-        run_.size,
+        run_.view_size,
         is_training=True,
         scale=(recipe.scale, 1.0),
         color_jitter=recipe.color_jitter or None,

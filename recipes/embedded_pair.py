@@ -1,0 +1,147 @@
+"""The embedded pair, from the data to the two weight files of `assets/`.
+
+    python recipes/embedded_pair.py tiny-imagenet-train.tar.gz --out runs
+
+Splits the archive (25 images a class are held out and never trained on), trains the stages below one after
+the other, and copies the two results to `assets/`. A run that was cut off goes on where it stood; a stage
+whose weights are there is not trained again. The stages were chosen by accuracy on whole held-out images,
+before any pruning was looked at.
+
+The archive: one folder a class (wnid), and words.txt, as Tiny ImageNet's training part has them.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import sys
+import tarfile
+from pathlib import Path
+
+import torch
+
+from papr_core import weights
+from papr_core.datasets import open_dataset
+from papr_core.train import Recipe, train
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+HELD_OUT = 25  # images a class
+
+CONVNET = {
+    "model": "resnet10t",
+    "model_args": json.dumps({"channels": [32, 64, 128, 256], "stem_width": 16, "output_stride": 16}),
+    "opt": "muon",
+    "weight_decay": 0.02,
+    "scale": 0.4,
+    "ema": 0.998,
+}
+
+
+def vit(size: int) -> dict:
+    """Patches of 8 px and no class token: the position embedding is resampled from size to size."""
+    arguments = {"img_size": size, "patch_size": 8, "depth": 6, "class_token": False, "global_pool": "avg"}
+    return {
+        "model": "vit_tiny_patch16_224",
+        "model_args": json.dumps(arguments),
+        "opt": "muon",
+        "weight_decay": 0.05,
+        "scale": 0.4,
+        "teacher": "proposal_64",
+        "distill": 0.5,
+        "ema": 0.998,
+        "compile": True,
+    }
+
+
+def stages(out: Path) -> dict[str, Recipe]:
+    """name -> recipe, in order. A name is also the weight file's, and so what `teacher` may say."""
+    return {
+        "proposal_64": Recipe(**CONVNET, size=64, epochs=7, lr=4e-3, warmup=0.1),
+        "papr_proposal": Recipe(
+            **CONVNET, size=112, epochs=2, lr=1.5e-3, init=str(out / "proposal_64.safetensors")
+        ),
+        "backbone_48": Recipe(**vit(48), epochs=9, batch_size=192, lr=2e-3, distill_features=0.5),
+        "papr_backbone": Recipe(
+            **vit(112), epochs=1, batch_size=128, lr=5e-4, init=str(out / "backbone_48.safetensors")
+        ),
+    }
+
+
+def split(archive: Path, out: Path) -> tuple[Path, Path]:
+    """Write the training and the held-out images as two tar files; the choice depends on the names alone."""
+    parts = out / "train.tar", out / "heldout.tar"
+    if all(part.exists() for part in parts):
+        return parts
+    dataset = open_dataset(archive)
+    by_class: dict[str, list[str]] = {}
+    for key, folder in dataset.samples:
+        by_class.setdefault(folder, []).append(key.rsplit("/", 1)[-1])
+    held = {
+        f"{folder}/{name}"
+        for folder, names in by_class.items()
+        for name in random.Random(folder).sample(sorted(names), HELD_OUT)
+    }
+    with tarfile.open(archive) as source:
+        targets = [tarfile.open(f"{part}.part", "w") for part in parts]
+        for member in source:
+            key = "/".join(Path(member.name).parts[-2:])
+            if member.isfile() and key.split("/")[0] in by_class:
+                member.name = key
+                targets[key in held].addfile(member, source.extractfile(member))
+    for part, target in zip(parts, targets, strict=True):
+        target.close()
+        os.replace(f"{part}.part", part)
+    return parts
+
+
+def label_names(folders: tuple[str, ...]) -> dict:
+    """ImageNet's names of the wnids, from timm."""
+    from timm.data import ImageNetInfo
+
+    info = ImageNetInfo()
+    return {
+        "label_names": [info.label_name_to_description(wnid) for wnid in folders],
+        "label_synsets": list(folders),
+        "label_set": "tiny-imagenet-200",
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("archive", type=Path, help="tiny-imagenet-train.tar.gz")
+    parser.add_argument("--out", type=Path, required=True, help="folder for splits, checkpoints and logs")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--only", nargs="+", help="train these stages alone")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    data, held_out = split(options.archive, options.out)
+    weights.configure(weights_dir=options.out)
+    labels = label_names(open_dataset(held_out).classes)
+    for name, recipe in stages(options.out).items():
+        if (options.out / f"{name}.safetensors").exists() or (options.only and name not in options.only):
+            continue
+        print(f"{name}: {recipe.model}, {recipe.epochs} epochs", file=sys.stderr)
+        folder = options.out / name
+        train(
+            recipe,
+            data,
+            folder,
+            val=held_out,
+            name=name,
+            labels=labels,
+            device=options.device,
+            workers=options.workers,
+            on_epoch=lambda line: print(json.dumps(line), flush=True),
+        )
+        for suffix in (".json", ".safetensors"):
+            shutil.copy(folder / f"{name}{suffix}", options.out)
+    for name in ("papr_proposal", "papr_backbone"):
+        for suffix in (".json", ".safetensors"):
+            if (options.out / f"{name}{suffix}").exists():
+                shutil.copy(options.out / f"{name}{suffix}", ASSETS)
+
+
+if __name__ == "__main__":
+    main()
