@@ -27,7 +27,21 @@ __all__ = ["FITS", "View", "fit_image", "image_tensor", "read_image"]
 FITS = ("crop", "pad", "squash")
 
 # Formats whose readers stay inside Pillow (EPS, for one, would start another program).
-_FORMATS = "JPEG MPO PNG GIF WEBP AVIF BMP DIB TIFF PPM ICO JPEG2000 HEIF".split()
+_FORMATS = (
+    "JPEG",
+    "MPO",
+    "PNG",
+    "GIF",
+    "WEBP",
+    "AVIF",
+    "BMP",
+    "DIB",
+    "TIFF",
+    "PPM",
+    "ICO",
+    "JPEG2000",
+    "HEIF",
+)
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _PADDING = (128, 128, 128)
 
@@ -38,9 +52,9 @@ def read_image(
     max_bytes: int = 50_000_000,
     max_pixels: int = 100_000_000,
 ) -> "Image.Image":
-    """A picture from a file's bytes, a path, a PIL image or an array (H, W[, 1, 3 or 4]), as RGB, turned upright.
+    """An upright RGB picture from a file's bytes, a path, a PIL image or an array (H, W[, 1, 3 or 4]).
 
-    Of an animation the first frame; transparency lies over white; 16-bit grey keeps its upper eight bits.
+    Of an animation the first frame; transparency lies over white; 16-bit grey is scaled to eight bits.
 
     Raises:
         UnreadableImage: in one sentence, what is wrong with it; sizes are checked before anything is decoded.
@@ -110,7 +124,7 @@ class View:
             size=(int(size[0]), int(size[1])),
             mean=tuple(config["mean"]),
             std=tuple(config["std"]),
-            crop_pct=float(config.get("crop_pct") or 1.0),
+            crop_pct=min(max(float(config.get("crop_pct") or 1.0), 0.1), 1.0),
             interpolation=config.get("interpolation") or "bicubic",
         )
 
@@ -173,7 +187,7 @@ def _check_bytes(size: int, max_bytes: int) -> None:
         raise UnreadableImage("The file is empty: it has zero bytes.")
     if size > max_bytes:
         raise UnreadableImage(
-            f"The file has {size / 1e6:.1f} MB, but at most {max_bytes / 1e6:.0f} MB are read: save it smaller."
+            f"The file has {size / 1e6:.1f} MB, over the limit of {max_bytes / 1e6:.0f} MB: save it smaller."
         )
 
 
@@ -199,8 +213,8 @@ def _open(data: bytes, max_pixels: int) -> "Image.Image":
 def _check_pixels(image: "Image.Image", max_pixels: int) -> None:
     if image.width * image.height > max_pixels:
         raise UnreadableImage(
-            f"The image has {image.width} x {image.height} pixels, but at most {max_pixels / 1e6:.0f} megapixels"
-            " are read: save it smaller."
+            f"The image has {image.width} x {image.height} pixels,"
+            f" over the limit of {max_pixels / 1e6:.0f} megapixels: save it smaller."
         )
     if not image.width or not image.height:
         raise UnreadableImage("The image has no pixels.")
@@ -237,7 +251,7 @@ def _rgb(image: "Image.Image") -> "Image.Image":
 
 
 def _eight_bits(values: np.ndarray, mode: str) -> np.ndarray:
-    """Grey of more than eight bits, scaled from the range it is written in; from its own where that is none."""
+    """Grey of more than eight bits, scaled from the range of its kind, or else from its own."""
     values = np.nan_to_num(values.astype(np.float64))
     low, high = values.min(), values.max()
     full = next((top for top in ((1.0, 255.0, 65535.0) if mode == "F" else (65535.0,)) if high <= top), None)

@@ -73,10 +73,11 @@ class Proposal(nn.Module):
 
         super().__init__()
         self.name, self.title, self.weights = entry.name, entry.title, source
-        self.model = reparameterize_model(model, inplace=True).eval()
+        self.model = reparameterize_model(model, inplace=True)
         self.input_size = tuple(model.pretrained_cfg["input_size"])
         self.labels = _labels.from_config(source.config if source else entry.config, model.num_classes)
         self._view = View.of(model.pretrained_cfg, self.input_size[1:])
+        self.eval()
 
     def features(self, images: Tensor) -> Tensor:
         """The last spatial map after its activation: normalised images (B, 3, H, W) to (B, K, h, w)."""
@@ -110,7 +111,7 @@ class Proposal(nn.Module):
 
     @cached_property
     def _linear_head(self) -> bool:
-        """Whether logits = weight @ mean of the map + bias: tried on a random map, for heads are of many kinds."""
+        """Whether logits = weight @ mean + bias: tried on a random map, for heads are of many kinds."""
         weight = self._classifier_weight()
         if weight is None or weight.shape[1] != self.model.num_features:
             return False

@@ -32,8 +32,8 @@ def patch_significance(features: Tensor, grid: Sequence[int], *, align_corners: 
     dims = len(grid)
     if features.ndim not in (dims + 1, dims + 2):
         raise InvalidInput(
-            f"A grid of {dims} numbers goes with features of {dims + 2} dimensions (batch, channels, ...) or a map"
-            f" of {dims + 1} (batch, ...), not with the shape {tuple(features.shape)}."
+            f"A grid of {dims} numbers goes with features of {dims + 2} dimensions (batch, channels, ...)"
+            f" or a map of {dims + 1} (batch, ...), not with the shape {tuple(features.shape)}."
         )
     if 0 in features.shape:
         raise InvalidInput(f"Features of shape {tuple(features.shape)} are empty, so they rank nothing.")

@@ -130,7 +130,7 @@ def read_config(name: str) -> dict:
         return config
     if found:
         raise WeightsUnavailable(
-            f"{found[1].name} needs a {name}.json beside it that says what it is (architecture, pretrained_cfg)."
+            f"{found[1].name} needs {name}.json beside it, which says what it is (architecture, ...)."
         )
     if name.startswith("papr_"):
         raise WeightsUnavailable(
@@ -342,8 +342,6 @@ def _build(
     arguments = dict(config["model_args"])
     if img_size is not None:
         arguments["img_size"] = img_size
-    if config["model_args"]:  # what the file was made with, so that timm can resample a position embedding
-        arguments["pretrained_model_args"] = dict(config["model_args"])
     from_file = {"file": str(path), "custom_load": path.suffix == ".npz"} if path else None
     try:
         model = timm.create_model(
