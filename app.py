@@ -1,0 +1,54 @@
+"""Start the page: python app.py [--host --port --device --weights-dir --models --downloads]."""
+
+import argparse
+import os
+import threading
+
+from app.session import own_temp_folder
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+own_temp_folder()
+
+from app import look, page
+from app.session import MAX_MEGABYTES, Settings
+
+
+def main() -> None:
+    arguments = parse()
+    here = arguments.host in ("127.0.0.1", "localhost", "::1")
+    settings = Settings(
+        device=arguments.device,
+        weights_dir=arguments.weights_dir,
+        any_model=(arguments.models or ("any" if here else "catalogue")) == "any",
+        downloads=(arguments.downloads or ("yes" if here else "no")) == "yes",
+    )
+    demo = page.build(settings)
+    demo.launch(
+        server_name=arguments.host,
+        server_port=arguments.port,
+        max_file_size=f"{MAX_MEGABYTES}mb",
+        footer_links=["api"],
+        run_history=False,
+        show_error=True,
+        prevent_thread_lock=True,
+        **look.launch_options(),
+    )
+    threading.Thread(target=demo.shared.warm_up, daemon=True).start()
+    demo.block_thread()
+
+
+def parse() -> argparse.Namespace:
+    port = os.environ.get("GRADIO_SERVER_PORT")
+    parser = argparse.ArgumentParser(description="PaPr in a browser.")
+    parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
+    parser.add_argument("--port", type=int, default=int(port) if port else None)
+    parser.add_argument("--device", default="cpu", help="such as cpu or cuda")
+    parser.add_argument("--weights-dir", help="a folder of weights of your own; also PAPR_WEIGHTS")
+    parser.add_argument("--models", choices=("catalogue", "any"), help="default: any on this machine alone")
+    parser.add_argument("--downloads", choices=("yes", "no"), help="default: yes on this machine alone")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""The page as a whole: header, the pages that there are, footer. Builds without a server."""
+
+import gradio as gr
+
+from app.pages import compare
+from app.session import Settings, Shared
+
+__all__ = ["build"]
+
+# The next pages (Proposals, Video, Cost, Learn) are added here; a single one shows no tabs.
+PAGES = {"Compare": compare.build}
+
+HEADER = """<header class="papr papr-header">
+<svg viewBox="0 0 33 33" width="26" height="26" aria-hidden="true"><g fill="currentColor">
+<rect x="12" y="0" width="9" height="9" rx="2"/><rect x="0" y="12" width="9" height="9" rx="2"/>
+<rect x="12" y="12" width="9" height="9" rx="2"/><rect x="24" y="12" width="9" height="9" rx="2"/>
+<rect x="12" y="24" width="9" height="9" rx="2"/></g><g fill="currentColor" opacity=".22">
+<rect x="0" y="0" width="9" height="9" rx="2"/><rect x="24" y="0" width="9" height="9" rx="2"/>
+<rect x="0" y="24" width="9" height="9" rx="2"/><rect x="24" y="24" width="9" height="9" rx="2"/></g></svg>
+<h1>PaPr</h1><p>Which patches does a vision transformer need?</p>
+<button type="button" class="p-button p-theme" aria-label="Light or dark" title="Light or dark"></button>
+</header>"""
+
+
+def build(settings: Settings | None = None) -> gr.Blocks:
+    """The whole page for these settings; `launch` it with `app.look.launch_options()`."""
+    shared = Shared(settings or Settings())
+    with gr.Blocks(title="PaPr", fill_width=True, analytics_enabled=False, delete_cache=(600, 3600)) as demo:
+        gr.HTML(html_template=HEADER, js_on_load="papr.header(element)", elem_id="header", apply_default_css=False)
+        if len(PAGES) == 1:
+            next(iter(PAGES.values()))(shared)
+        else:
+            with gr.Tabs():
+                for title, make in PAGES.items():
+                    with gr.Tab(title):
+                        make(shared)
+    demo.shared = shared
+    return demo

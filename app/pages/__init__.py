@@ -1,0 +1,1 @@
+"""One file a page: layout, then events, top to bottom."""

@@ -1,0 +1,102 @@
+"""What the page shows before anyone clicks: lists, settings, and an example with its answer, shipped as data.
+
+With it the page is served and complete while torch is still being imported. It is written by
+
+    python -m app.parts.arrival
+
+(whenever the default pair, the catalogue or the table of methods changes); a test computes it again.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from app.session import Settings, Shared
+
+__all__ = ["compute", "read"]
+
+FILE = Path(__file__).resolve().parent.parent / "static" / "arrival.json"
+ASSETS = FILE.parents[2] / "assets"
+EXAMPLE = "chelsea"
+VIEW = {
+    "percent": 40,
+    "methods": ["papr", "cam", "grad-cam", "score-cam"],
+    "target": None,
+    "explain": "proposal",
+    "opacity": 0.6,
+    "colours": "inferno",
+    "scale": "image",
+    "look": "dim",
+    "picture": EXAMPLE,
+}
+
+
+def read(settings: Settings) -> dict[str, Any]:
+    """{"view", "choices", "answer"}: the answer only where it belongs to the pair that this page starts with."""
+    ready = json.loads(FILE.read_text(encoding="utf-8"))
+    pair = {"proposal": settings.proposal, "backbone": settings.backbone}
+    for role, name in pair.items():
+        if name not in [value for _, value in ready["choices"][role]]:
+            ready["choices"][role].insert(0, [name, name])
+    fits = all(
+        ready["answer"]["models"][role]["name"] == name and ready["answer"]["models"][role]["sha256"] == _hash(name, settings)
+        for role, name in pair.items()
+    )
+    if not fits:
+        ready["answer"] = {"seq": 0}
+    ready["view"] = {**VIEW, **pair}
+    return ready
+
+
+def _hash(name: str, settings: Settings) -> str | None:
+    """Of a weights file, found without importing torch: embedded, or in the owner's folder."""
+    folders = [ASSETS, settings.weights_dir or os.environ.get("PAPR_WEIGHTS")]
+    for folder in filter(None, folders):
+        path = Path(folder) / f"{name}.safetensors"
+        if path.is_file():
+            with open(path, "rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+    return None
+
+
+def compute(settings: Settings) -> dict[str, Any]:
+    """The same from the library itself; takes seconds."""
+    from app.parts.question import Question
+    from app.parts.run import Run
+
+    shared = Shared(settings)
+    core = shared.core()
+    pair = {"proposal": settings.proposal, "backbone": settings.backbone}
+    asked = {**VIEW, **pair, "keep_ratio": VIEW["percent"] / 100, "picture": EXAMPLE}
+    run = Run(shared, Question.read(asked, shared))
+    for answer in run.slow():
+        last = answer
+    for method in last["methods"]:
+        method["seconds"] = None  # of another machine
+    labels = run.scene.backbone.labels
+    return {
+        "choices": {
+            "methods": {name: {"title": m.title, "kind": m.kind} for name, m in core.METHODS.items()},
+            "proposal": [[entry.title, name] for name, entry in core.PROPOSALS.items()],
+            "backbone": [[entry.title, name] for name, entry in core.BACKBONES.items()],
+            "labels": {"name": labels.name, "names": list(labels.names)},
+        },
+        "answer": last,
+    }
+
+
+def main() -> None:
+    defaults = Settings()
+    parser = argparse.ArgumentParser(description="Write the answer that the page shows on arrival.")
+    parser.add_argument("--proposal", default=defaults.proposal)
+    parser.add_argument("--backbone", default=defaults.backbone)
+    arguments = parser.parse_args()
+    ready = compute(Settings(proposal=arguments.proposal, backbone=arguments.backbone))
+    FILE.write_text(json.dumps(ready, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

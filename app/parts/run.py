@@ -1,0 +1,337 @@
+"""One question worked on, step by step, on shared caches: scene, maps, numbers, and the payload after each step."""
+
+import hashlib
+import queue
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from app.parts import view
+from app.parts.pictures import jpeg
+from app.parts.question import Question
+from app.session import Picture, Shared, said
+
+__all__ = ["Run"]
+
+EVERY = 0.25  # seconds between two payloads while the finer curve grows
+
+
+class Run:
+    """A question, and what has been computed for it so far."""
+
+    def __init__(self, shared: Shared, question: Question) -> None:
+        self.shared, self.question = shared, question
+        self.core = shared.core()
+        self.picture: Picture | None = None
+        self.scene: Any = None
+        self.maps: dict[str, Any] = {}
+        self.refused: dict[str, str] = {}
+        self.found: dict[tuple[str, int, int], Any] = {}  # (method, draw, count) -> probabilities
+        self.waits: dict[str, str] = {}
+        self._points: dict[tuple[str, int], list] = {}
+        self._fewest: dict[str, int | None] = {}
+
+    # one after another
+
+    def quick(self) -> Iterator[dict]:
+        """Everything but Score-CAM and full curves, and nothing that needs a download."""
+        question, shared = self.question, self.shared
+        with said("models"):
+            ready = [shared.ready("proposal", question.proposal), shared.ready("backbone", question.backbone)]
+        with said("picture"):
+            self.picture, _ = self._picture()
+        if not all(ready):  # a download is slow work
+            yield view.status(question.seq, "Loading the models", more=True, picture={"id": self.picture.id})
+            return
+        self.open()
+        self.map("papr")
+        self.numbers([self.count], only=["papr"])
+        yield self.payload("Computing")
+        for name in self.names():
+            if name not in self.maps and not self._slow(name):
+                self.map(name)
+        self.numbers([self.count], only=question.methods)  # one batch
+        yield self.payload(None if self.complete else "Computing", more=not self.complete)
+
+    def slow(self) -> Iterator[dict]:
+        """The rest: coarse curves, Score-CAM with its progress, then the curves in full."""
+        if self.scene is None:
+            for note in self._alongside(self._models):
+                yield view.status(self.question.seq, note)
+            self.open()
+        for name in self.names():
+            if not self._slow(name):
+                self.map(name)
+        coarse = self.core.compare.coarse_counts(self.scene.num_patches)
+        self.numbers([self.count])
+        yield self.payload("Computing")
+        self.numbers(coarse)
+        yield self.payload("Computing")
+        for name in self.names():
+            if name in self.maps or name in self.refused:
+                continue
+            title = self.core.METHODS[name].title
+            for done, of in self._alongside(lambda tell, name=name: self.map(name, tell)):
+                self.waits[name] = f"{done} of {of} maps scored"
+                yield self.payload(title, progress=(done, of))
+            self.waits.pop(name, None)
+            self.numbers([self.count])
+            yield self.payload("Computing")
+        self.numbers(coarse)
+        yield self.payload("Computing the curves")
+        shown = time.monotonic()
+        for i, count in enumerate(self._steps):
+            self.numbers([count])
+            if time.monotonic() - shown > EVERY:
+                shown = time.monotonic()
+                yield self.payload("Computing the curves", progress=(i + 1, len(self._steps)))
+        yield self.payload(None)
+
+    # the steps
+
+    @property
+    def count(self) -> int:
+        """Patches that stay at the question's ratio."""
+        return self.scene.backbone.num_kept(self.question.keep_ratio)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every map and the whole of every curve is there."""
+        names = [name for name in self.names() if name not in self.refused]
+        return all(name in self.maps and self._known(name, count) for name in names for count in self._steps)
+
+    def open(self) -> None:
+        """Load the pair, run both models on the crop."""
+        question, shared = self.question, self.shared
+        with said("models"):
+            proposal = shared.model("proposal", question.proposal)
+            backbone = shared.model("backbone", question.backbone)
+        with said("picture"):
+            self.picture, image = self._picture()
+        self._check()
+        self._base = ("scene", self.picture.id, proposal.name, proposal.sha256, backbone.name, backbone.sha256)
+        compare = self.core.compare
+        scene = shared.cache.once(self._base, lambda: compare.open_scene(image, proposal, backbone))
+        with said("target"):
+            scene = scene.with_classes(target=question.target)
+        with said("explain"):
+            self.scene = scene.with_classes(target=question.target, explain=question.explain)
+        self.refused = {name: why for name in self.names() if (why := self.core.methods.refusal(name, proposal))}
+        for name in self.names():  # what is in the cache already
+            one = shared.cache.get(self._map_key(name))
+            if one is not None:
+                self.maps[name] = one
+
+    def map(self, name: str, progress: Any = None) -> None:
+        """One method's map."""
+        if name in self.refused or name in self.maps:
+            return
+        self._check()
+
+        def tell(done: int, of: int) -> None:
+            self._check()
+            if progress:
+                progress((done, of))
+
+        self.maps[name] = self.shared.cache.once(
+            self._map_key(name), lambda: self.core.compare.scene_map(self.scene, name, progress=tell)
+        )
+
+    def numbers(self, counts: Iterable[int], only: Iterable[str] | None = None) -> None:
+        """The backbone's answers at these counts, all methods in one batch a count; known ones are not run again."""
+        wanted = self.maps if only is None else [name for name in only if name in self.maps]
+        for count in counts:
+            missing = [self.maps[name] for name in wanted if not self._known(name, count)]
+            if not missing:
+                continue
+            for key, probabilities in self.core.compare.answers(
+                self.scene, missing, [count], stop=self._outdated
+            ):
+                self.found[key] = probabilities
+                self.shared.cache.put(self._answer_key(*key), probabilities)
+
+    def at_rest(self) -> dict[str, Any]:
+        """Points of the question's methods at its ratio, or of the patches that the visitor chose."""
+        self.open()
+        if self.question.patches:
+            self.by_hand()
+            count = self.maps["by-hand"].count
+        else:
+            count = self.count
+            for name in self.question.methods:
+                self.map(name)
+            self.numbers([count], only=self.question.methods)
+        points = {name: self.point(name, count) for name in self.question.methods if name in self.maps}
+        labels = self.scene.backbone.labels
+        named = {index for point in points.values() for index, _ in point[5]}
+        return {
+            "points": points,
+            "labels": {str(index): self.core.compare.short_label(labels[index]) for index in sorted(named)},
+        }
+
+    def by_hand(self) -> None:
+        """The patches that the visitor chose."""
+        compare = self.core.compare
+        self.maps["by-hand"] = one = compare.scene_map(self.scene, "by-hand", patches=self.question.patches)
+        self.found.update(compare.answers(self.scene, [one], []))
+
+    def comparison(self) -> Any:
+        """All of it as the library's own result; what is missing is computed."""
+        for _ in self.slow():
+            pass
+        names = [name for name in self.core.METHODS if name in self.question.methods and name in self.maps]
+        if self.question.patches and "by-hand" in self.question.methods:
+            self.by_hand()
+            names.append("by-hand")
+        if not names:
+            raise self.core.InvalidInput("Choose at least one method first.")
+        question = self.question
+        return self.core.compare.comparison(
+            self.scene,
+            {name: self.maps[name] for name in names},
+            self.found,
+            question.keep_ratio,
+            papr=self.maps["papr"],
+            name=self.picture.name,
+            settings={
+                "methods": names,
+                "target": question.target,
+                "explain": question.explain,
+                "patches": list(question.patches) or None,
+                "fit": "crop",
+                "seed": 0,
+                "curve": True,
+            },
+        )
+
+    def payload(self, working: str | None, *, more: bool = False, progress: tuple | None = None) -> dict:
+        """What the browser gets now: everything known so far."""
+        return view.payload(self, working=working, more=more, progress=progress)
+
+    # what the payload is made of
+
+    def names(self) -> list[str]:
+        """The methods to compute, in the table's order: those asked for, PaPr, and random for the curve."""
+        wanted = {*self.question.methods, "papr", "random"} - {"by-hand"}
+        return [name for name in self.core.METHODS if name in wanted]
+
+    @property
+    def key(self) -> str:
+        """The same for questions whose numbers agree: same picture, pair, target and explained class."""
+        parts = (self._base, self.scene.target.index, self.scene.explain.index)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+    @property
+    def crop_id(self) -> str:
+        """Of the crop that the models see."""
+        return hashlib.sha256(repr((self.picture.id, self._base[4:])).encode()).hexdigest()[:16]
+
+    def source(self) -> str | None:
+        """The crop for the browser; None where it has it."""
+        if self.question.has == self.crop_id:
+            return None
+        return self.shared.cache.once(("jpeg", self.crop_id), lambda: jpeg(self.scene.crop))
+
+    def point(self, name: str, count: int) -> list:
+        """One point of a method's curve, packed."""
+        if (name, count) not in self._points:
+            self._points[name, count] = view.point(self, name, count)
+        return self._points[name, count]
+
+    def known_in_full(self, name: str) -> bool:
+        """Whether the whole curve of a method is there."""
+        return all((name, 0, count) in self.found for count in self._steps)
+
+    def fewest(self, name: str) -> int | None:
+        """Fewest patches that keep the answer, read off the full curve."""
+        if name not in self._fewest:
+            counts = self._steps
+            result = self.core.compare.method_result(
+                self.scene, self.maps[name], self.found, counts[-1], papr=self.maps["papr"], curve=counts
+            )
+            self._fewest[name] = result.fewest_patches
+        return self._fewest[name]
+
+    # within
+
+    @property
+    def _steps(self) -> tuple[int, ...]:
+        return self.core.compare.curve_counts(self.scene.num_patches)
+
+    def _slow(self, name: str) -> bool:
+        return self.core.METHODS[name].slow
+
+    def _known(self, name: str, count: int) -> bool:
+        """Whether all draws of a method are known at a count; takes them from the cache where they are there."""
+        for draw in range(self.core.METHODS[name].draws):
+            key = (name, draw, count)
+            if key not in self.found:
+                value = self.shared.cache.get(self._answer_key(*key))
+                if value is None:
+                    return False
+                self.found[key] = value
+        return True
+
+    def _map_key(self, name: str) -> tuple:
+        explained = self.scene.explain.index if self.core.METHODS[name].uses_class else None
+        return (*self._base, name, explained)
+
+    def _answer_key(self, name: str, draw: int, count: int) -> tuple:
+        return (*self._map_key(name), draw, count)
+
+    def _picture(self) -> tuple[Picture, Any]:
+        if self.question.upload:
+            self.picture = self.picture or self.shared.receive(self.question.upload, self.question.name)
+            return self.shared.picture(self.picture.id)
+        if not self.question.picture:
+            raise self.core.InvalidInput("Choose a picture first.")
+        return self.shared.picture(self.question.picture)
+
+    def _models(self, tell: Any) -> None:
+        for role in ("proposal", "backbone"):
+            name = getattr(self.question, role)
+            with said("models"):
+                tell(f"Loading {name}")
+                self.shared.model(role, name, lambda done, of, name=name: self._downloaded(tell, name, done, of))
+
+    def _downloaded(self, tell: Any, name: str, done: int, of: int) -> None:
+        self._check()
+        tell(f"Downloading {name}: {done / 1e6:.0f} of {of / 1e6:.0f} MB")
+
+    def _outdated(self) -> bool:
+        return self._left or self.shared.outdated(self.question.visitor, self.question.seq)
+
+    def _check(self) -> None:
+        if self._outdated():
+            raise self.core.Stopped
+
+    _left = False  # the visitor's page is gone
+
+    def _alongside(self, work: Any) -> Iterator[Any]:
+        """Run work(tell) on a thread and give what it tells, the newest only, so that the page hears of it."""
+        told: queue.SimpleQueue = queue.SimpleQueue()
+        failed: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                work(told.put)
+            except BaseException as error:
+                failed.append(error)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        try:
+            while thread.is_alive():
+                thread.join(0.05)
+                newest = None
+                while not told.empty():
+                    newest = told.get()
+                if newest is not None:
+                    yield newest
+        except GeneratorExit:
+            self._left = True
+            raise
+        if failed:
+            raise failed[0]
+

@@ -1,0 +1,50 @@
+"""The components that our own scripts draw: the stage, the picture intake, and small places for one sentence."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from app.parts.pictures import example_buttons
+from app.session import MAX_MEGABYTES
+
+__all__ = ["intake", "note", "stage"]
+
+
+def stage(value: dict[str, Any], calls: list[Callable]) -> gr.HTML:
+    """Verdict, cards, curve, table and downloads. value: {"view": what is set on arrival, "answer": payload}.
+
+    calls: functions that its script calls directly. Its events: ask, finish, save (with a question), pick and untarget (the browser moves a native control).
+    """
+    return gr.HTML(
+        value=value,
+        elem_id="stage",
+        html_template='<div class="papr papr-stage"></div>',
+        # Gradio takes the names of events from the quoted words in here
+        js_on_load='papr.stage.mount({element, props, trigger, watch, server}, ["ask", "finish", "save", "pick", "untarget"])',
+        server_functions=calls,
+        apply_default_css=False,
+    )
+
+
+def intake() -> gr.HTML:
+    """The picture, the ways to bring another, and the examples."""
+    return gr.HTML(
+        value={"examples": example_buttons(), "max_megabytes": MAX_MEGABYTES},
+        elem_id="intake",
+        html_template='<div class="papr papr-intake"></div>',
+        js_on_load="papr.intake.mount({element, props, upload})",
+        apply_default_css=False,
+    )
+
+
+def note(place: str) -> gr.HTML:
+    """A place under a control where one sentence can be said."""
+    return gr.HTML(
+        value={"place": place},
+        elem_id=f"note-{place}",
+        html_template='<div class="papr papr-place"></div>',
+        js_on_load="papr.note.mount({element, props})",
+        apply_default_css=False,
+        padding=False,
+    )

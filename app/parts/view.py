@@ -1,0 +1,148 @@
+"""What goes to the browser (decision 18): the crop once, each map as H x W numbers, each curve as points.
+
+    seq        of the question it answers            key       same key: same numbers at the same count
+    working    a sentence while more is coming       progress  [done, of] or null
+    more       the rest waits for the slow queue     error     {where, text}, and nothing of what follows
+    picture    {id, name, crop, src}; src null where the page has this crop already
+    grid       [rows, columns]                       patches, prefix: counts
+    models     {proposal, backbone}: {name, title, weights, labels, classes}
+    target     {index, label, chosen}                explain   {mode, index, label}
+    labels     {class index: short name} of every class named below
+    full       {index, confidence, top: [[class, p], ...]}; index: the full model's top-1, confidence: on the target
+    methods    [{name, title, kind, about, draws, refused, waiting, explains, seconds, constant, low, high,
+               map: [H W numbers], order: [patches, the most significant first], fewest, complete,
+               points: [[k, confidence, low, high, kept answer, [[class, p], ...]], ...]}]
+    notes      [sentence, ...] to read the maps rightly
+
+The server never draws: masks, colours and looks are made of these numbers in static/js.
+"""
+
+import statistics
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from app.parts.run import Run
+
+__all__ = ["payload", "point", "status"]
+
+TOP = 5
+WEIGHTS = {
+    "embedded": "embedded in this project",
+    "local": "from the owner's own folder",
+    "cached": "from the hub, on this machine",
+    "random": "random",
+}
+
+
+def status(seq: int, working: str | None = None, **more: Any) -> dict[str, Any]:
+    """A payload without an answer: the page keeps what it shows, and says this."""
+    return {"seq": seq, "working": working, **more}
+
+
+def payload(run: "Run", *, working: str | None, more: bool, progress: tuple[int, int] | None) -> dict[str, Any]:
+    """Everything known of a question so far."""
+    scene, compare = run.scene, run.core.compare
+    seen: set[int] = {scene.answer.index, scene.target.index}
+    methods = [method(run, name, seen) for name in run.names()]
+    top = best(scene.full_probabilities)
+    seen.update(index for index, _ in top)
+    labels = scene.backbone.labels
+    return {
+        "seq": run.question.seq,
+        "key": run.key,
+        "working": working,
+        "progress": progress,
+        "more": more,
+        "picture": {"id": run.picture.id, "name": run.picture.name, "crop": run.crop_id, "src": run.source()},
+        "grid": list(scene.grid),
+        "patches": scene.num_patches,
+        "prefix": scene.backbone.num_prefix_tokens,
+        "models": {"proposal": model(scene.proposal), "backbone": model(scene.backbone)},
+        "target": {
+            "index": scene.target.index,
+            "label": compare.short_label(scene.target.label),
+            "chosen": run.question.target is not None,
+        },
+        "explain": {
+            "mode": scene.explain.mode,
+            "index": scene.explain.index,
+            "label": compare.short_label(scene.explain.label),
+        },
+        "labels": {str(index): compare.short_label(labels[index]) for index in sorted(seen)},
+        "full": {
+            "index": scene.answer.index,
+            "confidence": rounded(float(scene.full_probabilities[scene.target.index])),
+            "top": top,
+        },
+        "methods": methods,
+        "notes": list(compare.scene_notes(scene, run.maps.values())),
+    }
+
+
+def method(run: "Run", name: str, seen: set[int]) -> dict[str, Any]:
+    """One method's part of the payload."""
+    entry = run.core.METHODS[name]
+    part: dict[str, Any] = {
+        "name": name,
+        "title": entry.title,
+        "kind": entry.kind,
+        "about": entry.about,
+        "draws": entry.draws,
+    }
+    if name in run.refused:
+        return {**part, "refused": run.refused[name]}
+    if entry.uses_class:
+        part["explains"] = run.core.compare.short_label(run.scene.explain.label)
+    one = run.maps.get(name)
+    if one is None:
+        return {**part, "waiting": run.waits.get(name)}
+    significance = one.significance[0].flatten()  # of random, the first draw
+    counts = sorted({count for method, _, count in run.found if method == name})
+    points = [run.point(name, count) for count in counts]
+    seen.update(index for point in points for index, _ in point[5])
+    complete = run.known_in_full(name)
+    return {
+        **part,
+        "seconds": rounded(one.seconds),
+        "constant": one.constant,
+        "low": float(f"{float(significance.min()):.5g}"),
+        "high": float(f"{float(significance.max()):.5g}"),
+        "map": [float(f"{value:.5g}") for value in significance.tolist()],
+        "order": significance.argsort(descending=True, stable=True).tolist(),
+        "points": points,
+        "complete": complete,
+        "fewest": run.fewest(name) if complete else None,
+    }
+
+
+def point(run: "Run", name: str, count: int) -> list[Any]:
+    """[k, confidence, low, high, kept answer, top classes]: mean and range of the draws, the rest of the first."""
+    found = [run.found[name, draw, count] for draw in range(run.core.METHODS[name].draws)]
+    confidences = [float(probabilities[run.scene.target.index]) for probabilities in found]
+    top = best(found[0])
+    values = (statistics.fmean(confidences), min(confidences), max(confidences))
+    return [count, *map(rounded, values), int(top[0][0] == run.scene.answer.index), top]
+
+
+def best(probabilities: Any) -> list[list]:
+    """The most probable classes: [[index, probability], ...]."""
+    top = probabilities.topk(min(TOP, len(probabilities)))
+    return [[index, rounded(p)] for index, p in zip(top.indices.tolist(), top.values.tolist())]
+
+
+def model(model: Any) -> dict[str, Any]:
+    """Where a model comes from, in words."""
+    kind = model.weights.kind if model.weights else "random"
+    return {
+        "name": model.name,
+        "title": model.title,
+        "weights": WEIGHTS.get(kind, kind),
+        "sha256": model.sha256,
+        "labels": model.labels.name,
+        "classes": len(model.labels),
+    }
+
+
+def rounded(value: float) -> float:
+    """As `compare --json` rounds."""
+    return round(value, 6)

@@ -1,0 +1,278 @@
+"""What visitors share: settings, loaded models, bounded caches; and what is kept of one visitor: the newest question.
+
+Nothing here imports torch before the first question: the page is served while papr_core is still being imported.
+"""
+
+import hashlib
+import logging
+import os
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Cache", "Picture", "Settings", "Shared", "explain_error", "log"]
+
+log = logging.getLogger("papr.page")
+
+MAX_MEGABYTES = 50
+EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the owner started the page.
+
+    proposal, backbone: what stands in the pickers on arrival. any_model: any timm name may be asked for;
+    downloads: weights may be fetched; weights_dir: the owner's own folder.
+    """
+
+    proposal: str = "papr_proposal"
+    backbone: str = "papr_backbone"
+    device: str = "cpu"
+    weights_dir: str | None = None
+    any_model: bool = False
+    downloads: bool = False
+
+
+class Cache:
+    """Values by key, bounded in bytes; the least recently used go first. A value is made once, however many ask."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes, self.bytes = max_bytes, 0
+        self._values: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._making: dict[Hashable, list] = {}  # key -> [lock, how many hold or wait for it]
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable) -> Any:
+        """The value, or None."""
+        with self._lock:
+            if key not in self._values:
+                return None
+            self._values.move_to_end(key)
+            return self._values[key][0]
+
+    def put(self, key: Hashable, value: Any) -> None:
+        size = size_of(value)
+        with self._lock:
+            self.bytes += size - self._values.pop(key, (None, 0))[1]
+            self._values[key] = (value, size)
+            while self.bytes > self.max_bytes and len(self._values) > 1:
+                self.bytes -= self._values.popitem(last=False)[1][1]
+
+    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """The value, made by `make` if it is not there; others who ask meanwhile wait for that one."""
+        value = self.get(key)
+        if value is not None:
+            return value
+        with self._lock:
+            making = self._making.setdefault(key, [threading.Lock(), 0])
+            making[1] += 1
+        try:
+            with making[0]:
+                value = self.get(key)
+                if value is None:
+                    value = make()
+                    self.put(key, value)
+                return value
+        finally:
+            with self._lock:
+                making[1] -= 1
+                if not making[1]:
+                    self._making.pop(key, None)
+
+
+def size_of(value: Any) -> int:
+    """Bytes that a value holds, about: tensors, pictures, models, and dataclasses of them (models inside not)."""
+    if hasattr(value, "parameters"):
+        return sum(part.numel() * part.element_size() for part in value.parameters())
+    if hasattr(value, "element_size"):
+        return value.numel() * value.element_size()
+    if hasattr(value, "getbands"):
+        return value.width * value.height * len(value.getbands())
+    if is_dataclass(value):
+        parts = (getattr(value, item.name) for item in fields(value))
+        return 200 + sum(size_of(part) for part in parts if not hasattr(part, "parameters"))
+    if isinstance(value, (tuple, list)):
+        return 50 + sum(map(size_of, value))
+    return len(value) if isinstance(value, (str, bytes)) else 100
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that somebody brought: its id (an example's name, or the content's hash), name and file."""
+
+    id: str
+    name: str
+    path: Path
+
+
+class Shared:
+    """One for each running page."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.cache = Cache(512_000_000)  # pictures, scenes, maps, answers
+        self.models = Cache(4_000_000_000)
+        self.quick = threading.BoundedSemaphore(2)  # direct calls, which no queue of Gradio's holds back
+        self._pictures: OrderedDict[str, Picture] = OrderedDict()
+        self._newest: OrderedDict[str, int] = OrderedDict()
+        self._lock = threading.Lock()
+        self._configured = False
+
+    # models
+
+    def core(self) -> Any:
+        """papr_core with the owner's settings; the first call imports torch and timm."""
+        import papr_core
+        import papr_core.compare
+
+        with self._lock:
+            if not self._configured:
+                papr_core.configure(weights_dir=self.settings.weights_dir, downloads=self.settings.downloads)
+                self._configured = True
+        return papr_core
+
+    def warm_up(self) -> None:
+        """Import what the first question needs and load the default pair; meant for a thread beside the start."""
+        try:
+            self.core()
+            self.model("proposal", self.settings.proposal)
+            self.model("backbone", self.settings.backbone)
+        except Exception as error:
+            log.info("The default pair is not ready: %s", error)
+
+    def model(self, role: str, name: str, progress: Callable[[int, int], None] | None = None) -> Any:
+        """A loaded model, shared by all visitors. role: "proposal" or "backbone".
+
+        Raises:
+            UnknownModel, UnsupportedModel, WeightsUnavailable.
+        """
+        core = self.core()
+        name = self.allowed(role, name).name
+        load = core.load_proposal if role == "proposal" else core.load_backbone
+        return self.models.once(
+            (role, name), lambda: load(name, device=self.settings.device, progress=progress)
+        )
+
+    def ready(self, role: str, name: str) -> bool:
+        """Whether a model is loaded, or can be at once: nothing has to be downloaded for it."""
+        from papr_core import weights
+
+        name = self.allowed(role, name).name
+        return self.models.get((role, name)) is not None or weights.locate(name).path is not None
+
+    def allowed(self, role: str, name: str) -> Any:
+        """The catalogue's entry of a name that a visitor may ask for. Raises UnknownModel."""
+        core = self.core()
+        from papr_core import catalog, weights
+
+        entry = catalog.find(name, role)
+        listed = core.PROPOSALS if role == "proposal" else core.BACKBONES
+        if not (self.settings.any_model or entry.name in listed or weights.is_own(entry.name)):
+            raise core.UnknownModel(f"On this page only the models of the list can be used, and {entry.name} is not.")
+        return entry
+
+    # pictures
+
+    def receive(self, path: str, name: str) -> Picture:
+        """Take an uploaded file. Its content must decode; what a visitor calls it is only shown.
+
+        Raises:
+            UnreadableImage: no picture, or too large. InvalidInput: a path that is no upload.
+        """
+        core = self.core()
+        file = Path(path).resolve()
+        if not file.is_relative_to(upload_folder()) or not file.is_file():
+            raise core.InvalidInput("This upload is no longer there; choose the picture again.")
+        if file.stat().st_size > MAX_MEGABYTES * 1_000_000:
+            raise core.UnreadableImage(f"The file is larger than {MAX_MEGABYTES} MB; save it smaller.")
+        with open(file, "rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        picture = Picture(digest, str(name)[:200] or "picture", file)
+        self._decode(picture)
+        with self._lock:
+            self._pictures[digest] = picture
+            self._pictures.move_to_end(digest)
+            while len(self._pictures) > 10_000:
+                self._pictures.popitem(last=False)
+        return picture
+
+    def picture(self, id: str) -> tuple[Picture, Any]:
+        """A picture by its id and its pixels (PIL). Raises InvalidInput where it is gone."""
+        picture = examples().get(id) or self._pictures.get(id)
+        if picture is None or not (picture.path.is_file() or self.cache.get(("picture", id))):
+            raise self.core().InvalidInput("This picture has been deleted here; choose it again.")
+        return picture, self._decode(picture)
+
+    def _decode(self, picture: Picture) -> Any:
+        return self.cache.once(("picture", picture.id), lambda: self.core().read_image(picture.path))
+
+    # visitors
+
+    def newest(self, visitor: str, seq: int) -> None:
+        """A visitor asked something new, or pressed Stop: older questions are no longer worked on."""
+        with self._lock:
+            self._newest[visitor] = max(seq, self._newest.get(visitor, 0))
+            self._newest.move_to_end(visitor)
+            while len(self._newest) > 10_000:
+                self._newest.popitem(last=False)
+
+    def outdated(self, visitor: str, seq: int) -> bool:
+        return self._newest.get(visitor, 0) > seq
+
+
+def upload_folder() -> Path:
+    from gradio.utils import get_upload_folder
+
+    return Path(get_upload_folder()).resolve()
+
+
+def examples() -> dict[str, Picture]:
+    """The examples that are there: two of ours (CC0), and a lion that ships inside Gradio's package."""
+    import gradio
+
+    lion = Path(gradio.__file__).parent / "media_assets" / "images" / "lion.jpg"
+    found = [
+        Picture("chelsea", "Chelsea the cat", EXAMPLES / "chelsea.jpg"),
+        Picture("coffee", "A cup of coffee", EXAMPLES / "coffee.jpg"),
+        Picture("lion", "A lion", lion),
+    ]
+    return {picture.id: picture for picture in found if picture.path.is_file()}
+
+
+# errors
+
+
+@contextmanager
+def said(where: str) -> Iterator[None]:
+    """Remember where on the page an error of this block is to be said."""
+    try:
+        yield
+    except Exception as error:
+        if not hasattr(error, "where"):
+            error.where = where
+        raise
+
+
+def explain_error(error: BaseException) -> dict[str, str]:
+    """One sentence and the place where it is said; what nobody foresaw is logged under a number that is named."""
+    from papr_core.errors import PaprError
+
+    where = getattr(error, "where", "stage")
+    if isinstance(error, PaprError):
+        return {"where": where, "text": str(error)}
+    number = secrets.token_hex(4)
+    log.error("error %s", number, exc_info=error)
+    return {"where": where, "text": f"Something went wrong here; it is in the server's log under {number}."}
+
+
+def own_temp_folder() -> None:
+    """Give this page a temporary folder of its own; to be called before Gradio is imported."""
+    import tempfile
+
+    os.environ.setdefault("GRADIO_TEMP_DIR", tempfile.mkdtemp(prefix="papr-page-"))

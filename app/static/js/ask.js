@@ -1,0 +1,99 @@
+// Questions to the server. There are three:
+//   ask      everything quick (queued, streamed): a new picture, pair, target, or methods
+//   finish   what is slow (Score-CAM, full curves), on a queue of its own; follows `ask` by itself
+//   numbers  one direct call: the confidences at the ratio where the slider came to rest, or of patches chosen by hand
+// A newer question makes the server drop the older one at its next step; so does Stop.
+
+const store = papr.store;
+const visitor = Array.from(crypto.getRandomValues(new Uint32Array(3)), (n) => n.toString(36)).join("");
+let link = null; // {trigger, server} of the stage
+let last = null; // the last question
+let direct = 0; // direct calls under way
+
+papr.ask = {
+  seq: 0,
+
+  connect(stage) {
+    link = stage;
+  },
+
+  // The whole question, as the server reads it.
+  question(change = {}) {
+    const { view, answer } = store;
+    return {
+      visitor,
+      seq: papr.ask.seq,
+      picture: answer?.picture.id ?? null,
+      has: answer?.picture.crop ?? null,
+      labels: answer?.models.backbone.labels ?? null,
+      proposal: view.proposal,
+      backbone: view.backbone,
+      keep_ratio: view.percent / 100,
+      methods: view.methods,
+      target: view.target,
+      explain: view.explain,
+      patches: [],
+      ...change,
+    };
+  },
+
+  send(change = {}) {
+    newest();
+    last = papr.ask.question(change);
+    Object.assign(store, { working: "Computing", progress: null, stopped: false, fresh: false });
+    papr.changed("status");
+    link.trigger("ask", last);
+  },
+
+  finish(picture) {
+    const { has, labels } = papr.ask.question(); // what the page has got meanwhile
+    link.trigger("finish", { ...last, picture, upload: null, has, labels });
+  },
+
+  stop() {
+    newest();
+    Object.assign(store, { working: null, stopped: true, fresh: true });
+    papr.changed("status");
+  },
+
+  save(kind) {
+    link.trigger("save", { ...papr.ask.question({ patches: sorted(store.view.hand) }), kind });
+  },
+
+  busy: () => direct > 0,
+};
+
+function newest() {
+  papr.ask.seq += 1; // answers to older questions are no longer taken
+  link.server.newest(JSON.stringify({ visitor, seq: papr.ask.seq }));
+}
+
+const sorted = (patches) => [...patches].sort((a, b) => a - b);
+
+async function numbers(change) {
+  const key = store.answer.key;
+  direct += 1;
+  papr.changed("status");
+  const reply = await link.server.numbers(JSON.stringify(papr.ask.question(change)));
+  direct -= 1;
+  if (!reply) papr.say("stage", "The server did not answer. Move the slider to ask again.");
+  else if (!reply.ok) papr.say(reply.where, reply.text);
+  else papr.addPoints(key, reply.points, reply.labels, change.patches);
+  papr.changed("status");
+}
+
+// The ratio came to rest: compute what is not there yet, all methods in one request.
+papr.ask.rest = papr.debounce(() => {
+  if (!store.answer || !store.fresh) return; // the answer under way ends in a rest of its own
+  const k = papr.kept();
+  const methods = papr
+    .lines()
+    .filter((m) => m.order && !papr.pointAt(m, k)?.exact)
+    .map((m) => m.name);
+  if (methods.length) numbers({ methods });
+}, 180);
+
+papr.ask.hand = papr.debounce(() => {
+  const patches = sorted(store.view.hand);
+  if (store.answer && patches.length) numbers({ methods: ["by-hand"], patches });
+}, 300);

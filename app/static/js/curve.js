@@ -1,0 +1,154 @@
+// Confidence against patches kept, for all methods; the cursor can be dragged, and moved with the arrow keys.
+
+const { el, svg, store } = papr;
+const MARGIN = { left: 34, right: 10, top: 10, bottom: 24 };
+
+papr.curve = (root) => {
+  const title = el("h3", { class: "p-heading" });
+  const chart = svg("svg", { class: "p-chart" });
+  const legend = el("ul", { class: "p-legend" });
+  const waiting = el("p", { class: "p-note" });
+  const handle = el("div", {
+    class: "p-handle",
+    role: "slider",
+    tabindex: 0,
+    "aria-label": "Patches kept, on the curve",
+    "aria-valuemin": 1,
+    "aria-valuemax": 100,
+  });
+  const frame = el("div", { class: "p-frame" }, chart, handle);
+  root.append(title, frame, legend, waiting);
+
+  let width = 600;
+  let height = 220;
+  const x = (share) => MARGIN.left + share * (width - MARGIN.left - MARGIN.right);
+  const y = (confidence) => height - MARGIN.bottom - confidence * (height - MARGIN.top - MARGIN.bottom);
+
+  const axes = svg("g", { class: "p-axes" });
+  const lines = svg("g");
+  const cursor = svg("line", { class: "p-cursor" });
+  const dots = svg("g");
+  chart.append(axes, lines, cursor, dots);
+  chart.setAttribute("role", "img");
+
+  new ResizeObserver(([{ contentRect }]) => {
+    if (!contentRect.width || Math.abs(contentRect.width - width) < 1) return;
+    width = contentRect.width;
+    draw("answer");
+  }).observe(frame);
+
+  function drawAxes({ full }) {
+    chart.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    const parts = [];
+    for (const share of [0, 0.25, 0.5, 0.75, 1]) {
+      parts.push(
+        svg("line", { class: "p-gridline", x1: x(0), x2: x(1), y1: y(share), y2: y(share) }),
+        svg("text", { x: MARGIN.left - 8, y: y(share) + 4, "text-anchor": "end", text: `${100 * share}` }),
+        svg("text", {
+          x: x(share),
+          y: height - 6,
+          "text-anchor": share === 1 ? "end" : share ? "middle" : "start",
+          text: `${100 * share} %`,
+        }),
+      );
+    }
+    const level = y(full.confidence);
+    parts.push(svg("line", { class: "p-full", x1: x(0), x2: x(1), y1: level, y2: level }));
+    axes.replaceChildren(...parts);
+  }
+
+  function drawLines({ patches }) {
+    lines.replaceChildren(
+      ...papr.lines().flatMap((method) => {
+        const points = [...papr.points(method)].sort((a, b) => a.k - b.k);
+        if (!points.length) return [];
+        const path = (pick) => points.map((p) => `${x(p.k / patches).toFixed(1)},${y(pick(p)).toFixed(1)}`);
+        const parts = [];
+        if (method.draws > 1) {
+          const around = [...path((p) => p.high), ...path((p) => p.low).reverse()];
+          parts.push(svg("path", { class: `p-band ${papr.tint(method.name)}`, d: `M${around.join("L")}Z` }));
+        }
+        parts.push(svg("path", { class: `p-curve ${papr.tint(method.name)}`, d: `M${path((p) => p.confidence).join("L")}` }));
+        return parts;
+      }),
+    );
+    const items = papr.lines().map((m) => el("li", {}, papr.swatch(m.name), el("span", { text: legendText(m) })));
+    const full = el("li", {}, el("span", { class: "p-dotted", "aria-hidden": "true" }));
+    full.append(el("span", { text: `unpruned ${papr.percent(store.answer.full.confidence)} %` }));
+    legend.replaceChildren(...items, full);
+  }
+
+  function drawCursor({ patches }) {
+    const share = papr.kept() / patches;
+    for (const [name, value] of Object.entries({ x1: x(share), x2: x(share), y1: MARGIN.top, y2: y(0) }))
+      cursor.setAttribute(name, value);
+    const now = store.answer.methods
+      .filter((m) => store.view.methods.includes(m.name) || m.name === "random")
+      .map((method) => ({ method, ...papr.now(method) }))
+      .filter(({ point }) => point);
+    dots.replaceChildren(
+      ...now.map(({ method, point, exact }) =>
+        svg("circle", {
+          class: `p-dot ${papr.tint(method.name)}${exact ? "" : " p-near"}`,
+          cx: x(point.k / patches),
+          cy: y(point.confidence),
+          r: 4,
+        }),
+      ),
+    );
+    handle.style.left = `${(100 * x(share)) / width}%`;
+    handle.setAttribute("aria-valuenow", store.view.percent);
+    const spoken = now.map(({ method, point }) => `${method.title} ${papr.percent(point.confidence)} %`);
+    handle.setAttribute("aria-valuetext", `${store.view.percent} %: ${spoken.join(", ")}`);
+  }
+
+  function draw(what) {
+    const { answer } = store;
+    if (!answer || what === "looks" || what === "status") return;
+    papr.put(title, `Confidence on “${answer.target.label}” by patches kept`);
+    chart.setAttribute("aria-label", `${title.textContent}. The table of fewest patches says the same in numbers.`);
+    if (what !== "ratio") {
+      drawAxes(answer);
+      drawLines(answer);
+    }
+    drawCursor(answer);
+    const rough = papr.lines().some((m) => m.order && !m.complete);
+    papr.put(waiting, rough ? "The curves are still coarse." : "");
+  }
+
+  const drag = (event) => {
+    const box = frame.getBoundingClientRect();
+    const inner = box.width - MARGIN.left - MARGIN.right;
+    papr.setPercent(Math.round((100 * (event.clientX - box.left - MARGIN.left)) / inner));
+  };
+  let dragging = false;
+  frame.addEventListener("pointerdown", (event) => {
+    if (event.button) return;
+    dragging = true;
+    frame.setPointerCapture(event.pointerId);
+    handle.focus({ preventScroll: true });
+    event.preventDefault();
+    drag(event);
+  });
+  frame.addEventListener("pointermove", (event) => dragging && drag(event));
+  for (const end of ["pointerup", "pointercancel"]) frame.addEventListener(end, () => (dragging = false));
+  handle.addEventListener("keydown", (event) => {
+    const at = store.view.percent;
+    const to = {
+      ArrowLeft: at - 1,
+      ArrowDown: at - 1,
+      ArrowRight: at + 1,
+      ArrowUp: at + 1,
+      PageDown: at - 10,
+      PageUp: at + 10,
+      Home: 1,
+      End: 100,
+    }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    papr.setPercent(to);
+  });
+  return draw;
+};
+
+const legendText = (method) => (method.draws > 1 ? `${method.title} (mean and range of ${method.draws})` : method.title);

@@ -1,0 +1,154 @@
+// The two pictures of a card, drawn here from the crop and the method's numbers.
+
+const store = papr.store;
+const CELL = 32; // canvas pixels a patch: 14 x 14 patches make 448 x 448
+const FINE = 8; // the map is smoothed to this many points a patch before it is coloured
+
+papr.draw = { picture: null };
+
+const surface = (width, height) => Object.assign(document.createElement("canvas"), { width, height });
+
+// --- the crop, and how dropped patches look ------------------------------------------------------------------------
+
+let source = null;
+papr.draw.load = (src, then) => {
+  if (src === source) return;
+  source = src;
+  const image = new Image();
+  image.onload = () => {
+    if (src !== source) return; // a newer picture came meanwhile
+    papr.draw.picture = image;
+    grounds.clear();
+    then();
+  };
+  image.src = src;
+};
+
+const grounds = new Map();
+function ground(width, height) {
+  const dark = papr.dark();
+  const name = `${store.view.look} ${dark} ${width}`;
+  if (!grounds.has(name)) grounds.set(name, looks[store.view.look](width, height, dark));
+  return grounds.get(name);
+}
+
+const looks = {
+  dim(width, height, dark) {
+    const canvas = surface(width, height);
+    const at = canvas.getContext("2d");
+    at.drawImage(papr.draw.picture, 0, 0, width, height);
+    at.globalCompositeOperation = "saturation";
+    at.fillStyle = "#808080";
+    at.fillRect(0, 0, width, height);
+    at.globalCompositeOperation = "source-over";
+    at.globalAlpha = dark ? 0.86 : 0.84;
+    at.fillStyle = dark ? "#22242a" : "#ecece9";
+    at.fillRect(0, 0, width, height);
+    return canvas;
+  },
+  white: (width, height) => plain(width, height, "#fff"),
+  black: (width, height) => plain(width, height, "#000"),
+  blur(width, height) {
+    const small = surface(26, Math.round((26 * height) / width));
+    small.getContext("2d").drawImage(papr.draw.picture, 0, 0, small.width, small.height);
+    const canvas = surface(width, height);
+    const at = canvas.getContext("2d");
+    at.imageSmoothingQuality = "high";
+    at.drawImage(small, 0, 0, width, height);
+    return canvas;
+  },
+};
+
+function plain(width, height, colour) {
+  const canvas = surface(width, height);
+  const at = canvas.getContext("2d");
+  at.fillStyle = colour;
+  at.fillRect(0, 0, width, height);
+  return canvas;
+}
+
+// --- kept patches ---------------------------------------------------------------------------------------------------
+
+function size(canvas) {
+  const [rows, columns] = store.answer.grid;
+  const [width, height] = [columns * CELL, rows * CELL];
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  return { rows, columns, width, height, at: canvas.getContext("2d") };
+}
+
+papr.draw.kept = (canvas, patches) => {
+  const { columns, width, height, at } = size(canvas);
+  const picture = papr.draw.picture;
+  if (!picture) return;
+  at.drawImage(ground(width, height), 0, 0);
+  at.save();
+  at.beginPath();
+  for (const patch of patches ?? [])
+    at.rect((patch % columns) * CELL, Math.floor(patch / columns) * CELL, CELL, CELL);
+  at.clip();
+  at.drawImage(picture, 0, 0, width, height);
+  at.restore();
+};
+
+// --- maps -----------------------------------------------------------------------------------------------------------
+
+// The H x W numbers, smoothed bilinearly (patch centres keep their values): for the eye only.
+const smoothed = new WeakMap();
+function smooth(map, rows, columns) {
+  if (smoothed.has(map)) return smoothed.get(map);
+  const [height, width] = [rows * FINE, columns * FINE];
+  const values = new Float32Array(width * height);
+  for (let y = 0; y < height; y++) {
+    const v = Math.min(rows - 1, Math.max(0, (y + 0.5) / FINE - 0.5));
+    const [top, down] = [Math.floor(v), v % 1];
+    const low = Math.min(rows - 1, top + 1);
+    for (let x = 0; x < width; x++) {
+      const u = Math.min(columns - 1, Math.max(0, (x + 0.5) / FINE - 0.5));
+      const [left, right] = [Math.floor(u), u % 1];
+      const next = Math.min(columns - 1, left + 1);
+      const above = map[top * columns + left] * (1 - right) + map[top * columns + next] * right;
+      const below = map[low * columns + left] * (1 - right) + map[low * columns + next] * right;
+      values[y * width + x] = above * (1 - down) + below * down;
+    }
+  }
+  smoothed.set(map, values);
+  return values;
+}
+
+// From which value to which the colours go: each map by itself, all maps together, or 0 to 1 as the values are.
+papr.draw.range = (method) => {
+  if (store.view.scale === "raw") return [0, 1];
+  const maps = store.view.scale === "shared" ? papr.cards().filter((m) => m.map) : [method];
+  return [Math.min(...maps.map((m) => m.low)), Math.max(...maps.map((m) => m.high))];
+};
+
+papr.draw.map = (canvas, method) => {
+  const { rows, columns, width, height, at } = size(canvas);
+  const picture = papr.draw.picture;
+  if (!picture) return;
+  at.globalAlpha = 1;
+  at.drawImage(picture, 0, 0, width, height);
+  if (!method.map) return;
+  const values = smooth(method.map, rows, columns);
+  const [low, high] = papr.draw.range(method);
+  const colours = papr.colours(store.view.colours);
+  const fine = surface(columns * FINE, rows * FINE);
+  const image = new ImageData(fine.width, fine.height);
+  const stretch = high > low ? 255 / (high - low) : 0;
+  for (let i = 0; i < values.length; i++) {
+    const step = high > low ? Math.max(0, Math.min(255, Math.round((values[i] - low) * stretch))) : 128;
+    image.data[4 * i] = colours[3 * step];
+    image.data[4 * i + 1] = colours[3 * step + 1];
+    image.data[4 * i + 2] = colours[3 * step + 2];
+    image.data[4 * i + 3] = 255;
+  }
+  fine.getContext("2d").putImageData(image, 0, 0);
+  at.globalAlpha = store.view.opacity;
+  at.imageSmoothingQuality = "high";
+  at.drawImage(fine, 0, 0, width, height);
+};
+
+// Colour maps come with the page as 256 x 3 bytes in base64 (static/colour_maps.json).
+const decoded = {};
+papr.colours = (name) =>
+  (decoded[name] ??= Uint8Array.from(atob(papr.colourMaps[name] ?? papr.colourMaps.inferno), (c) => c.charCodeAt(0)));

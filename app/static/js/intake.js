@@ -1,0 +1,156 @@
+// How a picture comes in: a file chosen or dropped, pasted, taken with the camera, or one of the examples.
+// The file is uploaded as it is and decoded on the server; what is shown is the crop that the models see.
+
+const { el, store } = papr;
+
+papr.intake = {
+  mount({ element, props, upload }) {
+    const root = element.querySelector(".papr-intake");
+    const image = el("img", { alt: "" });
+    const name = el("p", { class: "p-name" });
+    const says = el("p", { class: "p-says", role: "alert" });
+    papr.place("picture", says);
+
+    const chooser = el("input", {
+      type: "file",
+      accept: "image/*,.heic,.heif,.avif,.tif,.tiff,.bmp,.webp",
+      class: "p-hidden",
+      tabindex: -1,
+      "aria-label": "Choose a picture",
+    });
+    chooser.addEventListener("change", () => {
+      send(chooser.files[0]);
+      chooser.value = "";
+    });
+
+    async function send(file) {
+      if (!file) return;
+      papr.say(null);
+      const most = props.value.max_megabytes;
+      if (file.size > most * 1e6)
+        return papr.say("picture", `This file has ${Math.ceil(file.size / 1e6)} MB; at most ${most} MB can be read.`);
+      if (!file.size) return papr.say("picture", "This file is empty. Choose a picture.");
+      root.classList.add("p-sending");
+      try {
+        const { path } = await upload(file);
+        store.view.target = null;
+        papr.resetTarget();
+        papr.ask.send({ picture: null, upload: path, name: file.name });
+      } catch {
+        papr.say("picture", "The upload did not succeed. Try again.");
+      } finally {
+        root.classList.remove("p-sending");
+      }
+    }
+
+    async function paste() {
+      try {
+        for (const item of await navigator.clipboard.read()) {
+          const type = item.types.find((t) => t.startsWith("image/"));
+          if (type) return send(new File([await item.getType(type)], `pasted.${type.split("/")[1]}`, { type }));
+        }
+        papr.say("picture", "There is no picture on the clipboard.");
+      } catch {
+        papr.say("picture", "The browser did not give the clipboard. Press Ctrl+V instead.");
+      }
+    }
+
+    const box = el(
+      "div",
+      { class: "p-drop", role: "group", "aria-label": "Picture" },
+      el("div", { class: "p-shown" }, image),
+      el(
+        "div",
+        { class: "p-ways" },
+        papr.button("upload", "Upload", () => chooser.click()),
+        papr.button("paste", "Paste", paste),
+        papr.button("camera", "Camera", () => camera(send)),
+        el("p", { class: "p-note", text: "or drop a picture here" }),
+      ),
+      chooser,
+    );
+
+    const examples = el("div", { class: "p-examples", role: "group", "aria-label": "Examples" });
+    for (const example of props.value.examples)
+      examples.append(
+        el(
+          "button",
+          {
+            type: "button",
+            class: "p-example",
+            "aria-label": `Example: ${example.title}`,
+            title: `${example.title} (${example.credit})`,
+            "data-example": example.id,
+            onclick: () => {
+              papr.resetTarget();
+              papr.ask.send({ picture: example.id });
+            },
+          },
+          el("img", { src: example.src, alt: "" }),
+        ),
+      );
+    root.append(box, name, says, examples);
+
+    // dropped anywhere on the page, or pasted with the keyboard
+    let depth = 0;
+    const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
+    window.addEventListener("dragenter", (event) => holdsFiles(event) && ++depth && root.classList.add("p-over"));
+    window.addEventListener("dragleave", () => --depth <= 0 && ((depth = 0), root.classList.remove("p-over")));
+    window.addEventListener("dragover", (event) => holdsFiles(event) && event.preventDefault());
+    window.addEventListener("drop", (event) => {
+      if (!holdsFiles(event)) return;
+      event.preventDefault();
+      depth = 0;
+      root.classList.remove("p-over");
+      send(event.dataTransfer.files[0]);
+    });
+    window.addEventListener("paste", (event) => {
+      const file = [...(event.clipboardData?.files ?? [])].find((f) => f.type.startsWith("image/"));
+      if (file) send(file);
+    });
+
+    papr.onchange((what) => {
+      if (what !== "answer") return;
+      const { picture, grid } = store.answer;
+      if (image.getAttribute("src") !== picture.src) image.src = picture.src;
+      image.alt = `The picture as the models see it: ${picture.name}`;
+      papr.put(name, picture.name);
+      image.style.aspectRatio = `${grid[1]} / ${grid[0]}`;
+      for (const button of examples.children)
+        button.setAttribute("aria-pressed", String(button.dataset.example === picture.id));
+    });
+  },
+};
+
+// A still from the camera.
+async function camera(send) {
+  let stream;
+  try {
+    stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+  } catch {
+    papr.say("picture", "The browser gave no camera. Allow it, or upload a picture.");
+    return;
+  }
+  const video = el("video", { autoplay: true, playsinline: true, muted: true, "aria-label": "Camera" });
+  video.muted = true;
+  video.srcObject = stream;
+  const take = papr.button("camera", "Take the picture", () => {
+    const still = document.createElement("canvas");
+    Object.assign(still, { width: video.videoWidth, height: video.videoHeight });
+    still.getContext("2d").drawImage(video, 0, 0);
+    still.toBlob((blob) => blob && send(new File([blob], "camera.jpg", { type: "image/jpeg" })), "image/jpeg", 0.95);
+    dialog.close();
+  });
+  const dialog = el(
+    "dialog",
+    { class: "p-dialog papr p-camera", "aria-label": "Camera" },
+    video,
+    el("div", { class: "p-tools" }, take, papr.button("lost", "Cancel", () => dialog.close())),
+  );
+  dialog.addEventListener("close", () => {
+    stream.getTracks().forEach((track) => track.stop());
+    dialog.remove();
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+}

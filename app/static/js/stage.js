@@ -1,0 +1,121 @@
+// The stage: verdict, cards, curve, table and downloads, in one component that only this script draws.
+
+const { el, store } = papr;
+
+papr.stage = {
+  mount({ element, props, trigger, watch, server }) {
+    const root = element.querySelector(".papr-stage");
+    const section = (name) => root.appendChild(el("section", { class: `p-section p-section-${name}` }));
+    const [verdict, cards] = [section("verdict"), section("cards")];
+    const results = section("results");
+    const [curve, fewest] = ["curve", "fewest"].map((n) => results.appendChild(el("div", { class: `p-${n}-part` })));
+    const end = section("downloads");
+
+    Object.assign(store.view, props.value.view);
+    papr.ask.connect({ trigger, server });
+    const parts = [
+      papr.verdict(verdict),
+      papr.cardList(cards),
+      papr.curve(curve),
+      papr.fewest(fewest),
+      papr.downloads(end),
+      papr.drawDialog,
+    ];
+
+    // Several changes within one frame are drawn once; "answer" says the most and so wins.
+    const order = ["answer", "methods", "hand", "points", "looks", "ratio", "status"];
+    let pending = new Set();
+    const draw = papr.eachFrame(() => {
+      const what = pending.has("looks") && pending.has("ratio") ? "answer" : order.find((w) => pending.has(w));
+      pending = new Set();
+      const started = performance.now();
+      parts.forEach((part) => part(what));
+      root.classList.toggle("p-old", !store.fresh);
+      papr.lastDraw = performance.now() - started; // read by benchmarks/page.py
+    });
+    papr.onchange((what) => {
+      if (what === "answer") papr.draw.load(store.answer.picture.src, () => papr.changed("answer"));
+      pending.add(what);
+      draw();
+    });
+
+    // Moving the native slider from here (the curve, the dialog) goes through an event that runs in the browser only.
+    papr.setPercent = (percent) => {
+      const value = Math.max(1, Math.min(100, Math.round(percent)));
+      if (value === store.view.percent) return;
+      papr.controls({ percent: value });
+      trigger("pick");
+    };
+    papr.resetTarget = () => {
+      store.view.target = null;
+      trigger("untarget");
+    };
+
+    watch("value", () => papr.take(props.value.answer));
+    new MutationObserver(() => papr.changed("looks")).observe(document.body, {
+      attributes: true,
+      attributeFilter: ["class"],
+    });
+    const arrival = props.value.answer;
+    if (arrival?.full) papr.take(arrival);
+    else papr.ask.send({ picture: props.value.view.picture });
+  },
+};
+
+// What the visitor sets in the native controls, as {name: value}.
+const ASKS = ["proposal", "backbone", "target", "explain"]; // change what is computed, at once
+papr.controls = (change) => {
+  const { view } = store;
+  const changed = Object.keys(change).filter((name) => JSON.stringify(view[name]) !== JSON.stringify(change[name]));
+  if (!changed.length) return;
+  if (changed.includes("percent") && !(change.percent > 0 && change.percent <= 100)) {
+    papr.say("ratio", "The share of patches kept lies above 0 and at most at 100 %.");
+    return;
+  }
+  papr.say("ratio", "");
+  Object.assign(view, change);
+  if (changed.some((name) => ASKS.includes(name))) papr.ask.send();
+  else if (changed.includes("methods")) {
+    papr.changed("methods");
+    const have = store.answer?.methods.map((m) => m.name) ?? [];
+    if (view.methods.some((name) => !have.includes(name))) papr.ask.send();
+    else papr.ask.rest();
+  } else if (changed.includes("percent")) {
+    papr.changed("ratio");
+    papr.ask.rest();
+  } else papr.changed("looks");
+};
+
+// Downloads: papr_core writes the files.
+papr.downloads = (root) => {
+  const kinds = { png: "Figure (PNG)", pdf: "PDF", svg: "SVG", npz: "Maps (npz)", json: "Manifest (json)" };
+  const buttons = Object.entries(kinds).map(([kind, label]) =>
+    papr.button(null, label, () => save(kind), { class: "p-button p-small", "data-save": kind }),
+  );
+  const says = el("p", { class: "p-says", role: "alert" });
+  papr.place("save", says);
+  const preparing = el("p", { class: "p-note", role: "status" });
+  root.append(
+    el("div", { class: "p-downloads", role: "group", "aria-label": "Downloads" }, ...buttons, preparing),
+    says,
+  );
+
+  function save(kind) {
+    papr.say("save", "");
+    papr.put(preparing, "Preparing …");
+    buttons.forEach((button) => (button.disabled = true));
+    papr.ask.save(kind);
+  }
+  // The file is ready, or a sentence says why it is not.
+  papr.saved = (file, failure) => {
+    papr.put(preparing, "");
+    buttons.forEach((button) => (button.disabled = false));
+    if (failure) papr.say("save", failure.text);
+    if (!file) return;
+    const link = el("a", { href: file.url, download: file.orig_name });
+    document.body.append(link);
+    link.click();
+    link.remove();
+  };
+  return () => papr.show(root, Boolean(store.answer));
+};

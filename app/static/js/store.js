@@ -1,0 +1,125 @@
+// What the page knows: the answer from the server, and what the visitor has set.
+//
+// answer   the last payload (see app/parts/view.py): picture, grid, models, target, and for each method its map,
+//          the order of its patches and its computed points
+// view     what acts here in the browser without a request: ratio, looks, which methods are shown
+// extra    points computed after the answer came (the ratio at rest, patches chosen by hand)
+
+const store = (papr.store = {
+  answer: null,
+  view: { hand: [] },
+  working: null, // a sentence while the server works, else null
+  progress: null, // [done, of] of that work
+  stopped: false,
+  fresh: true, // the answer on the screen belongs to the newest question
+  extra: { key: null, points: {} },
+});
+
+const listeners = [];
+papr.onchange = (f) => {
+  listeners.push(f);
+  if (store.answer) f("answer"); // whoever comes late is told what there is
+};
+// what: "answer" | "points" | "ratio" | "methods" | "looks" | "hand" | "status"
+papr.changed = (what) => listeners.forEach((f) => f(what));
+
+// How many patches stay (decision 1): floor(z (N + P)), at least 1, at most N.
+papr.numKept = (patches, prefix, ratio) =>
+  Math.min(patches, Math.max(1, Math.floor(ratio * (patches + prefix) + 1e-6)));
+
+papr.kept = () => papr.numKept(store.answer.patches, store.answer.prefix, store.view.percent / 100);
+
+// The methods that have a card, in the order of the server's table, and those drawn as curves: the same, and random,
+// the baseline that a reader needs.
+papr.cards = () => store.answer.methods.filter((m) => store.view.methods.includes(m.name));
+papr.lines = () =>
+  store.answer.methods.filter(
+    (m) => m.name !== "by-hand" && (m.name === "random" || store.view.methods.includes(m.name)),
+  );
+
+papr.label = (index) => store.answer.labels[index] ?? `class ${index}`;
+
+// A point is {k, confidence, low, high, kept, top: [[class index, probability], ...]}.
+const unpack = ([k, confidence, low, high, kept, top]) => ({ k, confidence, low, high, kept: Boolean(kept), top });
+
+const unpacked = new WeakMap();
+papr.points = (method) => {
+  if (!method.points) return [];
+  if (!unpacked.has(method.points)) unpacked.set(method.points, method.points.map(unpack));
+  const points = unpacked.get(method.points);
+  const more = store.extra.points[method.name];
+  return more ? [...points, ...more.values()] : points;
+};
+
+// The computed point at k, or else the nearest one: {point, exact}. Nothing is ever interpolated.
+papr.pointAt = (method, k) => {
+  let best = null;
+  for (const point of papr.points(method))
+    if (!best || Math.abs(point.k - k) < Math.abs(best.k - k)) best = point;
+  return best && { point: best, exact: best.k === k };
+};
+
+// What a card shows now: the count of patches, which ones, and the number that belongs to them.
+papr.now = (method) => {
+  if (method.name !== "by-hand") {
+    const k = papr.kept();
+    return { k, patches: method.order?.slice(0, k) ?? null, ...papr.pointAt(method, k) };
+  }
+  const patches = store.view.hand;
+  const point = store.extra.points["by-hand"]?.get(patches.length);
+  const exact = Boolean(point) && point.patches === String(patches);
+  return { k: patches.length, patches, point: exact ? point : null, exact };
+};
+
+// --- taking answers ------------------------------------------------------------------------------------------------
+
+papr.take = (given) => {
+  if (!given || given.seq < papr.ask.seq) return; // the answer to an older question
+  const answer = JSON.parse(JSON.stringify(given)); // Gradio's own copy stays as it is
+  store.working = answer.working ?? null;
+  store.progress = answer.progress ?? null;
+  papr.say(null);
+  if (answer.error) {
+    papr.say(answer.error.where, answer.error.text);
+    store.fresh = true; // the old answer stands
+  }
+  if (answer.full) show(answer);
+  else papr.changed("status"); // what stood on the screen stays
+  if (answer.more) papr.ask.finish(answer.picture.id);
+  else if (answer.full && !answer.working) papr.ask.rest();
+};
+
+function show(answer) {
+  const before = store.answer;
+  answer.picture.src ??= before?.picture.src; // sent once for each crop
+  store.answer = answer;
+  store.stopped = false;
+  store.fresh = true;
+  if (store.extra.key !== answer.key) store.extra = { key: answer.key, points: {} };
+  if (before && before.picture.id !== answer.picture.id) store.view.hand = [];
+  papr.changed("answer");
+}
+
+papr.addPoints = (key, points, labels, patches) => {
+  if (!store.answer || key !== store.answer.key) return;
+  Object.assign(store.answer.labels, labels);
+  for (const [name, point] of Object.entries(points)) {
+    const all = (store.extra.points[name] ??= new Map());
+    const value = unpack(point);
+    if (name === "by-hand") {
+      value.patches = String(patches);
+      all.clear();
+    }
+    all.set(value.k, value);
+  }
+  papr.changed("points");
+};
+
+// --- one sentence where the eye is ---------------------------------------------------------------------------------
+
+const places = {};
+papr.place = (name, node) => (places[name] = node);
+papr.say = (where, text) => {
+  if (where === null) Object.values(places).forEach((node) => papr.put(node, ""));
+  else papr.put(places[where] ?? places.stage, text);
+};

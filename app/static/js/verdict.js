@@ -1,0 +1,80 @@
+// One sentence that carries the verdict, and under it what it rests on.
+
+const { el, store } = papr;
+
+papr.verdict = (root) => {
+  const sentence = el("h2", { class: "p-verdict" });
+  const basis = el("p", { class: "p-basis" });
+  const working = el("p", { class: "p-working" });
+  const doing = el("span");
+  const bar = el("progress", { max: 1, "aria-label": "Progress" });
+  const stop = papr.button("stop", "Stop", () => papr.ask.stop(), { class: "p-button p-small" });
+  const goOn = papr.button(null, "Continue", () => papr.ask.send(), { class: "p-button p-small" });
+  const spoken = el("p", { class: "p-hidden", role: "status" });
+  const says = el("p", { class: "p-says", role: "alert" });
+  papr.place("stage", says);
+  working.append(bar, doing, stop, goOn);
+  root.append(sentence, basis, says, working, spoken);
+
+  const speak = papr.debounce(() => papr.put(spoken, `${sentence.textContent} ${basis.textContent}`), 700);
+
+  return (what) => {
+    const { answer } = store;
+    const busy = Boolean(store.working);
+    working.style.visibility = busy || store.stopped ? "visible" : "hidden"; // its line stays, so nothing jumps
+    papr.show(bar, busy);
+    papr.show(stop, busy);
+    papr.show(goOn, store.stopped);
+    papr.put(doing, store.stopped ? "Stopped. What was computed stays." : store.working ? `${store.working} …` : "");
+    if (store.progress) bar.value = store.progress[0] / store.progress[1];
+    else bar.removeAttribute("value");
+    if (!answer || what === "looks") return;
+    write(sentence, answer);
+    papr.put(basis, reason(answer));
+    if (what !== "status" && !busy) speak();
+  };
+};
+
+// "PaPr and Grad-CAM keep “lion”, CAM and Score-CAM lose it."
+function write(sentence, answer) {
+  const name = `“${papr.label(answer.full.index)}”`;
+  const groups = { keep: [], lose: [] };
+  for (const method of papr.cards()) {
+    const { point } = papr.now(method);
+    if (point) groups[point.kept ? "keep" : "lose"].push(method.title);
+  }
+  const parts = [];
+  const { keep, lose } = groups;
+  if (!keep.length && !lose.length) parts.push([false, `The full model sees ${name}.`]);
+  else if (!lose.length && keep.length > 2) parts.push([true, `All ${number(keep.length)}`], [false, ` keep ${name}.`]);
+  else if (!keep.length && lose.length > 2)
+    parts.push([true, `None of the ${number(lose.length)}`], [false, ` keeps ${name}.`]);
+  else {
+    if (keep.length) parts.push([true, papr.list(keep)], [false, ` ${keep.length > 1 ? "keep" : "keeps"} ${name}`]);
+    if (keep.length && lose.length) parts.push([false, ", "]);
+    if (lose.length)
+      parts.push(
+        [true, papr.list(lose)],
+        [false, ` ${lose.length > 1 ? "lose" : "loses"} ${keep.length ? "it" : name}`],
+      );
+    parts.push([false, "."]);
+  }
+  if (sentence.textContent === parts.map(([, text]) => text).join("")) return;
+  sentence.replaceChildren(...parts.map(([strong, text]) => el(strong ? "strong" : "span", { text })));
+}
+
+const number = (n) => ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"][n] ?? `${n}`;
+
+// "78 of 196 patches kept (40 %). Unpruned: lion 92.2 %, …"
+function reason(answer) {
+  const k = papr.kept();
+  const lines = [`${k} of ${answer.patches} patches kept (${percentOf(k, answer.patches)} %), the others dropped.`];
+  const unpruned = answer.full.top.slice(0, 3).map(([i, p]) => `${papr.label(i)} ${papr.percent(p)} %`);
+  lines.push(`Unpruned: ${unpruned.join(", ")}.`);
+  return [...lines, ...answer.notes].join(" ");
+}
+
+const percentOf = (k, n) => {
+  const share = (100 * k) / n;
+  return share < 10 ? share.toFixed(1) : String(Math.round(share));
+};
