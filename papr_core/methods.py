@@ -18,6 +18,7 @@ from torch import Tensor
 
 from papr_core import cams
 from papr_core.errors import InvalidInput, UnsupportedModel
+from papr_core.folding import folded_copy
 
 __all__ = ["DEFAULT_METHODS", "METHODS", "Method", "available", "find_method", "method_map", "refusal"]
 
@@ -161,10 +162,8 @@ def _eigen_cam(call: _Call) -> Tensor:
 
 
 def _score_cam(call: _Call) -> Tensor:
-    def logits_of(images: Tensor) -> Tensor:
-        return call.proposal.logits(call.proposal.features(images))
-
-    return cams.score_cam(call.features, call.images, logits_of, call.classes(), progress=call.progress)
+    network = folded_copy(call.proposal, call.images[:1])  # hundreds of passes follow
+    return cams.score_cam(call.features, call.images, network, call.classes(), progress=call.progress)
 
 
 def _random(call: _Call) -> Tensor:
