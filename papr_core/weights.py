@@ -9,6 +9,7 @@ file is ever run.
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from papr_core.downloads import Progress, download
 from papr_core.errors import InvalidInput, PaprError, UnknownModel, UnsupportedModel, WeightsUnavailable
 
 __all__ = [
@@ -40,11 +42,17 @@ __all__ = [
     "timm_name",
 ]
 
-Progress = Callable[[int, int], None]
-
 _HERE = Path(__file__).resolve().parent
 _ASSETS = _HERE.parent / "assets"
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+_NOT_ARGUMENTS = {
+    "pretrained",
+    "pretrained_cfg",
+    "pretrained_cfg_overlay",
+    "checkpoint_path",
+    "cache_dir",
+    "features_only",
+}
 
 
 @dataclass
@@ -307,13 +315,19 @@ def _timm_config(name: str) -> dict | None:
 
 def _complete(config: dict) -> dict:
     """A configuration whose parts agree: defaults filled in, and size and classes as the model is built."""
-    from timm.models import PretrainedCfg
+    import timm
+    from timm.models import PretrainedCfg, get_pretrained_cfg
 
     arguments = dict(config.get("model_args") or {})
+    if _NOT_ARGUMENTS & arguments.keys():
+        raise ValueError(f"model_args cannot hold {', '.join(sorted(_NOT_ARGUMENTS & arguments.keys()))}")
     known = {item.name for item in fields(PretrainedCfg)}
     given = {
         key: value for key, value in config["pretrained_cfg"].items() if key in known and value is not None
     }
+    if "fixed_input_size" not in given and timm.is_model(str(config["architecture"])):
+        registered = get_pretrained_cfg(str(config["architecture"]))
+        given["fixed_input_size"] = bool(registered and registered.fixed_input_size)
     published = PretrainedCfg(**given).to_dict()
     size = arguments.get("img_size")
     if size is not None:
@@ -370,13 +384,23 @@ def _moved(model: nn.Module, device: str | torch.device) -> nn.Module:
 class _NoRandomInit(TorchFunctionMode):
     """Skips the drawing of random numbers that the weights overwrite anyway. Acts on this thread alone."""
 
-    _DRAWS = frozenset({Tensor.uniform_, Tensor.normal_, Tensor.erfinv_, Tensor.exponential_})
+    _DRAWS = frozenset(
+        {
+            Tensor.uniform_,
+            Tensor.normal_,
+            Tensor.erfinv_,
+            nn.init.uniform_,
+            nn.init.normal_,
+            nn.init.trunc_normal_,
+        }
+        | {nn.init.kaiming_uniform_, nn.init.kaiming_normal_, nn.init.xavier_uniform_, nn.init.xavier_normal_}
+    )
 
     def __torch_function__(
         self, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         if function in self._DRAWS:
-            return args[0]
+            return args[0] if args else kwargs["tensor"]
         return function(*args, **(kwargs or {}))
 
 
@@ -390,9 +414,12 @@ def _refusing(source: Source) -> Iterator[None]:
     except Exception as error:
         text = str(error)
         if "weights_only" in text:
-            reason = f"reading it would run code, and only files of plain tensors are read ({_reason(error)})"
+            asked = re.search(r"globals?: (.+?)\. No automatic", text)
+            code = _short(asked[1]) if asked else "a pickle"
+            reason = f"reading it would run code ({code}), and only tensors are read"
         elif any(sign in text for sign in ("size mismatch", "Missing key", "Unexpected key")):
-            reason = f"its tensors are not those of {source.config['architecture']} ({_short(text)})"
+            detail = _short(text.split(":", 1)[1])
+            reason = f"its tensors are not those of {source.config['architecture']} ({detail})"
         else:
             reason = f"it is damaged or of another format ({_reason(error)})"
         raise WeightsUnavailable(f"{source.path.name} is refused: {reason}.") from error
@@ -415,8 +442,7 @@ def _hub_files(published: dict) -> tuple[str, str | None, list[str]] | None:
 def _cached(published: dict) -> Path | None:
     hub = _hub_files(published)
     if hub is None:
-        url = published.get("url")
-        path = Path(torch.hub.get_dir(), "checkpoints", os.path.basename(url)) if url else None
+        path = _beside_torch(published["url"]) if published.get("url") else None
         return path if path and path.is_file() else None
     from huggingface_hub import try_to_load_from_cache
 
@@ -431,40 +457,39 @@ def _cached(published: dict) -> Path | None:
 def _download(published: dict, progress: Progress | None) -> Path:
     hub = _hub_files(published)
     if hub is None:
-        from timm.models._hub import download_cached_file
-
-        return Path(download_cached_file(published["url"], check_hash=False))
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+        path = _beside_torch(published["url"])
+        stamped = re.search(
+            r"-([0-9a-f]{8,})\.", path.name
+        )  # torch's habit: the hash's beginning ends the name
+        return download(published["url"], path, sha256=stamped[1] if stamped else None, progress=progress)
+    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub.errors import EntryNotFoundError
 
     repository, revision, names = hub
-    bar = _reporting(progress) if progress else None
     for name in names:
         try:
-            path = hf_hub_download(
-                repository, name, revision=revision, cache_dir=_hub_cache(), tqdm_class=bar
-            )
-            return Path(path)
-        except EntryNotFoundError as error:
-            if isinstance(error, LocalEntryNotFoundError) or name == names[-1]:
+            found = get_hf_file_metadata(hf_hub_url(repository, name, revision=revision), timeout=10)
+            break
+        except EntryNotFoundError:
+            if name == names[-1]:
                 raise
-    raise AssertionError("a repository has at least one file name to try")
+    cache = Path(_hub_cache() or constants.HF_HUB_CACHE)
+    folder = f"models--{repository.replace('/', '--')}"
+    download(
+        found.location,
+        cache / folder / "blobs" / found.etag,  # where the hub's client looks for it
+        size=found.size,
+        sha256=found.etag if len(found.etag) == 64 else None,
+        lock=cache / ".locks" / folder / f"{found.etag}.lock",
+        progress=progress,
+    )
+    return Path(
+        hf_hub_download(repository, name, revision=revision, cache_dir=cache)
+    )  # links the file, fetches nothing
 
 
-def _reporting(progress: Progress) -> type:
-    """A progress bar of the hub's kind that draws nothing and calls `progress` instead."""
-    from huggingface_hub.utils import tqdm
-
-    class Reporting(tqdm):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            self._done, self._all = int(kwargs.get("initial") or 0), int(kwargs.get("total") or 0)
-            super().__init__(*args, **{**kwargs, "disable": True})
-
-        def update(self, n: float | None = 1) -> None:
-            self._done += int(n or 0)
-            progress(self._done, self._all)
-
-    return Reporting
+def _beside_torch(url: str) -> Path:
+    return Path(torch.hub.get_dir(), "checkpoints", os.path.basename(url.split("?")[0]))
 
 
 def _hub_cache() -> str | None:
