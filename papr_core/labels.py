@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from papr_core.errors import InvalidInput, UnknownClass
 
-__all__ = ["Labels", "from_config", "imagenet", "match", "numbers"]
+__all__ = ["Labels", "from_config", "imagenet", "match", "numbers", "synonyms"]
 
 _SYNSET = re.compile(r"[nvars]\d{8}")
 
@@ -45,11 +45,12 @@ class Labels:
             UnknownClass: nothing fits, or several classes do; the message names the nearest.
         """
         text = str(query).strip()
+        shown = repr(text) if len(text) <= 60 else repr(text[:57] + "...")
         if re.fullmatch(r"-?\d+", text):
             index = int(text)
             if not 0 <= index < len(self):
                 raise UnknownClass(
-                    f"Class {index} does not exist: {self.name} counts from 0 to {len(self) - 1}."
+                    f"Class {shown} does not exist: {self.name} counts from 0 to {len(self) - 1}."
                 )
             return index
         wanted = text.casefold()
@@ -60,12 +61,10 @@ class Labels:
                 return fits[0]
             if fits:
                 some = ", ".join(f"{i} ({self.names[i]})" for i in fits[:5])
-                raise UnknownClass(
-                    f"{text!r} fits {len(fits)} classes of {self.name}; give an index: {some}."
-                )
-        near = difflib.get_close_matches(wanted, self._words(), n=3, cutoff=0.5)
+                raise UnknownClass(f"{shown} fits {len(fits)} classes of {self.name}; give an index: {some}.")
+        near = difflib.get_close_matches(wanted[:100], self._words(), n=3, cutoff=0.5)
         hint = f"; the nearest are {', '.join(near)}" if near else ""
-        raise UnknownClass(f"{self.name} has no class {text!r}{hint}.")
+        raise UnknownClass(f"{self.name} has no class {shown}{hint}.")
 
     def _named(self, wanted: str) -> list[int]:
         return [i for i, name in enumerate(self.names) if name.casefold() == wanted]
@@ -85,9 +84,13 @@ def synonyms(name: str) -> tuple[str, ...]:
     return tuple(part.strip().casefold() for part in name.split(", "))
 
 
-@functools.cache
 def imagenet(subset: str = "imagenet-1k") -> Labels:
     """ImageNet's classes in the order that timm's models use; `subset` as timm names it."""
+    return _imagenet(subset)
+
+
+@functools.cache
+def _imagenet(subset: str) -> Labels:
     from timm.data import ImageNetInfo
 
     info = ImageNetInfo(subset)

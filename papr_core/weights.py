@@ -265,7 +265,7 @@ def _own_folder() -> Path | None:
 
 
 def _own_file(name: str) -> tuple[str, Path] | None:
-    if not name or name.startswith(".") or any(character in name for character in "/\\:\0"):
+    if not 0 < len(name) <= 200 or name.startswith(".") or any(character in name for character in "/\\:\0"):
         return None  # a name, never a path
     embedded = _ASSETS / f"{name}.safetensors"
     if embedded.is_file():

@@ -1,0 +1,101 @@
+"""The catalogue: names that exist, licences as timm states them, sizes as the architectures have them."""
+
+import pytest
+import timm
+
+from papr_core import BACKBONES, PROPOSALS, UnknownModel, weights
+from papr_core.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL, find
+
+DEFAULTS = {DEFAULT_PROPOSAL, DEFAULT_BACKBONE}
+LINES = [entry for table in (PROPOSALS, BACKBONES) for entry in table.values()]
+PUBLISHED = [entry for entry in LINES if entry.name not in DEFAULTS]
+
+
+def test_the_defaults_come_first():
+    assert next(iter(PROPOSALS)) == DEFAULT_PROPOSAL
+    assert next(iter(BACKBONES)) == DEFAULT_BACKBONE
+
+
+@pytest.mark.parametrize("entry", LINES, ids=lambda entry: entry.name)
+def test_each_line_is_complete(entry):
+    assert find(entry.name, entry.role) is entry
+    assert entry.title
+    assert entry.paper.startswith("https://arxiv.org/abs/")
+    assert entry.family == {"proposal": "convnet", "backbone": "tokens"}[entry.role]
+
+
+@pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry.name)
+def test_each_line_says_what_timm_says(entry):
+    published = timm.get_pretrained_cfg(entry.name, allow_unregistered=False)
+    assert entry.licence == published.license
+    assert entry.source == f"https://huggingface.co/{published.hf_hub_id}"
+    assert entry.input_size == published.input_size
+    assert len(entry.labels) == published.num_classes
+    assert entry.name in timm.list_models(pretrained=True)
+
+
+@pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry.name)
+def test_each_size_is_the_architecture_s(entry):
+    assert entry.megabytes == pytest.approx(weights.megabytes(entry.name), abs=0.06)
+
+
+def test_titles_are_different():
+    for table in (PROPOSALS, BACKBONES):
+        assert len({entry.title for entry in table.values()}) == len(table)
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "full"),
+    [
+        ("mobileone_s0", "proposal", "mobileone_s0.apple_in1k"),
+        ("resnet18", "proposal", "resnet18.a1_in1k"),
+        (" resnet18.a1_in1k ", "proposal", "resnet18.a1_in1k"),
+        ("resnet18.tv_in1k", "proposal", "resnet18.tv_in1k"),
+        ("vit_base_patch16_224", "backbone", "vit_base_patch16_224.augreg_in21k_ft_in1k"),
+        ("deit3_small_patch16_224", "backbone", "deit3_small_patch16_224.fb_in1k"),
+        ("vit_base_patch16_224.sam_in1k", "backbone", "vit_base_patch16_224.sam_in1k"),
+    ],
+)
+def test_aliases_and_other_timm_models(name, role, full):
+    assert find(name, role).name == full
+    assert find(name, role).role == role
+
+
+@pytest.mark.parametrize("role", ["proposal", "backbone"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "  ",
+        None,
+        7,
+        "no_such_net",
+        "resnet18.no_such_tag",
+        "timm/resnet18",
+        "hf-hub:timm/resnet18.a1_in1k",
+    ]
+    + ["local-dir:/tmp", "../resnet18", "/etc/passwd", "<img onerror=alert(1)>", "x" * 5000],
+)
+def test_names_of_nothing(name, role):
+    with pytest.raises(UnknownModel) as caught:
+        find(name, role)
+    assert len(str(caught.value)) < 500
+
+
+def test_the_nearest_names_are_given():
+    with pytest.raises(UnknownModel, match="mobileone_s0"):
+        find("mobileone_s0_apple", "proposal")
+
+
+@pytest.mark.parametrize("name", sorted(DEFAULTS))
+def test_the_embedded_models_say_the_same_as_their_files(name):
+    if weights.own_kind(name) != "embedded":
+        pytest.skip(f"{name} is not in the assets folder yet")
+    entry = (PROPOSALS | BACKBONES)[name]
+    source = weights.locate(name)
+    assert source.kind == "embedded"
+    assert entry.megabytes == pytest.approx(source.megabytes, abs=0.06)
+    assert entry.source == "embedded"
+    assert entry.licence != "not stated"
+    assert len(entry.labels) == 200
+    assert entry.labels.synsets is not None
