@@ -60,6 +60,7 @@ def evaluate(
     batch_size: int = 32,
     device: str | torch.device = "cpu",
     progress: Progress | None = None,
+    downloading: Progress | None = None,
 ) -> dict | None:
     """Accuracy of a backbone on data, by method and keep ratio: the object that `evaluate --json` prints.
 
@@ -73,7 +74,7 @@ def evaluate(
     classes: which classes compete, all that the models know ("model") or those of the folders ("data"), then
     for the proposal too.
     backbone, proposal: names, loaded to `device`, or loaded models, which stay where they are.
-    progress: called as progress(images done, of).
+    progress: called as progress(images done, of); downloading: as downloading(bytes, of) while weights come.
 
     Percentages from 0 to 100; intervals are 95 %, of 2000 seeded bootstrap resamples of the images of a
     subset, the same for all rows, so that differences are paired. `gmacs` is the backbone at this keep plus
@@ -94,15 +95,18 @@ def evaluate(
     ):
         if value not in allowed:
             raise InvalidInput(f"{what} is one of {', '.join(allowed)}, not {value!r}.")
+    _check_names(methods)
     if batch_size < 1:
         raise InvalidInput(f"The batch size is {batch_size}; it must be at least 1.")
     if not isinstance(data, Dataset):
         data = open_dataset(data, limit=limit)
     elif limit is not None:
         raise InvalidInput("A limit goes with a path; an open data set has its own.")
-    backbone = load_backbone(backbone, device=device) if isinstance(backbone, str) else backbone
-    proposal = load_proposal(proposal, device=device) if isinstance(proposal, str) else proposal
-    names = _checked_methods(methods, proposal)
+    if isinstance(backbone, str):
+        backbone = load_backbone(backbone, device=device, progress=downloading)
+    if isinstance(proposal, str):
+        proposal = load_proposal(proposal, device=device, progress=downloading)
+    names = _methods_for(proposal, methods)
     task = _Task(
         data=data,
         backbone=backbone,
@@ -142,14 +146,18 @@ def _checked_ratios(keep: Sequence[float]) -> list[float]:
     return ratios
 
 
-def _checked_methods(names: Sequence[str] | None, proposal: nn.Module) -> tuple[str, ...]:
+def _check_names(names: Sequence[str] | None) -> None:
+    for name in names or ():
+        if _methods.find_method(name).kind == "choice":
+            raise InvalidInput(
+                f"{name} is one visitor's choice of patches; it cannot be evaluated on many images."
+            )
+
+
+def _methods_for(proposal: nn.Module, names: Sequence[str] | None) -> tuple[str, ...]:
     if names is None:
         return tuple(name for name in METHODS if _methods.refusal(name, proposal) is None)
     for name in names:
-        if _methods.find_method(name).kind == "choice":
-            raise InvalidInput(
-                f"{name} is one visitor's choice of patches, so it cannot be evaluated on many images."
-            )
         if reason := _methods.refusal(name, proposal):
             raise UnsupportedModel(reason)
     return tuple(dict.fromkeys(names))
@@ -230,7 +238,9 @@ def _measure(task: _Task, indices: Sequence[int], progress: Progress | None) -> 
         done += len(chosen)
         if progress:
             progress(done, len(indices))
-    return _Records(np.array(indices), torch.cat(right).numpy(), torch.cat(scores).numpy(), clock.calls)
+    return _Records(
+        np.array(indices, dtype=np.int64), torch.cat(right).numpy(), torch.cat(scores).numpy(), clock.calls
+    )
 
 
 @torch.no_grad()  # not inference mode: some methods take gradients of what is made here
@@ -504,7 +514,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.weights_dir:
         weights.configure(weights_dir=arguments.weights_dir)
     rank, _ = _share()
-    with _bar(show=rank == 0) as progress:
+    show = rank == 0
+    with _bar(show, unit=" images") as progress, _bar(show, unit="B", unit_scale=True) as downloading:
         result = evaluate(
             arguments.data,
             backbone=arguments.backbone,
@@ -518,6 +529,7 @@ def run(arguments: argparse.Namespace) -> int:
             batch_size=arguments.batch_size,
             device=arguments.device or _default_device(),
             progress=progress,
+            downloading=downloading,
         )
     if result is not None:
         sys.stdout.write(json.dumps(result) + "\n" if arguments.json else _tables(result))
@@ -531,14 +543,18 @@ def _default_device() -> str:
 
 
 @contextmanager
-def _bar(show: bool) -> Iterator[Progress]:
+def _bar(show: bool, **look: object) -> Iterator[Progress]:
+    """A progress bar on stderr, which appears with its first step."""
     from tqdm import tqdm
 
-    with tqdm(unit=" images", file=sys.stderr, disable=not show) as bar:
+    with tqdm(file=sys.stderr, disable=not show, delay=1e-3, **look) as bar:
 
         def progress(done: int, of: int) -> None:
-            bar.total = of
+            if of != bar.total:
+                bar.reset(of)
             bar.update(done - bar.n)
+            if done == of:
+                bar.refresh()
 
         yield progress
 
