@@ -32,8 +32,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from papr_core import cost, load_backbone, load_proposal, read_image, weights  # noqa: E402
-from papr_core.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL  # noqa: E402
+from papr_core import cost, load_backbone, load_proposal, read_image, weights
+from papr_core.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 
 COLUMNS = ("backbone", "pair", "end to end")
 
