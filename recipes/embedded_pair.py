@@ -83,7 +83,7 @@ def split(archive: Path, out: Path) -> tuple[Path, Path]:
         for name in random.Random(folder).sample(sorted(names), HELD_OUT)
     }
     with tarfile.open(archive) as source:
-        targets = [tarfile.open(f"{part}.part", "w") for part in parts]
+        targets = [tarfile.open(f"{part}.part", "w") for part in parts]  # noqa: SIM115
         for member in source:
             key = "/".join(Path(member.name).parts[-2:])
             if member.isfile() and key.split("/")[0] in by_class:
