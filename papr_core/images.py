@@ -154,7 +154,7 @@ def _crop(image: "Image.Image", height: int, width: int, crop_pct: float, resamp
     else:  # timm's ResizeKeepRatio: the side that is relatively shorter meets its target
         ratio = min(image.height / scaled[0], image.width / scaled[1])
         full = (round(image.width / ratio), round(image.height / ratio))
-    if full[0] * full[1] > 64 * 1024 * 1024:  # a thread of a picture: never stretch what the crop throws away
+    if full[0] * full[1] > 1 << 23:  # a thread of a picture: never stretch what the crop throws away
         ratio = min(image.height / scaled[0], image.width / scaled[1])
         across, down = width * ratio, height * ratio
         left, top = (image.width - across) / 2, (image.height - down) / 2
