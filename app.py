@@ -11,7 +11,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 own_temp_folder()
 
 from app import look, page
-from app.session import MAX_MEGABYTES, Settings
+from app.session import Settings
 
 
 def main() -> None:
@@ -27,11 +27,8 @@ def main() -> None:
     demo.launch(
         server_name=arguments.host,
         server_port=arguments.port,
-        max_file_size=f"{MAX_MEGABYTES}mb",
-        footer_links=["api"],
-        run_history=False,
-        show_error=True,
         prevent_thread_lock=True,
+        **page.LAUNCH,
         **look.launch_options(),
     )
     threading.Thread(target=demo.shared.warm_up, daemon=True).start()

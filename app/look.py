@@ -33,8 +33,8 @@ SCRIPTS = (
 def launch_options() -> dict[str, Any]:
     """What `launch` and `mount_gradio_app` take for the look.
 
-    The style stands in the head, not in `css=`: Gradio doubles every rule given there with a prefix, which breaks
-    selectors that hold a comma.
+    The style stands in the head, not in `css=`: Gradio doubles every rule given there with a prefix, which
+    breaks selectors that hold a comma.
     """
     return {"theme": theme(), "head": head()}
 
@@ -51,20 +51,22 @@ def head() -> str:
     maps = (STATIC / "colour_maps.json").read_text(encoding="utf-8")
     return (
         '<meta name="description" content="Which patches does a vision transformer need?">'
-        f"<style>{faces}\n{style}</style><script>{script()}\npapr.colourMaps = {maps};papr.theme.start();</script>"
+        f"<style>{faces}\n{style}</style>"
+        f"<script>{script()}\npapr.colourMaps = {maps};papr.theme.start();</script>"
     )
 
 
 @cache
 def script() -> str:
     """The scripts as one, each in a block of its own so that their private names do not meet."""
-    parts = [f"{{\n{(STATIC / 'js' / f'{name}.js').read_text(encoding='utf-8')}\n}}" for name in SCRIPTS]
+    files = [(STATIC / "js" / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
+    parts = [f"{{\n{text}\n}}" for text in files]
     return '"use strict";\nconst papr = (window.papr = {});\n' + "\n".join(parts)
 
 
 @cache
 def theme() -> gr.themes.Base:
-    """Quiet surfaces, one blue; dark values beside light ones. The same colours stand in page.css as variables."""
+    """Quiet surfaces, one blue, light and dark; page.css has the same colours as variables."""
     return gr.themes.Base(
         font=["Inter UI", "system-ui", "sans-serif"],
         font_mono=["ui-monospace", "monospace"],

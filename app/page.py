@@ -3,12 +3,20 @@
 import gradio as gr
 
 from app.pages import compare
-from app.session import Settings, Shared
+from app.session import MAX_MEGABYTES, Settings, Shared
 
-__all__ = ["build"]
+__all__ = ["LAUNCH", "build"]
 
 # The next pages (Proposals, Video, Cost, Learn) are added here; a single one shows no tabs.
 PAGES = {"Compare": compare.build}
+
+# What `launch` is told beside the look.
+LAUNCH = {
+    "max_file_size": f"{MAX_MEGABYTES}mb",
+    "footer_links": ["api"],
+    "run_history": False,
+    "show_error": True,
+}
 
 HEADER = """<header class="papr papr-header">
 <svg viewBox="0 0 33 33" width="26" height="26" aria-hidden="true"><g fill="currentColor">
@@ -26,7 +34,12 @@ def build(settings: Settings | None = None) -> gr.Blocks:
     """The whole page for these settings; `launch` it with `app.look.launch_options()`."""
     shared = Shared(settings or Settings())
     with gr.Blocks(title="PaPr", fill_width=True, analytics_enabled=False, delete_cache=(600, 3600)) as demo:
-        gr.HTML(html_template=HEADER, js_on_load="papr.header(element)", elem_id="header", apply_default_css=False)
+        gr.HTML(
+            html_template=HEADER,
+            js_on_load="papr.header(element)",
+            elem_id="header",
+            apply_default_css=False,
+        )
         if len(PAGES) == 1:
             next(iter(PAGES.values()))(shared)
         else:

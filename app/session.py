@@ -1,6 +1,6 @@
-"""What visitors share: settings, loaded models, bounded caches; and what is kept of one visitor: the newest question.
+"""What visitors share: settings, loaded models, bounded caches; and the number of each one's newest question.
 
-Nothing here imports torch before the first question: the page is served while papr_core is still being imported.
+Nothing here imports torch before the first question: the page is served while papr_core is being imported.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ class Settings:
 
 
 class Cache:
-    """Values by key, bounded in bytes; the least recently used go first. A value is made once, however many ask."""
+    """Values by key, bounded in bytes, the least recently used go first; each made once for all who ask."""
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes, self.bytes = max_bytes, 0
@@ -87,7 +87,7 @@ class Cache:
 
 
 def size_of(value: Any) -> int:
-    """Bytes that a value holds, about: tensors, pictures, models, and dataclasses of them (models inside not)."""
+    """Bytes that a value holds, about: tensors, pictures, models, dataclasses of them (models inside not)."""
     if hasattr(value, "parameters"):
         return sum(part.numel() * part.element_size() for part in value.parameters())
     if hasattr(value, "element_size"):
@@ -104,11 +104,14 @@ def size_of(value: Any) -> int:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture that somebody brought: its id (an example's name, or the content's hash), name and file."""
+    """A picture: its id (an example's name, or the hash of the content) and its file.
+
+    What a visitor calls it stays with the visitor: two may bring the same picture under different names.
+    """
 
     id: str
-    name: str
     path: Path
+    name: str = ""
 
 
 class Shared:
@@ -138,7 +141,7 @@ class Shared:
         return papr_core
 
     def warm_up(self) -> None:
-        """Import what the first question needs and load the default pair; meant for a thread beside the start."""
+        """Import what the first question needs and load the default pair, in a thread beside the start."""
         try:
             self.core()
             self.model("proposal", self.settings.proposal)
@@ -174,13 +177,15 @@ class Shared:
         entry = catalog.find(name, role)
         listed = core.PROPOSALS if role == "proposal" else core.BACKBONES
         if not (self.settings.any_model or entry.name in listed or weights.is_own(entry.name)):
-            raise core.UnknownModel(f"On this page only the models of the list can be used, and {entry.name} is not.")
+            raise core.UnknownModel(
+                f"On this page only the models of the list can be used, and {entry.name} is not."
+            )
         return entry
 
     # pictures
 
-    def receive(self, path: str, name: str) -> Picture:
-        """Take an uploaded file. Its content must decode; what a visitor calls it is only shown.
+    def receive(self, path: str) -> Picture:
+        """Take an uploaded file, whose content must decode.
 
         Raises:
             UnreadableImage: no picture, or too large. InvalidInput: a path that is no upload.
@@ -193,7 +198,7 @@ class Shared:
             raise core.UnreadableImage(f"The file is larger than {MAX_MEGABYTES} MB; save it smaller.")
         with open(file, "rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        picture = Picture(digest, str(name)[:200] or "picture", file)
+        picture = Picture(digest, file)
         self._decode(picture)
         with self._lock:
             self._pictures[digest] = picture
@@ -238,9 +243,9 @@ def examples() -> dict[str, Picture]:
 
     lion = Path(gradio.__file__).parent / "media_assets" / "images" / "lion.jpg"
     found = [
-        Picture("chelsea", "Chelsea the cat", EXAMPLES / "chelsea.jpg"),
-        Picture("coffee", "A cup of coffee", EXAMPLES / "coffee.jpg"),
-        Picture("lion", "A lion", lion),
+        Picture("chelsea", EXAMPLES / "chelsea.jpg", "Chelsea the cat"),
+        Picture("coffee", EXAMPLES / "coffee.jpg", "A cup of coffee"),
+        Picture("lion", lion, "A lion"),
     ]
     return {picture.id: picture for picture in found if picture.path.is_file()}
 
@@ -260,7 +265,7 @@ def said(where: str) -> Iterator[None]:
 
 
 def explain_error(error: BaseException) -> dict[str, str]:
-    """One sentence and the place where it is said; what nobody foresaw is logged under a number that is named."""
+    """One sentence and the place where it is said; the unforeseen is logged under a number that is named."""
     from papr_core.errors import PaprError
 
     where = getattr(error, "where", "stage")

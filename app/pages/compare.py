@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.parts import arrival, view
+from app.parts import arrival, models, view
 from app.parts.question import Question
 from app.parts.run import Run
 from app.parts.save import save
@@ -19,6 +19,7 @@ OWN_ANSWER = -1  # in the list of target classes: the full model's own
 LOOKS = [("Dimmed", "dim"), ("White", "white"), ("Black", "black"), ("Blurred", "blur")]
 SCALES = [("Each map by itself", "image"), ("All maps together", "shared"), ("Raw values, 0 to 1", "raw")]
 COLOURS = ["inferno", "viridis", "turbo", "gray"]
+METHODS = ["papr", "cam", "grad-cam", "score-cam"]
 
 
 def build(shared: Shared) -> None:
@@ -69,7 +70,7 @@ def build(shared: Shared) -> None:
                         choices=[("The ConvNet’s own answer", "proposal"), ("The target class", "target")],
                         value="proposal",
                         label="What a CAM explains",
-                        info="In real pruning nobody knows the label, so a CAM explains what the ConvNet itself sees",
+                        info="In real pruning nobody knows the label, so by default it is the ConvNet’s own",
                         interactive=True,
                     )
                     note("explain")
@@ -87,10 +88,18 @@ def build(shared: Shared) -> None:
                     )
                     note("models")
                 with gr.Accordion("Display", open=False):
-                    look = gr.Dropdown(LOOKS, value=shown["look"], label="Dropped patches look", interactive=True)
-                    opacity = gr.Slider(0, 1, value=shown["opacity"], step=0.05, label="Opacity of the map", interactive=True)
-                    colours = gr.Dropdown(COLOURS, value=shown["colours"], label="Colours of the map", interactive=True)
-                    scale = gr.Dropdown(SCALES, value=shown["scale"], label="Scale of the map", interactive=True)
+                    look = gr.Dropdown(
+                        LOOKS, value=shown["look"], label="Dropped patches look", interactive=True
+                    )
+                    opacity = gr.Slider(
+                        0, 1, value=shown["opacity"], step=0.05, label="Opacity of the map", interactive=True
+                    )
+                    colours = gr.Dropdown(
+                        COLOURS, value=shown["colours"], label="Colours of the map", interactive=True
+                    )
+                    scale = gr.Dropdown(
+                        SCALES, value=shown["scale"], label="Scale of the map", interactive=True
+                    )
         screen = stage({"view": shown, "answer": ready["answer"]}, [numbers_of(shared), newest_of(shared)])
     file = gr.File(visible="hidden", elem_id="saved")
     failure = gr.JSON(visible="hidden")
@@ -108,7 +117,9 @@ def build(shared: Shared) -> None:
         "scale": scale,
     }.items():
         control.input(None, control, None, js=f"v => papr.controls({{{name}: v}})", **private)
-    target.input(None, target, None, js=f"v => papr.controls({{target: v === {OWN_ANSWER} ? null : v}})", **private)
+    target.input(
+        None, target, None, js=f"v => papr.controls({{target: v === {OWN_ANSWER} ? null : v}})", **private
+    )
     gr.on(
         [methods.input, checks.input],
         None,
@@ -117,14 +128,32 @@ def build(shared: Shared) -> None:
         js="(a, b) => papr.controls({methods: [...a, ...b]})",
         **private,
     )
-    screen.pick(None, None, percent, js="() => papr.store.view.percent", **private)
-    screen.untarget(None, None, target, js=f"() => {OWN_ANSWER}", **private)
+    screen.sync(
+        None,
+        None,
+        [percent, target, explain, proposal, backbone],
+        js="() => { const v = papr.store.view;"
+        f" return [v.percent, v.target ?? {OWN_ANSWER}, v.explain, v.proposal, v.backbone] }}",
+        **private,
+    )
 
     # Quick and slow work queue apart: nobody's PaPr card waits for somebody's Score-CAM.
     streams = {"trigger_mode": "multiple", "outputs": [screen, target], **private}
     screen.ask(stream(shared, Run.quick), None, concurrency_id="quick", concurrency_limit=2, **streams)
     screen.finish(stream(shared, Run.slow), None, concurrency_id="slow", concurrency_limit=1, **streams)
-    screen.save(saved_of(shared), None, [file, failure], concurrency_id="slow", **private).then(None, [file, failure], None, js="(file, failure) => papr.saved(file, failure)", **private)
+    screen.save(saved_of(shared), None, [file, failure], concurrency_id="slow", **private).then(
+        None, [file, failure], None, js="(file, failure) => papr.saved(file, failure)", **private
+    )
+
+    # The lists say what is on this machine as soon as papr_core is imported.
+    gr.context.Context.root_block.load(
+        lambda: [gr.Dropdown(choices=models.choices(shared, role)) for role in ("proposal", "backbone")],
+        None,
+        [proposal, backbone],
+        queue=False,
+        **private,
+    )
+    gr.api(compare_of(shared), api_name="compare", concurrency_id="slow")
 
 
 def target_choices(names: list[str]) -> list[tuple[str, int]]:
@@ -136,7 +165,7 @@ def target_choices(names: list[str]) -> list[tuple[str, int]]:
 
 
 def stream(shared: Shared, steps: Callable[[Run], Iterator[dict]]) -> Callable:
-    """A handler that works on a question and yields payloads; a mistake becomes a sentence, and nothing is lost."""
+    """A handler that works on a question and yields payloads; a mistake becomes a sentence."""
 
     def handler(event: gr.EventData) -> Iterator[tuple[dict, Any]]:
         data, labels = event._data, None
@@ -160,7 +189,7 @@ def stream(shared: Shared, steps: Callable[[Run], Iterator[dict]]) -> Callable:
 
 
 def numbers_of(shared: Shared) -> Callable:
-    """A direct call: the confidences at one ratio, or of patches chosen by hand, where models and maps are there."""
+    """A direct call: the confidences at one ratio, or of patches chosen by hand."""
 
     def numbers(data: str) -> dict[str, Any]:
         try:
@@ -198,3 +227,58 @@ def saved_of(shared: Shared) -> Callable:
             return None, explain_error(error)
 
     return saved
+
+
+def compare_of(shared: Shared) -> Callable:
+    """The public endpoint: the object that `compare --json` prints, always complete."""
+    settings = shared.settings
+
+    def compare(
+        image: gr.FileData,
+        proposal: str = settings.proposal,
+        backbone: str = settings.backbone,
+        keep_ratio: float = 0.4,
+        methods: list[str] = METHODS,
+        target: str | None = None,
+        explain: str = "proposal",
+        patches: list[int] | None = None,
+    ) -> dict:
+        """Prune one image by several methods and see what the backbone still says.
+
+        Args:
+            image: the picture, uploaded; addresses are not fetched
+            proposal: a ConvNet by its name
+            backbone: a vision transformer by its name
+            keep_ratio: share of the tokens that stay, above 0 and at most 1
+            methods: papr, cam, grad-cam, score-cam, grad-cam++, layer-cam, eigen-cam, random, center,
+                reversed
+            target: the class whose confidence is reported, index or name; None is the full model's top-1
+            explain: the class that a CAM explains: proposal (its own top-1), target, or a class
+            patches: patches of your own choice, which add the method by-hand
+
+        Returns:
+            one object, as `python -m papr_core compare --json` prints it
+        """
+        try:
+            core = shared.core()
+            if not isinstance(image, dict) or not isinstance(image.get("path"), str):
+                raise core.InvalidInput("Send the picture as an uploaded file.")
+            if not isinstance(methods, list) or not all(isinstance(name, str) for name in methods):
+                raise core.InvalidInput("The methods are a list of names.")
+            picture = shared.receive(image["path"])
+            result = core.compare(
+                shared.picture(picture.id)[1],
+                proposal=shared.model("proposal", proposal),
+                backbone=shared.model("backbone", backbone),
+                keep_ratio=keep_ratio,
+                methods=methods[:50],
+                target=target,
+                explain=explain,
+                patches=patches,
+                name=str(image.get("orig_name") or "image")[:200],
+            )
+        except Exception as error:
+            raise gr.Error(explain_error(error)["text"], print_exception=False) from None
+        return result.to_dict()
+
+    return compare

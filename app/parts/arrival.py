@@ -21,7 +21,7 @@ __all__ = ["compute", "read"]
 FILE = Path(__file__).resolve().parent.parent / "static" / "arrival.json"
 ASSETS = FILE.parents[2] / "assets"
 EXAMPLE = "chelsea"
-VIEW = {
+VIEW: dict[str, Any] = {
     "percent": 40,
     "methods": ["papr", "cam", "grad-cam", "score-cam"],
     "target": None,
@@ -35,17 +35,17 @@ VIEW = {
 
 
 def read(settings: Settings) -> dict[str, Any]:
-    """{"view", "choices", "answer"}: the answer only where it belongs to the pair that this page starts with."""
+    """{"view", "choices", "answer"}: the answer only where it belongs to the pair of this page."""
     ready = json.loads(FILE.read_text(encoding="utf-8"))
     pair = {"proposal": settings.proposal, "backbone": settings.backbone}
     for role, name in pair.items():
         if name not in [value for _, value in ready["choices"][role]]:
             ready["choices"][role].insert(0, [name, name])
-    fits = all(
-        ready["answer"]["models"][role]["name"] == name and ready["answer"]["models"][role]["sha256"] == _hash(name, settings)
+    models = ready["answer"]["models"]
+    if any(
+        (models[role]["name"], models[role]["sha256"]) != (name, _hash(name, settings))
         for role, name in pair.items()
-    )
-    if not fits:
+    ):
         ready["answer"] = {"seq": 0}
     ready["view"] = {**VIEW, **pair}
     return ready

@@ -15,10 +15,10 @@ __all__ = ["Question"]
 class Question:
     """One question of one visitor.
 
-    picture: an id that the server gave, or upload (path) and name of a file that was just sent; has: the crop that
-    the page shows already. target: a class
-    of the backbone by index, None for the model's own answer. explain: "proposal" or "target".
-    patches: chosen by hand.
+    picture: an id that the server gave, or upload, the path of a file that was just sent; name: what the
+    visitor calls it; has: the crop that the page shows already. target: a class of the backbone by index,
+    None for the model's own answer. explain: "proposal" or "target". patches: chosen by hand. kind: of a
+    download.
     """
 
     visitor: str

@@ -1,4 +1,4 @@
-"""One question worked on, step by step, on shared caches: scene, maps, numbers, and the payload after each step."""
+"""One question worked on, step by step, on shared caches: scene, maps, numbers; a payload after each step."""
 
 import hashlib
 import queue
@@ -42,7 +42,8 @@ class Run:
         with said("picture"):
             self.picture, _ = self._picture()
         if not all(ready):  # a download is slow work
-            yield view.status(question.seq, "Loading the models", more=True, picture={"id": self.picture.id})
+            picture = {"id": self.picture.id, "name": self.name}
+            yield view.status(question.seq, "Loading the models", more=True, picture=picture)
             return
         self.open()
         self.map("papr")
@@ -110,14 +111,16 @@ class Run:
         with said("picture"):
             self.picture, image = self._picture()
         self._check()
-        self._base = ("scene", self.picture.id, proposal.name, proposal.sha256, backbone.name, backbone.sha256)
+        pair = (proposal.name, proposal.sha256, backbone.name, backbone.sha256)
+        self._base = ("scene", self.picture.id, *pair)
         compare = self.core.compare
         scene = shared.cache.once(self._base, lambda: compare.open_scene(image, proposal, backbone))
         with said("target"):
             scene = scene.with_classes(target=question.target)
         with said("explain"):
             self.scene = scene.with_classes(target=question.target, explain=question.explain)
-        self.refused = {name: why for name in self.names() if (why := self.core.methods.refusal(name, proposal))}
+        refusal = self.core.methods.refusal
+        self.refused = {name: why for name in self.names() if (why := refusal(name, proposal))}
         for name in self.names():  # what is in the cache already
             one = shared.cache.get(self._map_key(name))
             if one is not None:
@@ -139,7 +142,7 @@ class Run:
         )
 
     def numbers(self, counts: Iterable[int], only: Iterable[str] | None = None) -> None:
-        """The backbone's answers at these counts, all methods in one batch a count; known ones are not run again."""
+        """The backbone's answers at these counts, all methods in one batch a count; known ones do not run."""
         wanted = self.maps if only is None else [name for name in only if name in self.maps]
         for count in counts:
             missing = [self.maps[name] for name in wanted if not self._known(name, count)]
@@ -193,7 +196,7 @@ class Run:
             self.found,
             question.keep_ratio,
             papr=self.maps["papr"],
-            name=self.picture.name,
+            name=self.name,
             settings={
                 "methods": names,
                 "target": question.target,
@@ -215,6 +218,11 @@ class Run:
         """The methods to compute, in the table's order: those asked for, PaPr, and random for the curve."""
         wanted = {*self.question.methods, "papr", "random"} - {"by-hand"}
         return [name for name in self.core.METHODS if name in wanted]
+
+    @property
+    def name(self) -> str:
+        """What the picture is called: an example's title, or the visitor's own name for it."""
+        return self.picture.name or self.question.name
 
     @property
     def key(self) -> str:
@@ -263,7 +271,7 @@ class Run:
         return self.core.METHODS[name].slow
 
     def _known(self, name: str, count: int) -> bool:
-        """Whether all draws of a method are known at a count; takes them from the cache where they are there."""
+        """Whether all draws of a method are known at a count; the cache is asked too."""
         for draw in range(self.core.METHODS[name].draws):
             key = (name, draw, count)
             if key not in self.found:
@@ -282,7 +290,7 @@ class Run:
 
     def _picture(self) -> tuple[Picture, Any]:
         if self.question.upload:
-            self.picture = self.picture or self.shared.receive(self.question.upload, self.question.name)
+            self.picture = self.picture or self.shared.receive(self.question.upload)
             return self.shared.picture(self.picture.id)
         if not self.question.picture:
             raise self.core.InvalidInput("Choose a picture first.")
@@ -293,11 +301,12 @@ class Run:
             name = getattr(self.question, role)
             with said("models"):
                 tell(f"Loading {name}")
-                self.shared.model(role, name, lambda done, of, name=name: self._downloaded(tell, name, done, of))
 
-    def _downloaded(self, tell: Any, name: str, done: int, of: int) -> None:
-        self._check()
-        tell(f"Downloading {name}: {done / 1e6:.0f} of {of / 1e6:.0f} MB")
+                def downloaded(done: int, of: int, name: str = name) -> None:
+                    self._check()
+                    tell(f"Downloading {name}: {done / 1e6:.0f} of {of / 1e6:.0f} MB")
+
+                self.shared.model(role, name, downloaded)
 
     def _outdated(self) -> bool:
         return self._left or self.shared.outdated(self.question.visitor, self.question.seq)
@@ -309,7 +318,7 @@ class Run:
     _left = False  # the visitor's page is gone
 
     def _alongside(self, work: Any) -> Iterator[Any]:
-        """Run work(tell) on a thread and give what it tells, the newest only, so that the page hears of it."""
+        """Run work(tell) on a thread and give what it tells, the newest only."""
         told: queue.SimpleQueue = queue.SimpleQueue()
         failed: list[BaseException] = []
 
@@ -334,4 +343,3 @@ class Run:
             raise
         if failed:
             raise failed[0]
-

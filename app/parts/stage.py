@@ -1,4 +1,4 @@
-"""The components that our own scripts draw: the stage, the picture intake, and small places for one sentence."""
+"""The components that our own scripts draw: the stage, the picture intake, places for one sentence."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,14 +14,16 @@ __all__ = ["intake", "note", "stage"]
 def stage(value: dict[str, Any], calls: list[Callable]) -> gr.HTML:
     """Verdict, cards, curve, table and downloads. value: {"view": what is set on arrival, "answer": payload}.
 
-    calls: functions that its script calls directly. Its events: ask, finish, save (with a question), pick and untarget (the browser moves a native control).
+    calls: functions that its script calls directly. Its events: ask, finish and save, each with a question,
+    and sync: the native controls take the values that the script has.
     """
     return gr.HTML(
         value=value,
         elem_id="stage",
         html_template='<div class="papr papr-stage"></div>',
         # Gradio takes the names of events from the quoted words in here
-        js_on_load='papr.stage.mount({element, props, trigger, watch, server}, ["ask", "finish", "save", "pick", "untarget"])',
+        js_on_load="papr.stage.mount({element, props, trigger, watch, server});"
+        '["ask", "finish", "save", "sync"]',
         server_functions=calls,
         apply_default_css=False,
     )

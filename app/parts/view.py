@@ -8,7 +8,7 @@
     models     {proposal, backbone}: {name, title, weights, labels, classes}
     target     {index, label, chosen}                explain   {mode, index, label}
     labels     {class index: short name} of every class named below
-    full       {index, confidence, top: [[class, p], ...]}; index: the full model's top-1, confidence: on the target
+    full       {index, confidence, top: [[class, p], ...]}; index: its top-1, confidence: on the target
     methods    [{name, title, kind, about, draws, refused, waiting, explains, seconds, constant, low, high,
                map: [H W numbers], order: [patches, the most significant first], fewest, complete,
                points: [[k, confidence, low, high, kept answer, [[class, p], ...]], ...]}]
@@ -39,11 +39,13 @@ def status(seq: int, working: str | None = None, **more: Any) -> dict[str, Any]:
     return {"seq": seq, "working": working, **more}
 
 
-def payload(run: "Run", *, working: str | None, more: bool, progress: tuple[int, int] | None) -> dict[str, Any]:
+def payload(
+    run: "Run", *, working: str | None, more: bool, progress: tuple[int, int] | None
+) -> dict[str, Any]:
     """Everything known of a question so far."""
     scene, compare = run.scene, run.core.compare
     seen: set[int] = {scene.answer.index, scene.target.index}
-    methods = [method(run, name, seen) for name in run.names()]
+    methods = [method(run, name, seen) for name in [*run.names(), "by-hand"]]
     top = best(scene.full_probabilities)
     seen.update(index for index, _ in top)
     labels = scene.backbone.labels
@@ -53,7 +55,7 @@ def payload(run: "Run", *, working: str | None, more: bool, progress: tuple[int,
         "working": working,
         "progress": progress,
         "more": more,
-        "picture": {"id": run.picture.id, "name": run.picture.name, "crop": run.crop_id, "src": run.source()},
+        "picture": {"id": run.picture.id, "name": run.name, "crop": run.crop_id, "src": run.source()},
         "grid": list(scene.grid),
         "patches": scene.num_patches,
         "prefix": scene.backbone.num_prefix_tokens,
@@ -89,6 +91,8 @@ def method(run: "Run", name: str, seen: set[int]) -> dict[str, Any]:
         "about": entry.about,
         "draws": entry.draws,
     }
+    if name == "by-hand":  # the visitor's own: asked for as they choose
+        return part
     if name in run.refused:
         return {**part, "refused": run.refused[name]}
     if entry.uses_class:
@@ -116,7 +120,7 @@ def method(run: "Run", name: str, seen: set[int]) -> dict[str, Any]:
 
 
 def point(run: "Run", name: str, count: int) -> list[Any]:
-    """[k, confidence, low, high, kept answer, top classes]: mean and range of the draws, the rest of the first."""
+    """[k, confidence, low, high, kept answer, top]: mean and range of the draws, the rest of the first."""
     found = [run.found[name, draw, count] for draw in range(run.core.METHODS[name].draws)]
     confidences = [float(probabilities[run.scene.target.index]) for probabilities in found]
     top = best(found[0])

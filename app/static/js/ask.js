@@ -24,6 +24,7 @@ papr.ask = {
       visitor,
       seq: papr.ask.seq,
       picture: answer?.picture.id ?? null,
+      name: answer?.picture.name ?? null,
       has: answer?.picture.crop ?? null,
       labels: answer?.models.backbone.labels ?? null,
       proposal: view.proposal,
@@ -47,7 +48,7 @@ papr.ask = {
 
   finish(picture) {
     const { has, labels } = papr.ask.question(); // what the page has got meanwhile
-    link.trigger("finish", { ...last, picture, upload: null, has, labels });
+    link.trigger("finish", { ...last, picture: picture.id, name: picture.name, upload: null, has, labels });
   },
 
   stop() {
@@ -82,9 +83,17 @@ async function numbers(change) {
   papr.changed("status");
 }
 
-// The ratio came to rest: compute what is not there yet, all methods in one request.
+// The ratio came to rest: compute what is not there yet, all methods in one request. While a slider is held down it
+// is not at rest, however long it stands still.
+let held = false;
+window.addEventListener("pointerdown", ({ target }) => (held = Boolean(target.closest?.("input[type=range], .p-frame"))), true);
+for (const end of ["pointerup", "pointercancel"])
+  window.addEventListener(end, () => {
+    if (held) papr.ask.rest();
+    held = false;
+  });
 papr.ask.rest = papr.debounce(() => {
-  if (!store.answer || !store.fresh) return; // the answer under way ends in a rest of its own
+  if (!store.answer || !store.fresh || held) return; // an answer under way ends in a rest of its own
   const k = papr.kept();
   const methods = papr
     .lines()

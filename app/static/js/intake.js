@@ -33,14 +33,19 @@ papr.intake = {
       root.classList.add("p-sending");
       try {
         const { path } = await upload(file);
-        store.view.target = null;
-        papr.resetTarget();
-        papr.ask.send({ picture: null, upload: path, name: file.name });
+        bring({ picture: null, upload: path, name: file.name });
       } catch {
         papr.say("picture", "The upload did not succeed. Try again.");
       } finally {
         root.classList.remove("p-sending");
       }
+    }
+
+    // A new picture is asked about its own answer first.
+    function bring(picture) {
+      store.view.target = null;
+      papr.sync();
+      papr.ask.send(picture);
     }
 
     async function paste() {
@@ -81,10 +86,7 @@ papr.intake = {
             "aria-label": `Example: ${example.title}`,
             title: `${example.title} (${example.credit})`,
             "data-example": example.id,
-            onclick: () => {
-              papr.resetTarget();
-              papr.ask.send({ picture: example.id });
-            },
+            onclick: () => bring({ picture: example.id }),
           },
           el("img", { src: example.src, alt: "" }),
         ),

@@ -39,17 +39,8 @@ papr.stage = {
       draw();
     });
 
-    // Moving the native slider from here (the curve, the dialog) goes through an event that runs in the browser only.
-    papr.setPercent = (percent) => {
-      const value = Math.max(1, Math.min(100, Math.round(percent)));
-      if (value === store.view.percent) return;
-      papr.controls({ percent: value });
-      trigger("pick");
-    };
-    papr.resetTarget = () => {
-      store.view.target = null;
-      trigger("untarget");
-    };
+    // The native controls follow the view through an event that runs in the browser only.
+    papr.sync = () => trigger("sync");
 
     watch("value", () => papr.take(props.value.answer));
     new MutationObserver(() => papr.changed("looks")).observe(document.body, {
@@ -60,6 +51,14 @@ papr.stage = {
     if (arrival?.full) papr.take(arrival);
     else papr.ask.send({ picture: props.value.view.picture });
   },
+};
+
+// Move the ratio from here: the curve, the dialog.
+papr.setPercent = (percent) => {
+  const value = Math.max(1, Math.min(100, Math.round(percent)));
+  if (value === store.view.percent) return;
+  papr.controls({ percent: value });
+  papr.sync();
 };
 
 // What the visitor sets in the native controls, as {name: value}.
@@ -74,6 +73,10 @@ papr.controls = (change) => {
   }
   papr.say("ratio", "");
   Object.assign(view, change);
+  if (changed.includes("backbone") && view.target !== null) {
+    view.target = null; // another model may have other classes
+    papr.sync();
+  }
   if (changed.some((name) => ASKS.includes(name))) papr.ask.send();
   else if (changed.includes("methods")) {
     papr.changed("methods");

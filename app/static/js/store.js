@@ -81,13 +81,27 @@ papr.take = (given) => {
   papr.say(null);
   if (answer.error) {
     papr.say(answer.error.where, answer.error.text);
-    store.fresh = true; // the old answer stands
+    restore();
   }
   if (answer.full) show(answer);
   else papr.changed("status"); // what stood on the screen stays
-  if (answer.more) papr.ask.finish(answer.picture.id);
+  if (answer.more) papr.ask.finish(answer.picture);
   else if (answer.full && !answer.working) papr.ask.rest();
 };
+
+// A question failed: the old answer stands, and the controls say again what it was asked with.
+function restore() {
+  store.fresh = true;
+  if (!store.answer) return;
+  const { models, target, explain } = store.answer;
+  Object.assign(store.view, {
+    proposal: models.proposal.name,
+    backbone: models.backbone.name,
+    target: target.chosen ? target.index : null,
+    explain: explain.mode,
+  });
+  papr.sync();
+}
 
 function show(answer) {
   const before = store.answer;

@@ -1,0 +1,64 @@
+"""A small pair with random weights, the page on it, and a browser: shared by the tests of the page."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+PROPOSAL, BACKBONE = "tiny_proposal", "tiny_backbone"
+HOSTILE = ("${1+1}", "<img src=x onerror=alert(1)>, markup", "{{value}}")
+NAMES = (*HOSTILE, *(f"thing {i}, kind {i}" for i in range(3, 12)))
+
+
+def write_pair(folder: Path) -> Path:
+    """test_resnet and test_vit of timm (160 px, 10 x 10 patches) with random weights and twelve classes."""
+    import timm
+    import torch
+    from safetensors.torch import save_file
+
+    for name, architecture in ((PROPOSAL, "test_resnet"), (BACKBONE, "test_vit")):
+        torch.manual_seed(0)
+        model = timm.create_model(architecture, num_classes=len(NAMES))
+        for parameter in model.parameters():  # random weights answer alike whatever they see; these do not
+            torch.nn.init.normal_(parameter, std=0.35) if parameter.ndim > 1 else None
+        save_file(model.state_dict(), folder / f"{name}.safetensors")
+        config = {
+            "architecture": architecture,
+            "num_classes": len(NAMES),
+            "pretrained_cfg": {"num_classes": len(NAMES), "crop_pct": 1.0, "input_size": [3, 160, 160]},
+            "label_names": list(NAMES),
+        }
+        (folder / f"{name}.json").write_text(json.dumps(config))
+    return folder
+
+
+def chromium() -> str:
+    """The browser's path. Without one: an error in CI, a skip elsewhere."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    if os.environ.get("CI") == "true":
+        pytest.fail("The tests of the page need Chromium or Chrome (Debian: apt-get install chromium).")
+    pytest.skip("no Chromium or Chrome on this machine (Debian: apt-get install chromium)")
+
+
+def start(settings):
+    """The page on a free port of this machine: (demo, its address)."""
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    from app.session import own_temp_folder
+
+    own_temp_folder()
+    from app import look, page
+
+    demo = page.build(settings)
+    _, url, _ = demo.launch(
+        server_name="127.0.0.1",
+        prevent_thread_lock=True,
+        quiet=True,
+        share=False,
+        **page.LAUNCH,
+        **look.launch_options(),
+    )
+    return demo, url.rstrip("/")

@@ -1,0 +1,479 @@
+"""What a visitor does, in a real browser, on a small random pair; no outside request, no console error."""
+
+import io
+import json
+import re
+import threading
+from urllib.parse import urlparse
+
+import numpy as np
+import page_server
+import pytest
+from page_server import BACKBONE, NAMES, PROPOSAL
+from PIL import Image
+
+pytest.importorskip("playwright")
+from playwright.sync_api import Page, expect, sync_playwright
+
+pytestmark = pytest.mark.browser
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+]
+PATIENCE = 60_000  # milliseconds; a loaded machine is no failure
+expect.set_options(timeout=PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """The page, started with the answer for its pair as it would ship."""
+    page_server.chromium()
+    from app.parts import arrival
+    from app.session import Settings
+
+    folder = page_server.write_pair(tmp_path_factory.mktemp("weights"))
+    settings = Settings(proposal=PROPOSAL, backbone=BACKBONE, weights_dir=str(folder))
+    shipped, arrival.FILE = arrival.FILE, folder / "arrival.json"
+    arrival.FILE.write_text(json.dumps(arrival.compute(settings)))
+    demo, url = page_server.start(settings)
+    demo.shared.warm_up()
+    yield url
+    demo.close()
+    arrival.FILE = shipped
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=page_server.chromium(), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Open the page as a new visitor; afterwards nothing outside was asked for and nothing went wrong."""
+    contexts, troubles = [], []
+
+    def open_page(width: int = 1440, height: int = 1000, expected: str | None = None, **options) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, permissions=["camera"], **options
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.asked = []  # what was sent to the server after arrival
+
+        def request(sent):
+            if urlparse(sent.url).scheme in ("http", "https", "ws", "wss") and not sent.url.startswith(
+                address
+            ):
+                troubles.append(f"asked for {sent.url}")
+            page.asked.append(sent.url)
+
+        page.on("request", request)
+        page.on("pageerror", lambda error: troubles.append(f"page error: {error}"))
+        page.on(
+            "console",
+            lambda said: (
+                troubles.append(f"console: {said.text}")
+                if said.type == "error" and not (expected and expected in said.text)
+                else None
+            ),
+        )
+        page.goto(address)
+        expect(page.locator(".p-card")).to_have_count(4)
+        page.wait_for_function("papr.draw.picture !== null")
+        page.wait_for_timeout(300)
+        page.asked.clear()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not troubles, "\n".join(troubles)
+
+
+def settled(page: Page) -> None:
+    page.wait_for_function(
+        "!papr.store.working && papr.store.fresh && !papr.ask.busy()"
+        " && papr.lines().every(m => m.refused || m.complete)"
+    )
+
+
+def queued(page: Page) -> list[str]:
+    """Requests that make the server work."""
+    return [url for url in page.asked if "queue/join" in url or "component_server" in url]
+
+
+def png(seed: int = 0, size: tuple[int, int] = (200, 180)) -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 255, (6, 6, 3), dtype=np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def upload(page: Page, data: bytes, name: str = "mine.png", kind: str = "image/png") -> None:
+    page.get_by_label("Choose a picture").set_input_files({"name": name, "mimeType": kind, "buffer": data})
+
+
+def slider(page: Page):
+    return page.get_by_role("slider", name=re.compile("range slider for Patches kept"))
+
+
+def test_the_page_is_complete_on_arrival(visit):
+    page = visit()
+    expect(page.locator(".p-verdict")).to_have_text(re.compile(r"(keep|lose|loses|keeps) .*“.+”|keep it"))
+    expect(page.locator(".p-badge:visible").first).to_have_text(re.compile("Kept|Lost"))
+    expect(page.locator(".p-fewest tbody tr")).to_have_count(5)  # four methods, and random
+    assert page.locator(".p-curve.p-m").count() == 5
+    assert page.locator(".p-band").count() == 1
+    expect(page.locator(".p-fewest")).not_to_contain_text("…")
+    page.wait_for_timeout(500)
+    assert not queued(page)  # nobody had to compute anything
+
+
+def test_an_example(visit):
+    page = visit()
+    page.get_by_role("button", name="Example: A cup of coffee").click()
+    expect(page.locator("#intake .p-name")).to_have_text("A cup of coffee")
+    settled(page)
+    assert page.evaluate("papr.store.answer.picture.id") == "coffee"
+    expect(page.get_by_role("button", name="Example: A cup of coffee")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+
+
+def test_upload_with_a_name_that_is_code(visit):
+    page = visit()
+    name = "${1+1}<img src=x onerror=alert(1)>.png"
+    upload(page, png(), name)
+    expect(page.locator("#intake .p-name")).to_have_text(name)
+    settled(page)
+    assert page.locator("#intake .p-name img").count() == 0
+    shown = " ".join(page.locator(".p-top .p-label").all_text_contents())
+    assert any(label.split(",")[0] in shown for label in NAMES)
+
+
+def test_the_slider_asks_only_at_rest(visit):
+    page = visit()
+    handle = slider(page)
+    box = handle.bounding_box()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + box["height"] / 2)
+    page.mouse.down()
+    for step in range(20):
+        page.mouse.move(box["x"] + (0.4 - 0.012 * step) * box["width"], box["y"] + box["height"] / 2)
+        page.wait_for_timeout(20)
+    kept = page.evaluate("papr.kept()")
+    assert kept < 30
+    assert not queued(page)
+    assert "at k = " in page.locator(".p-where").first.text_content() or page.evaluate(
+        "papr.cards().every(m => papr.now(m).exact)"
+    )
+    page.mouse.up()
+    page.wait_for_function("papr.lines().every(m => papr.now(m).exact)")
+    assert len(queued(page)) == 1
+    expect(page.locator(".p-where").first).to_have_text("")
+    expect(page.locator(".p-basis")).to_contain_text(f"{kept} of 100 patches kept")
+
+
+def test_the_slider_with_the_keyboard_and_the_curve(visit):
+    page = visit()
+    slider(page).focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator(".p-basis")).to_contain_text("43 of 100 patches kept")
+    curve = page.get_by_role("slider", name="Patches kept, on the curve")
+    curve.focus()
+    page.keyboard.press("PageDown")
+    page.wait_for_function("papr.store.view.percent === 33")
+    expect(slider(page)).to_have_value("33")  # the native control follows
+    page.wait_for_function("papr.lines().every(m => papr.now(m).exact)")
+    box = page.locator(".p-frame").bounding_box()
+    page.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + 40)
+    page.wait_for_function("papr.store.view.percent > 80")
+
+
+def test_moving_costs_little(visit):
+    page = visit()
+    times = []
+    for percent in range(90, 10, -4):
+        page.evaluate(f"papr.setPercent({percent})")
+        page.wait_for_timeout(30)
+        times.append(page.evaluate("papr.lastDraw"))
+    assert float(np.median(times)) < 50
+
+
+def test_looks_ask_nothing(visit):
+    page = visit()
+    page.get_by_role("button", name="Display").click()
+    before = page.evaluate("document.querySelectorAll('.p-card canvas')[1].toDataURL()")
+    page.get_by_role("combobox", name="Dropped patches look").or_(
+        page.get_by_label("Dropped patches look")
+    ).first.click()
+    page.get_by_role("option", name="Black").click()
+    page.wait_for_function("papr.store.view.look === 'black'")
+    page.wait_for_timeout(200)
+    assert page.evaluate("document.querySelectorAll('.p-card canvas')[1].toDataURL()") != before
+    assert not queued(page)
+
+
+def test_another_target(visit):
+    page = visit()
+    field = page.get_by_label("Target class").first
+    field.click()
+    field.fill("thing 7")
+    page.get_by_role("option", name="thing 7, kind 7").click()
+    page.wait_for_function("papr.store.answer.target.index === 7")
+    expect(page.locator(".p-about").first).to_have_text("Confidence on “thing 7”")
+    settled(page)
+    page.get_by_label("The target class").check()
+    page.wait_for_function("papr.store.answer.explain.mode === 'target'")
+    expect(page.locator("[data-method=cam] .p-foot")).to_contain_text("“thing 7”")
+    settled(page)
+
+
+def test_other_methods_and_controls(visit):
+    page = visit()
+    page.get_by_role("checkbox", name="LayerCAM", exact=True).check()
+    page.get_by_role("checkbox", name="Random", exact=True).check()
+    expect(page.locator(".p-card")).to_have_count(6)
+    settled(page)
+    expect(page.locator("[data-method=random] .p-change")).to_have_text(
+        re.compile(r"mean of 5: [\d.]+–[\d.]+")
+    )
+    page.asked.clear()
+    page.get_by_role("checkbox", name="CAM", exact=True).uncheck()
+    expect(page.locator("[data-method=cam]")).to_have_count(0)
+    page.wait_for_timeout(400)
+    assert not queued(page)
+
+
+def test_patches_by_hand(visit):
+    page = visit()
+    page.get_by_role("checkbox", name="By hand", exact=True).check()
+    card = page.locator("[data-method=by-hand]")
+    expect(card).to_contain_text("Click or paint the patches to keep")
+    card.scroll_into_view_if_needed()
+    cells = card.get_by_role("gridcell")
+    expect(cells).to_have_count(100)
+    box = card.get_by_role("grid").bounding_box()
+    side = box["width"] / 10
+
+    def at(column, row):
+        return box["x"] + (column + 0.5) * side, box["y"] + (row + 0.5) * side
+
+    page.mouse.move(*at(2, 3))
+    page.mouse.down()
+    page.mouse.move(*at(5, 3), steps=12)
+    page.mouse.up()
+    assert page.evaluate("papr.store.view.hand") == [32, 33, 34, 35]
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")  # adds the one below the first
+    assert page.evaluate("papr.store.view.hand") == [32, 33, 34, 35, 42]
+    expect(card.locator(".p-badge")).to_have_text(re.compile("Kept|Lost"))
+    expect(card.locator(".p-big")).to_have_text(re.compile(r"\d"))
+    card.get_by_role("button", name="Start from PaPr").click()
+    page.wait_for_function("papr.store.view.hand.length === papr.kept()")
+    expect(card.locator(".p-badge")).to_have_text(re.compile("Kept|Lost"))
+    paprs, ours = (
+        page.evaluate(f"papr.now(papr.cards().find(m => m.name === '{name}')).point.confidence")
+        for name in ("papr", "by-hand")
+    )
+    assert paprs == pytest.approx(ours, abs=1e-5)
+    card.get_by_role("button", name="Clear").click()
+    expect(card).to_contain_text("Click or paint the patches to keep")
+
+
+def test_stop_and_go_on(visit, monkeypatch):
+    from papr_core import cams
+
+    gate, real = threading.Event(), cams.score_cam
+
+    def slow(*args, progress=None, **kwargs):
+        done = 0
+        while not gate.wait(0.05):
+            done = (done + 1) % 400
+            progress(done, 400)  # raises Stopped once the visitor has stopped
+        return real(*args, progress=progress, **kwargs)
+
+    monkeypatch.setattr(cams, "score_cam", slow)
+    page = visit()
+    upload(page, png(5))
+    expect(page.locator("#intake .p-name")).to_have_text("mine.png")
+    card = page.locator("[data-method=score-cam]")
+    expect(card).to_contain_text(re.compile(r"\d+ of 400 maps scored"))
+    expect(page.locator("[data-method=papr] .p-badge")).to_have_text(re.compile("Kept|Lost"))
+    # quick work is not held up: another visitor gets a card meanwhile
+    other = visit()
+    upload(other, png(6), "other.png")
+    expect(other.locator("#intake .p-name")).to_have_text("other.png")
+    other.wait_for_function("papr.now(papr.cards()[0]).exact")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator(".p-working")).to_contain_text("Stopped")
+    expect(card).to_contain_text("Stopped.")
+    gate.set()
+    page.get_by_role("button", name="Continue").click()
+    settled(page)
+    settled(other)
+
+
+@pytest.mark.parametrize("kind", ["png", "pdf", "svg", "npz", "json"])
+def test_downloads(visit, tmp_path, kind):
+    page = visit()
+    with page.expect_download(timeout=PATIENCE) as waiting:
+        page.locator(f"[data-save={kind}]").click()
+    download = waiting.value
+    assert download.suggested_filename.endswith(f".{kind}")
+    file = tmp_path / "file"
+    download.save_as(file)
+    data = file.read_bytes()
+    begins = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml", "npz": b"PK", "json": b"{"}
+    assert data.startswith(begins[kind])
+    if kind == "json":
+        manifest = json.loads(data)
+        assert manifest["models"]["backbone"]["sha256"]
+        shown = page.evaluate("papr.now(papr.cards()[0]).point.confidence")
+        assert manifest["numbers"]["methods"][0]["confidence"] == pytest.approx(shown, abs=1e-5)
+
+
+BAD = {
+    "text": (b"this is no picture", "notes.png", "not an image"),
+    "cut off": (png()[:900], "cut.png", "damaged or cut off"),
+    "empty": (b"", "empty.png", "is empty"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_broken_file_gets_one_sentence_and_nothing_is_lost(visit, case):
+    data, name, sentence = BAD[case]
+    page = visit()
+    before = page.locator(".p-verdict").text_content()
+    upload(page, data, name)
+    expect(page.locator("#intake .p-says")).to_contain_text(sentence)
+    expect(page.locator(".p-card")).to_have_count(4)
+    assert page.locator(".p-verdict").text_content() == before
+    assert page.evaluate("papr.store.fresh && !papr.store.working")
+    said = page.locator("body").text_content()
+    assert "Traceback" not in said
+    assert "/tmp/" not in page.locator(".p-says").all_text_contents()[0]
+
+
+def test_a_ratio_out_of_range_is_said_under_the_slider(visit):
+    page = visit()
+    page.evaluate("papr.controls({percent: 0})")
+    expect(page.locator("#note-ratio")).to_contain_text("above 0")
+    page.evaluate("papr.controls({percent: 40.5})")
+    expect(page.locator("#note-ratio .p-says")).to_have_text("")
+
+
+def test_an_unknown_model_is_said_under_the_models(visit):
+    page = visit()
+    page.evaluate("papr.controls({backbone: 'vit_does_not_exist'})")
+    expect(page.locator("#note-models .p-says")).to_contain_text("vit_does_not_exist")
+    expect(page.locator(".p-card")).to_have_count(4)
+    page.evaluate("papr.controls({backbone: '../../etc/passwd'})")
+    expect(page.locator("#note-models .p-says")).to_contain_text("etc/passwd")
+
+
+def test_paste_and_camera(visit):
+    page = visit()
+    page.evaluate(
+        """data => {
+          const bytes = Uint8Array.from(atob(data), c => c.charCodeAt(0));
+          const event = new ClipboardEvent("paste", {clipboardData: new DataTransfer(), bubbles: true});
+          event.clipboardData.items.add(new File([bytes], "pasted.png", {type: "image/png"}));
+          document.dispatchEvent(event);
+        }""",
+        __import__("base64").b64encode(png(3)).decode(),
+    )
+    expect(page.locator("#intake .p-name")).to_have_text("pasted.png")
+    settled(page)
+    page.get_by_role("button", name="Camera").click()
+    page.wait_for_function("document.querySelector('.p-camera video')?.videoWidth > 0")
+    page.get_by_role("button", name="Take the picture").click()
+    expect(page.locator("#intake .p-name")).to_have_text("camera.jpg")
+    settled(page)
+
+
+def test_a_card_can_be_enlarged(visit):
+    page = visit()
+    opener = page.get_by_role("button", name="Enlarge CAM", exact=True)
+    opener.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    expect(dialog.get_by_role("heading")).to_have_text("CAM")
+    for _ in range(8):  # the focus stays inside
+        page.keyboard.press("Tab")
+        assert page.evaluate(
+            "document.activeElement === document.body || !!document.activeElement.closest('dialog')"
+        )
+    dialog.get_by_role("slider", name="Patches kept, %").fill("20")
+    page.wait_for_function("papr.store.view.percent === 20")
+    dialog.get_by_role("button", name="Next").click()
+    expect(dialog.get_by_role("heading")).to_have_text("Grad-CAM")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Enlarge CAM"
+
+
+def test_light_and_dark(visit):
+    page = visit(color_scheme="light")
+    assert not page.evaluate("papr.dark()")
+    page.get_by_role("button", name="Light or dark").click()
+    assert page.evaluate("papr.dark()")
+    page.reload()
+    expect(page.locator(".p-card")).to_have_count(4)
+    assert page.evaluate("papr.dark()")
+
+
+def test_on_a_phone(visit):
+    page = visit(width=390, height=844)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    expect(page.locator(".p-brief li")).to_have_count(4)
+    order = [
+        page.locator(selector).bounding_box()["y"]
+        for selector in ("#intake", "#ratio", "#stage", "#rail-rest")
+    ]
+    assert order == sorted(order)
+    page.evaluate("document.querySelector('.p-cards').scrollIntoView()")
+    page.wait_for_timeout(300)
+    assert 0 <= page.locator("#ratio").bounding_box()["y"] < 60  # stays in sight
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessibility(visit, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = visit(color_scheme=scheme)
+    page.get_by_role("checkbox", name="By hand", exact=True).check()
+    expect(page.locator("[data-method=by-hand]")).to_have_count(1)
+    page.wait_for_timeout(500)
+    for _ in range(2):
+        found = axe.Axe().run(page).response["violations"]
+        serious = [
+            f"{item['id']}: {item['help']}: {[node['html'][:160] for node in item['nodes'][:4]]}"
+            for item in found
+            if item["impact"] in ("serious", "critical")
+        ]
+        assert not serious, "\n".join(serious)
+        page.get_by_role("button", name="Enlarge PaPr", exact=True).focus()
+        page.keyboard.press("Enter")  # and once with the dialog open
+        expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def test_the_browser_counts_patches_as_the_library_does(visit):
+    from papr_core import num_kept
+
+    page = visit()
+    cases = [(n, p, z / 100) for n in (196, 100, 144, 1) for p in (0, 1, 5) for z in range(1, 101, 3)] + [
+        (196, 1, 1.0)
+    ]
+    counted = page.evaluate("cases => cases.map(([n, p, z]) => papr.numKept(n, p, z))", cases)
+    assert counted == [num_kept(n, z, p) for n, p, z in cases]
