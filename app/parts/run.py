@@ -14,7 +14,7 @@ from app.session import Picture, Shared, said
 
 __all__ = ["Run"]
 
-EVERY = 0.25  # seconds between two payloads while the finer curve grows
+EVERY = 0.5  # seconds between two payloads of growing work; each keeps the browser busy for some 50 ms
 
 
 class Run:
@@ -332,12 +332,12 @@ class Run:
         thread.start()
         try:
             while thread.is_alive():
-                thread.join(0.05)
                 newest = None
                 while not told.empty():
                     newest = told.get()
                 if newest is not None:
                     yield newest
+                thread.join(EVERY if newest is not None else 0.02)
         except GeneratorExit:
             self._left = True
             raise

@@ -188,8 +188,8 @@ function makeCard(method) {
       papr.show(waiting, Boolean(waits));
       if (refused) return;
       if (what !== "status") {
-        if (!hand && what !== "ratio" && what !== "points" && what !== "hand") papr.draw.map(map, method);
-        if (what !== "points" || hand) papr.draw.kept(kept, now.patches);
+        if (!hand) papr.draw.map(map, method);
+        papr.draw.kept(kept, now.patches);
         hand?.draw();
         kept.setAttribute("aria-label", `${method.title}: the ${now.k} patches it keeps`);
       }

@@ -16,7 +16,7 @@ function build() {
   scale.append(low, bar, high);
   const mapFigure = el("figure", {}, el("div", { class: "p-picture" }, map), scale);
   const caption = el("figcaption");
-  const numbers = papr.numbers(5);
+  const numbers = papr.numbers(3);
   const facts = el("dl", { class: "p-foot" });
   const slider = el("input", { type: "range", min: 1, max: 100, step: 1, "aria-label": "Patches kept, %" });
   slider.addEventListener("input", () => papr.setPercent(Number(slider.value)));
@@ -63,7 +63,7 @@ papr.drawDialog = (what) => {
   papr.put(parts.title, method.title);
   papr.put(parts.about, method.about ?? "");
   papr.show(parts.mapFigure, Boolean(method.map));
-  if (method.map && what !== "ratio") {
+  if (method.map) {
     papr.draw.map(parts.map, method);
     const range = papr.draw.range(method);
     papr.put(parts.low, range[0].toPrecision(3));

@@ -67,6 +67,14 @@ function plain(width, height, colour) {
   return canvas;
 }
 
+// Whether a canvas shows just this already; else it is about to.
+const shown = new WeakMap();
+function stands(canvas, what) {
+  const before = shown.get(canvas);
+  shown.set(canvas, what);
+  return Boolean(before) && before.length === what.length && before.every((part, i) => part === what[i]);
+}
+
 // --- kept patches ---------------------------------------------------------------------------------------------------
 
 function size(canvas) {
@@ -77,9 +85,9 @@ function size(canvas) {
 }
 
 papr.draw.kept = (canvas, patches) => {
-  const { columns, width, height, at } = size(canvas);
   const picture = papr.draw.picture;
-  if (!picture) return;
+  if (!picture || stands(canvas, [picture, store.view.look, papr.dark(), String(patches)])) return;
+  const { columns, width, height, at } = size(canvas);
   at.drawImage(ground(width, height), 0, 0);
   at.save();
   at.beginPath();
@@ -123,15 +131,16 @@ papr.draw.range = (method) => {
 };
 
 papr.draw.map = (canvas, method) => {
-  const { rows, columns, width, height, at } = size(canvas);
   const picture = papr.draw.picture;
-  if (!picture) return;
+  const { opacity, colours: palette } = store.view;
+  const [low, high] = method.map ? papr.draw.range(method) : [0, 0];
+  if (!picture || stands(canvas, [picture, method.map, opacity, palette, low, high])) return;
+  const { rows, columns, width, height, at } = size(canvas);
   at.globalAlpha = 1;
   at.drawImage(picture, 0, 0, width, height);
   if (!method.map) return;
   const values = smooth(method.map, rows, columns);
-  const [low, high] = papr.draw.range(method);
-  const colours = papr.colours(store.view.colours);
+  const colours = papr.colours(palette);
   const fine = surface(columns * FINE, rows * FINE);
   const image = new ImageData(fine.width, fine.height);
   const stretch = high > low ? 255 / (high - low) : 0;
@@ -143,7 +152,7 @@ papr.draw.map = (canvas, method) => {
     image.data[4 * i + 3] = 255;
   }
   fine.getContext("2d").putImageData(image, 0, 0);
-  at.globalAlpha = store.view.opacity;
+  at.globalAlpha = opacity;
   at.imageSmoothingQuality = "high";
   at.drawImage(fine, 0, 0, width, height);
 };

@@ -103,9 +103,18 @@ function restore() {
   papr.sync();
 }
 
+// A map that is there already stays the same object: what was made of it is not made again.
+function keepMaps(before, answer) {
+  for (const method of answer.methods) {
+    const known = before.methods.find((m) => m.name === method.name);
+    if (known?.map && method.map) method.map = known.map;
+  }
+}
+
 function show(answer) {
   const before = store.answer;
   answer.picture.src ??= before?.picture.src; // sent once for each crop
+  if (before?.key === answer.key) keepMaps(before, answer);
   store.answer = answer;
   store.stopped = false;
   store.fresh = true;
