@@ -205,12 +205,10 @@ def load_state(source: Source, progress: Progress | None = None) -> dict[str, Te
     Raises:
         WeightsUnavailable: the file cannot be had, is damaged, or needs more than tensors.
     """
-    from timm.models import load_state_dict
-
     source = fetch(source, progress)
     with _refusing(source):
-        state = load_state_dict(str(source.path), weights_only=True)
         halves = (torch.float16, torch.bfloat16)
+        state = _read(source.path)
         return {key: value.float() if value.dtype in halves else value for key, value in state.items()}
 
 
@@ -232,14 +230,20 @@ def create(
         return _moved(_build(name, read_config(name), img_size), device), None
     source = fetch(locate(name), progress)
     with _refusing(source), _NoRandomInit():
-        model = _build(name, source.config, img_size, source.path)
+        model = _build(name, source.config, img_size, _opened(source.path))
+    model.pretrained_cfg.pop("state_dict", None)  # timm would keep the tensors a second time
     return _moved(model, device), source
 
 
 def skeleton(name: str) -> nn.Module:
     """The model of this name without weights or memory (on the meta device), for its structure."""
-    with torch.device("meta"):
-        return _build(name, read_config(name)).eval()
+    config = read_config(name)
+    try:
+        with torch.device("meta"):
+            return _build(name, config).eval()
+    except NotImplementedError:  # an old timm computes what it builds
+        with _NoRandomInit():
+            return _build(name, config).eval().to("meta")
 
 
 def sha256(path: str | os.PathLike) -> str:
@@ -348,21 +352,23 @@ def _complete(config: dict) -> dict:
 
 
 def _build(
-    name: str, config: dict, img_size: int | tuple[int, int] | None = None, path: Path | None = None
+    name: str,
+    config: dict,
+    img_size: int | tuple[int, int] | None = None,
+    pretrained: dict | None = None,
 ) -> nn.Module:
-    """timm's model with the weights of a file, or random ones without."""
+    """timm's model; `pretrained` says where its weights are, in the words of timm's `pretrained_cfg`."""
     import timm
 
     arguments = dict(config["model_args"])
     if img_size is not None:
-        arguments["img_size"] = img_size
-    from_file = {"file": str(path), "custom_load": path.suffix == ".npz"} if path else None
+        arguments["img_size"] = _checked_size(img_size)
     try:
         model = timm.create_model(
             config["architecture"],
-            pretrained=path is not None,
+            pretrained=pretrained is not None,
             pretrained_cfg=config["pretrained_cfg"],
-            pretrained_cfg_overlay=from_file,
+            pretrained_cfg_overlay=pretrained,
             **arguments,
         )
     except (TypeError, ValueError, AssertionError) as error:
@@ -372,6 +378,35 @@ def _build(
             f"{name} reads {model.in_chans} channels; only models of RGB pictures work here."
         )
     return model
+
+
+def _checked_size(size: int | tuple[int, int]) -> tuple[int, int]:
+    sides = (size, size) if isinstance(size, int) else tuple(size)
+    if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
+        raise InvalidInput(f"An image size is one or two whole numbers from 1 up, not {size!r}.")
+    return sides
+
+
+def _opened(path: Path) -> dict:
+    """A weights file in the words of timm's `pretrained_cfg`, its contents looked at but not run."""
+    if path.suffix == ".npz":
+        return {"file": str(path), "custom_load": True}
+    if path.suffix != ".safetensors":  # not left to timm, whose older versions would have run it
+        return {"state_dict": _read(path), "custom_load": False}
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt"):
+        return {"file": str(path), "custom_load": False}
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    from timm.models import load_state_dict
+
+    state = load_state_dict(str(path), weights_only=True)
+    strange = [key for key, value in state.items() if not isinstance(value, Tensor)]
+    if strange:
+        raise ValueError(f"{strange[0]!r} is no tensor")
+    return state
 
 
 def _moved(model: nn.Module, device: str | torch.device) -> nn.Module:
@@ -409,7 +444,7 @@ def _refusing(source: Source) -> Iterator[None]:
     """Whatever goes wrong while a file is read and fitted to its model becomes one sentence."""
     try:
         yield
-    except WeightsUnavailable:
+    except PaprError:
         raise
     except Exception as error:
         text = str(error)

@@ -7,7 +7,7 @@ from torch import nn
 
 from papr_core import PROPOSALS, UnknownModel, UnsupportedModel, load_proposal
 from papr_core.catalog import DEFAULT_PROPOSAL, Entry
-from papr_core.proposals import Proposal
+from papr_core.proposals import Proposal, refusal
 
 CATALOGUE = [name for name in PROPOSALS if name != DEFAULT_PROPOSAL]
 OTHERS = ["test_resnet", "test_byobnet", "test_efficientnet", "test_convnext", "test_nfnet", "densenet121"]
@@ -150,5 +150,6 @@ def test_what_is_no_convnet_is_refused_before_any_download(name):
 
 
 def test_a_convnet_without_a_classifier_is_refused():
-    with pytest.raises(UnsupportedModel, match="no classifier"):
-        load_proposal("resnet50.bamboo", pretrained=True)
+    with torch.device("meta"):
+        assert refusal(timm.create_model("test_resnet")) is None
+        assert refusal(timm.create_model("test_resnet", num_classes=0)) == "it has no classifier"

@@ -483,7 +483,7 @@ def broken_files(state: dict, folder: Path) -> dict[str, tuple[bytes, str]]:
         "whole.pth": ((folder / "whole").read_bytes(), "run code"),
         "cut.pth": ((folder / "evil").read_bytes()[:5000], "damaged"),
         "list.pth": ((folder / "list").read_bytes(), "damaged"),
-        "numbers.pth": ((folder / "numbers").read_bytes(), "not those of"),
+        "numbers.pth": ((folder / "numbers").read_bytes(), "is no tensor"),
         "empty.pth": (b"", "damaged"),
         "disguised.safetensors": ((folder / "evil").read_bytes(), "damaged"),
     }

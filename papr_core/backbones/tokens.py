@@ -47,6 +47,8 @@ class TokenBackbone(nn.Module):
         self.model = model
         self.grid = tuple(int(side) for side in model.patch_embed.grid_size)
         self.num_patches = self.grid[0] * self.grid[1]
+        if self.num_patches < 1:
+            raise InvalidInput(f"{entry.name} cannot see pictures smaller than one of its patches.")
         self.num_prefix_tokens = model.num_prefix_tokens
         self.input_size = (3, *(int(side) for side in model.patch_embed.img_size))
         self.labels = _labels.from_config(source.config if source else entry.config, model.num_classes)
