@@ -33,7 +33,9 @@ def main() -> None:
     parser.add_argument("--dtype", default="bfloat16")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
-    common = {key: getattr(options, key) for key in ("model", "model_args", "proposal", "batch_size", "dtype")}
+    common = {
+        key: getattr(options, key) for key in ("model", "model_args", "proposal", "batch_size", "dtype")
+    }
     device = torch.device(options.device)
     with tempfile.TemporaryDirectory() as folder:
         dataset = _noise(Path(folder), options.batch_size)
@@ -52,7 +54,11 @@ def main() -> None:
                 seconds[keep].append(time.perf_counter() - started)
     rates = {keep: [options.batch_size / s for s in taken] for keep, taken in seconds.items()}
     middle = {keep: statistics.median(rate) for keep, rate in rates.items()}
-    print(json.dumps({**common, "device": options.device, "machine": platform.processor() or platform.machine()}))
+    print(
+        json.dumps(
+            {**common, "device": options.device, "machine": platform.processor() or platform.machine()}
+        )
+    )
     print(f"threads {torch.get_num_threads()}, n = {options.steps} steps each, in turn")
     for keep, rate in rates.items():
         print(f"keep {keep:<5} {middle[keep]:8.1f} images/s  ({min(rate):.1f} to {max(rate):.1f})")

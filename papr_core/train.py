@@ -47,6 +47,7 @@ class Recipe:
     size: int = _setting(0, "input size in pixels (0: the model's own)")
     init: str = _setting("", "weights to start from: a safetensors file that this command wrote")
     epochs: int = _setting(10, "passes over the data")
+    until: int = _setting(0, "end after so many of them, the schedule half done, for a next stage (0: all)")
     batch_size: int = _setting(256, "images a step")
     opt: str = _setting("adamw", "timm optimiser")
     lr: float = _setting(1e-3, "peak learning rate")
@@ -112,7 +113,7 @@ def train(
     checkpoint = out / "checkpoint.pt"
     run_.resume(checkpoint)
     steps, saved, line = run_.steps_per_epoch, time.monotonic(), {}
-    for epoch in range(run_.step // steps, recipe.epochs):
+    for epoch in range(run_.step // steps, recipe.until or recipe.epochs):
         started, first = time.monotonic(), run_.step % steps
         batches = _batches(run_, dataset, epoch, first, workers)
         for images, classes in _bar(batches, steps, first, f"epoch {epoch + 1}/{recipe.epochs}", progress):

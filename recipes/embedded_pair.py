@@ -38,7 +38,7 @@ CONVNET = {
 }
 
 
-def vit(size: int) -> dict:
+def vit(size: int, teacher: str) -> dict:
     """Patches of 8 px and no class token: the position embedding is resampled from size to size."""
     arguments = {"img_size": size, "patch_size": 8, "depth": 6, "class_token": False, "global_pool": "avg"}
     return {
@@ -47,25 +47,46 @@ def vit(size: int) -> dict:
         "opt": "muon",
         "weight_decay": 0.05,
         "scale": 0.4,
-        "teacher": "proposal_64",
-        "distill": 0.5,
-        "ema": 0.998,
+        "teacher": teacher,
         "compile": True,
     }
 
 
 def stages(out: Path) -> dict[str, Recipe]:
-    """name -> recipe, in order. A name is also the weight file's, and so what `teacher` may say."""
+    """name -> recipe, in order. A name is also the weight file's, and so what `teacher` may say.
+
+    Most epochs run small, where a step is cheap; the last ones at the size of use.
+    """
     return {
         "proposal_64": Recipe(**CONVNET, size=64, epochs=7, lr=4e-3, warmup=0.1),
-        "papr_proposal": Recipe(
-            **CONVNET, size=112, epochs=2, lr=1.5e-3, init=str(out / "proposal_64.safetensors")
+        "proposal_112": Recipe(
+            **CONVNET, size=112, epochs=2, lr=2e-3, init=str(out / "proposal_64.safetensors")
         ),
-        "backbone_48": Recipe(**vit(48), epochs=9, batch_size=192, lr=2e-3, distill_features=0.5),
-        "papr_backbone": Recipe(
-            **vit(112), epochs=1, batch_size=128, lr=5e-4, init=str(out / "backbone_48.safetensors")
+        "backbone_48": Recipe(
+            **vit(48, "proposal_64"),
+            epochs=7,
+            until=4,
+            batch_size=192,
+            lr=2.5e-3,
+            distill_features=0.5,
+            ema=0.998,
+        ),
+        "backbone_112": Recipe(
+            **vit(112, "proposal_112"),
+            epochs=1,
+            limit=48000,
+            batch_size=128,
+            lr=1e-3,
+            warmup=0.03,
+            distill=0.3,
+            distill_features=0.25,
+            ema=0.995,
+            init=str(out / "backbone_48.safetensors"),
         ),
     }
+
+
+EMBEDDED = {"proposal_112": "papr_proposal", "backbone_112": "papr_backbone"}
 
 
 def split(archive: Path, out: Path) -> tuple[Path, Path]:
@@ -137,10 +158,10 @@ def main() -> None:
         )
         for suffix in (".json", ".safetensors"):
             shutil.copy(folder / f"{name}{suffix}", options.out)
-    for name in ("papr_proposal", "papr_backbone"):
+    for stage, name in EMBEDDED.items():
         for suffix in (".json", ".safetensors"):
-            if (options.out / f"{name}{suffix}").exists():
-                shutil.copy(options.out / f"{name}{suffix}", ASSETS)
+            if (options.out / f"{stage}{suffix}").exists():
+                shutil.copy(options.out / f"{stage}{suffix}", ASSETS / f"{name}{suffix}")
 
 
 if __name__ == "__main__":
