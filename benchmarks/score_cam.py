@@ -113,7 +113,8 @@ def main() -> int:
         print(
             f"{name} {args.size} px, {args.threads} threads, {args.clock} clock, n {args.n}: "
             f"theirs {statistics.median(slow):.2f} s, ours {statistics.median(fast):.2f} s, "
-            f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}), largest difference {difference:.1e}",
+            f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}), "
+            f"largest difference {difference:.1e}",
             flush=True,
         )
     return 0 if worst < 1e-4 else 1

@@ -52,7 +52,7 @@ def feature_gradients(logits_of: Callable[[Tensor], Tensor], features: Tensor, c
     with torch.inference_mode(False), torch.enable_grad():
         leaf = features.detach().clone().requires_grad_()
         logits = logits_of(leaf)  # (B, C)
-        chosen = logits.gather(1, class_index.to(logits.device)[:, None])
+        chosen = logits.gather(1, class_index.clone().to(logits.device)[:, None])
         (gradients,) = torch.autograd.grad(chosen.sum(), leaf)
     return gradients
 
@@ -104,7 +104,7 @@ def score_cam(
     logits_of: Callable[[Tensor], Tensor],
     class_index: Tensor,
     *,
-    batch_size: int = 32,
+    batch_size: int = 16,
     progress: Progress | None = None,
 ) -> Tensor:
     """Score-CAM (its Eq. 4 to 6): channels weighted by the class's logit when the image shows that channel
