@@ -23,9 +23,10 @@ DEFAULT_BACKBONE = "papr_backbone"
 class Entry:
     """A model: its name (timm's with tag, or a file's), the part it plays, and what timm does not know of it.
 
-    role: "proposal" or "backbone"; megabytes: of the published file, None where nobody looked (then
-    `weights.megabytes(name)` computes it); family: "convnet" for a proposal; for a backbone what is pruned,
-    and so which module of `papr_core.backbones` knows how ("tokens"); None where the built model must tell.
+    role: "proposal" or "backbone"; megabytes: of the published file, None for what is embedded or has no line
+    here (`weights.locate` and `weights.megabytes` know); family: "convnet" for a proposal; for a backbone
+    what is pruned, and so which module of `papr_core.backbones` knows how ("tokens"); None where the built
+    model must tell.
     """
 
     name: str
@@ -87,15 +88,15 @@ _OPEN_CLIP = "https://arxiv.org/abs/2212.07143"
 _ROPE_VIT = "https://arxiv.org/abs/2403.13298"
 
 
-def _table(role: str, family: str, *lines: tuple[str, str, str, float]) -> dict[str, Entry]:
+def _table(role: str, family: str, *lines: tuple[str, str, str, float | None]) -> dict[str, Entry]:
     return {name: Entry(name, role, title, paper, size, family) for name, title, paper, size in lines}
 
 
-# name, title, paper, megabytes
+# name, title, paper, megabytes (of a download)
 PROPOSALS: dict[str, Entry] = _table(
     "proposal",
     "convnet",
-    (DEFAULT_PROPOSAL, "Embedded ResNet-10-T, 112 px", _RESNET, 2.6),
+    (DEFAULT_PROPOSAL, "Embedded ResNet-10-T, 112 px", _RESNET, None),
     ("mobileone_s0.apple_in1k", "MobileOne-S0", _MOBILEONE, 21.5),
     ("mobileone_s1.apple_in1k", "MobileOne-S1", _MOBILEONE, 19.6),
     ("mobileone_s2.apple_in1k", "MobileOne-S2", _MOBILEONE, 31.9),
@@ -115,7 +116,7 @@ PROPOSALS: dict[str, Entry] = _table(
 BACKBONES: dict[str, Entry] = _table(
     "backbone",
     "tokens",
-    (DEFAULT_BACKBONE, "Embedded ViT-Ti/8, 112 px", _VIT, 7.5),
+    (DEFAULT_BACKBONE, "Embedded ViT-Ti/8, 112 px", _VIT, None),
     ("vit_tiny_patch16_224.augreg_in21k_ft_in1k", "ViT-Ti/16", _AUGREG, 22.9),
     ("vit_small_patch16_224.augreg_in21k_ft_in1k", "ViT-S/16", _AUGREG, 88.2),
     ("vit_base_patch16_224.augreg_in21k_ft_in1k", "ViT-B/16", _AUGREG, 346.3),

@@ -239,7 +239,7 @@ def skeleton(name: str) -> nn.Module:
     """The model of this name without weights or memory (on the meta device), for its structure."""
     config = read_config(name)
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _NoRandomInit():
             return _build(name, config).eval()
     except NotImplementedError:  # an old timm computes what it builds
         with _NoRandomInit():
