@@ -16,13 +16,7 @@ from app.session import Settings
 
 def main() -> None:
     arguments = parse()
-    here = arguments.host in ("127.0.0.1", "localhost", "::1")
-    settings = Settings(
-        device=arguments.device,
-        weights_dir=arguments.weights_dir,
-        any_model=(arguments.models or ("any" if here else "catalogue")) == "any",
-        downloads=(arguments.downloads or ("yes" if here else "no")) == "yes",
-    )
+    settings = settings_of(arguments)
     demo = page.build(settings)
     demo.launch(
         server_name=arguments.host,
@@ -35,6 +29,17 @@ def main() -> None:
     demo.block_thread()
 
 
+def settings_of(arguments: argparse.Namespace) -> Settings:
+    """On this machine alone everything is allowed; anywhere else only what the owner says."""
+    here = arguments.host in ("127.0.0.1", "localhost", "::1")
+    return Settings(
+        device=arguments.device,
+        weights_dir=arguments.weights_dir,
+        any_model=(arguments.models or ("any" if here else "catalogue")) == "any",
+        downloads=(arguments.downloads or ("yes" if here else "no")) == "yes",
+    )
+
+
 def parse() -> argparse.Namespace:
     port = os.environ.get("GRADIO_SERVER_PORT")
     parser = argparse.ArgumentParser(description="PaPr in a browser.")
@@ -44,7 +49,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--weights-dir", help="a folder of weights of your own; also PAPR_WEIGHTS")
     parser.add_argument("--models", choices=("catalogue", "any"), help="default: any on this machine alone")
     parser.add_argument("--downloads", choices=("yes", "no"), help="default: yes on this machine alone")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.weights_dir and not os.path.isdir(os.path.expanduser(arguments.weights_dir)):
+        parser.error(f"the weights folder {arguments.weights_dir} does not exist")
+    return arguments
 
 
 if __name__ == "__main__":

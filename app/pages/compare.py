@@ -60,21 +60,21 @@ def build(shared: Shared) -> None:
                         label="Methods",
                         interactive=True,
                     )
-                    checks = gr.CheckboxGroup(
-                        choices=chips("control", "choice"),
-                        value=[],
-                        label="Controls, not in the paper",
-                        interactive=True,
-                    )
-                    explain = gr.Radio(
-                        choices=[("The ConvNet’s own answer", "proposal"), ("The target class", "target")],
-                        value="proposal",
-                        label="What a CAM explains",
-                        info="In real pruning nobody knows the label, so by default it is the ConvNet’s own",
-                        interactive=True,
-                    )
-                    note("explain")
             with gr.Column(elem_id="rail-rest"):
+                checks = gr.CheckboxGroup(
+                    choices=chips("control", "choice"),
+                    value=[],
+                    label="Controls, not in the paper",
+                    interactive=True,
+                )
+                explain = gr.Radio(
+                    choices=[("The ConvNet’s own answer", "proposal"), ("The target class", "target")],
+                    value="proposal",
+                    label="What a CAM explains",
+                    info="In real pruning nobody knows the label, so by default it is the ConvNet’s own",
+                    interactive=True,
+                )
+                note("explain")
                 with gr.Accordion("Models", open=True):
                     proposal, backbone = (
                         gr.Dropdown(

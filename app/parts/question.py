@@ -45,7 +45,7 @@ class Question:
         """
         core = shared.core()
         if isinstance(data, str):
-            data = json.loads(data) if len(data) < 100_000 else {}
+            data = _parsed(data)
         if not isinstance(data, Mapping):
             raise core.InvalidInput("The question could not be read; reload the page.")
         with said("ratio"):
@@ -63,8 +63,9 @@ class Question:
             models = [data.get("proposal"), data.get("backbone")]
             if not all(isinstance(name, str) and 0 < len(name) <= 200 for name in models):
                 raise core.UnknownModel("Choose both models from the lists.")
-        if data.get("explain") not in ("proposal", "target"):
-            raise core.InvalidInput("A CAM explains the ConvNet's own answer or the target class.")
+        with said("explain"):
+            if data.get("explain") not in ("proposal", "target"):
+                raise core.InvalidInput("A CAM explains the ConvNet's own answer or the target class.")
         patches = _list(data.get("patches"), 100_000)
         if not all(_is_whole(patch) for patch in patches):
             raise core.InvalidInput("Patches are whole numbers.")
@@ -84,6 +85,13 @@ class Question:
             patches=tuple(patches),
             kind=str(data.get("kind", "")),
         )
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text) if len(text) < 100_000 else None
+    except ValueError:
+        return None
 
 
 def _is_number(value: object) -> bool:

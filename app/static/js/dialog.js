@@ -29,7 +29,7 @@ function build() {
       title,
       papr.button(null, "Previous", () => step(-1), { class: "p-button p-small" }),
       papr.button(null, "Next", () => step(1), { class: "p-button p-small" }),
-      papr.button("lost", "Close", () => node.close(), { class: "p-button p-small" }),
+      papr.button("lost", "Close", () => node.close(), { class: "p-button p-small", autofocus: true }),
     ),
     about,
     el("div", { class: "p-wide" }, mapFigure, el("figure", {}, el("div", { class: "p-picture" }, kept), caption)),

@@ -1,0 +1,505 @@
+"""The page without a browser: questions, caches, payloads against the library, the endpoint, the start."""
+
+import io
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import page_server
+import pytest
+from page_server import BACKBONE, PROPOSAL
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+METHODS = ["papr", "cam", "grad-cam", "score-cam"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return page_server.write_pair(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture
+def shared(folder, tmp_path, monkeypatch):
+    from app import session
+    from papr_core import weights
+
+    monkeypatch.setattr(weights, "_settings", weights._Settings())
+    monkeypatch.setattr(session, "upload_folder", lambda: tmp_path.resolve())
+    settings = session.Settings(proposal=PROPOSAL, backbone=BACKBONE, weights_dir=str(folder))
+    return session.Shared(settings)
+
+
+def question(shared, **change):
+    from app.parts.question import Question
+
+    asked = {
+        "visitor": "v",
+        "seq": 1,
+        "picture": "coffee",
+        "proposal": PROPOSAL,
+        "backbone": BACKBONE,
+        "keep_ratio": 0.4,
+        "methods": METHODS,
+        "target": None,
+        "explain": "proposal",
+        "patches": [],
+    }
+    return Question.read({**asked, **change}, shared)
+
+
+def last(shared, **change):
+    from app.parts.run import Run
+
+    return list(Run(shared, question(shared, **change)).slow())[-1]
+
+
+def picture_file(folder: Path, name: str = "picture.png", seed: int = 0) -> Path:
+    pixels = np.random.default_rng(seed).integers(0, 255, (7, 9, 3), dtype=np.uint8)
+    path = folder / name
+    Image.fromarray(pixels).resize((220, 180)).save(path)
+    return path
+
+
+# questions
+
+BAD = {
+    "no object": ([], "stage", "could not be read"),
+    "not json": ("{", "stage", "could not be read"),
+    "ratio 0": ({"keep_ratio": 0}, "ratio", "above 0"),
+    "ratio above 1": ({"keep_ratio": 1.2}, "ratio", "above 0"),
+    "ratio not a number": ({"keep_ratio": float("nan")}, "ratio", "above 0"),
+    "ratio a text": ({"keep_ratio": "0.4"}, "ratio", "above 0"),
+    "unknown method": ({"methods": ["saliency"]}, "stage", "no method 'saliency'"),
+    "target a text": ({"target": "<img>"}, "target", "from the list"),
+    "no model": ({"backbone": None}, "models", "both models"),
+    "explain": ({"explain": "everything"}, "explain", "explains"),
+    "patches": ({"patches": ["a"]}, "stage", "whole numbers"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_questions_get_a_sentence_in_its_place(shared, case):
+    from app.parts.question import Question
+    from app.session import explain_error
+    from papr_core import PaprError
+
+    change, where, sentence = BAD[case]
+    with pytest.raises(PaprError) as caught:
+        question(shared, **change) if isinstance(change, dict) else Question.read(change, shared)
+    said = explain_error(caught.value)
+    assert (said["where"], sentence in said["text"]) == (where, True)
+
+
+def test_what_nobody_foresaw_names_a_number_and_nothing_else(caplog):
+    from app.session import explain_error
+
+    said = explain_error(OSError("/secret/path is missing"))
+    number = said["text"].split()[-1].rstrip(".")
+    assert "secret" not in said["text"]
+    assert number in caplog.text
+    assert "secret" in caplog.text
+
+
+def test_only_uploads_are_read(shared, tmp_path):
+    from papr_core import InvalidInput, UnreadableImage
+
+    with pytest.raises(InvalidInput, match="no longer there"):
+        shared.receive("/etc/passwd")
+    with pytest.raises(InvalidInput, match="no longer there"):
+        shared.receive(str(tmp_path / ".." / "elsewhere.png"))
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(UnreadableImage):
+        shared.receive(str(tmp_path / "text.png"))
+    assert len(shared.receive(str(picture_file(tmp_path))).id) == 64
+
+
+def test_models_are_those_that_the_owner_allows(shared, monkeypatch):
+    from papr_core import UnknownModel
+
+    assert shared.allowed("backbone", BACKBONE).name == BACKBONE
+    with pytest.raises(UnknownModel, match="only the models of the list"):
+        shared.allowed("backbone", "test_vit2")
+    for name in ("../../etc/passwd", "hf-hub:someone/model", "local-dir:/tmp"):
+        with pytest.raises(UnknownModel):
+            shared.allowed("backbone", name)
+
+
+# caches
+
+
+def test_a_cache_is_bounded_in_bytes_and_forgets_the_oldest():
+    from app.session import Cache
+
+    cache = Cache(1000)
+    for i in range(10):
+        cache.put(i, bytes(200))
+        cache.get(0)
+    assert cache.bytes <= 1000
+    assert cache.get(0) is not None  # asked for again and again
+    assert cache.get(1) is None
+    assert cache.get(9) is not None
+
+
+def test_a_value_is_made_once_however_many_ask():
+    from app.session import Cache
+
+    cache, made, go = Cache(1000), [], threading.Event()
+
+    def make():
+        go.wait(5)
+        made.append(1)
+        return b"value"
+
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(cache.once("key", make))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert found == [b"value"] * 8
+    assert len(made) == 1
+    assert not cache._making
+    with pytest.raises(ZeroDivisionError):
+        cache.once("other", lambda: 1 / 0)
+    assert cache.once("other", lambda: b"later") == b"later"
+
+
+# numbers
+
+
+def test_the_page_and_the_library_give_the_same_numbers(shared):
+    from papr_core import compare
+
+    answer = last(shared, methods=[*METHODS, "random", "center", "reversed"])
+    assert answer["working"] is None
+    assert not answer["more"]
+    wanted = compare(
+        shared.picture("coffee")[1],
+        proposal=shared.model("proposal", PROPOSAL),
+        backbone=shared.model("backbone", BACKBONE),
+        methods=[*METHODS, "random", "center", "reversed"],
+    ).to_dict()
+    assert answer["full"]["confidence"] == pytest.approx(wanted["full"]["confidence"], abs=2e-6)
+    shown = {method["name"]: method for method in answer["methods"]}
+    for expected in wanted["methods"]:
+        method = shown[expected["name"]]
+        points = {point[0]: point for point in method["points"]}
+        k, confidence, low, high, kept, top = points[expected["kept"]]
+        for ours, theirs in ((confidence, "confidence"), (low, "confidence_low"), (high, "confidence_high")):
+            assert ours == pytest.approx(expected[theirs], abs=2e-6)
+        assert bool(kept) == expected["kept_answer"]
+        assert method["fewest"] == expected["fewest_patches"]
+        assert sorted(method["order"][:k]) == expected["indices"]
+        labels = [answer["labels"][str(index)] for index, _ in top]
+        assert labels == [one["label"].split(",")[0].strip() for one in expected["top"][:3]]
+        assert set(compare.curve_counts(100)) <= set(points)
+
+
+def test_quick_work_comes_first_and_slow_work_says_how_far_it_is(shared):
+    from app.parts.run import Run
+
+    quick = list(Run(shared, question(shared)).quick())
+    first, after = quick[0], quick[-1]
+    states = {method["name"]: bool(method.get("points")) for method in first["methods"]}
+    assert states["papr"]
+    assert not states["score-cam"]
+    assert after["more"]
+    assert all(m.get("points") for m in after["methods"] if m["name"] in ("papr", "cam", "grad-cam"))
+    slow = list(Run(shared, question(shared)).slow())
+    assert slow[-1]["working"] is None
+    again = list(Run(shared, question(shared)).quick())
+    assert not again[-1]["more"]  # everything is in the cache
+    assert again[-1]["key"] == slow[-1]["key"]
+
+
+def test_a_new_target_runs_nothing_again(shared, monkeypatch):
+    from papr_core import compare
+
+    last(shared)
+    monkeypatch.setattr(compare, "answers", lambda *_, **__: pytest.fail("the backbone ran again"))
+    answer = last(shared, target=3)
+    assert answer["target"]["index"] == 3
+
+
+def test_an_outdated_question_stops(shared):
+    from app.parts.run import Run
+    from papr_core import Stopped
+
+    steps = Run(shared, question(shared, visitor="w", seq=4, picture="chelsea")).slow()
+    next(steps)
+    shared.newest("w", 5)
+    with pytest.raises(Stopped):
+        list(steps)
+    assert not shared.outdated("w", 5)
+    assert not shared.outdated("somebody else", 1)
+
+
+def test_points_at_rest_and_by_hand(shared):
+    from app.parts.run import Run
+    from papr_core import compare
+
+    told = Run(shared, question(shared, keep_ratio=0.33, methods=["papr", "random"])).at_rest()
+    assert {point[0] for point in told["points"].values()} == {33}
+    chosen = Run(shared, question(shared, methods=["by-hand"], patches=[1, 2, 50])).at_rest()
+    expected = compare(
+        shared.picture("coffee")[1],
+        proposal=shared.model("proposal", PROPOSAL),
+        backbone=shared.model("backbone", BACKBONE),
+        methods=["by-hand"],
+        patches=[1, 2, 50],
+        curve=False,
+    ).methods[0]
+    assert chosen["points"]["by-hand"][:2] == [3, pytest.approx(expected.confidence, abs=2e-6)]
+
+
+def test_names_stay_with_those_who_gave_them(shared, tmp_path):
+    one = picture_file(tmp_path, "a.png")
+    mine = last(shared, picture=None, upload=str(one), name="mine.png")
+    assert mine["picture"]["name"] == "mine.png"
+    theirs = last(shared, picture=None, upload=str(one), name="secret of another.png")
+    assert theirs["picture"]["id"] == mine["picture"]["id"]
+    again = last(shared, picture=mine["picture"]["id"], name="mine.png")
+    assert again["picture"]["name"] == "mine.png"
+
+
+def test_the_crop_is_sent_once(shared):
+    answer = last(shared)
+    assert answer["picture"]["src"].startswith("data:image/jpeg;base64,")
+    again = last(shared, has=answer["picture"]["crop"], target=2)
+    assert again["picture"]["src"] is None
+
+
+def test_a_payload_is_plain_data(shared):
+    text = json.dumps(last(shared), allow_nan=False)
+    assert len(text) < 120_000
+    assert "/tmp" not in text
+
+
+def test_a_constant_picture_says_so(shared, tmp_path):
+    path = tmp_path / "grey.png"
+    Image.new("RGB", (200, 200), (127, 127, 127)).save(path)
+    answer = last(shared, picture=None, upload=str(path), name="grey.png")
+    assert any("one colour" in note for note in answer["notes"])
+
+
+def test_every_download_is_written(shared):
+    from app.parts.run import Run
+    from app.parts.save import KINDS, save
+    from papr_core import InvalidInput
+
+    for kind in KINDS:
+        file = Path(save(Run(shared, question(shared, methods=["papr", "cam"])), kind))
+        assert file.stat().st_size > 500
+        assert list(file.parent.iterdir()) == [file]
+    with pytest.raises(InvalidInput):
+        save(Run(shared, question(shared)), "exe")
+
+
+# what ships
+
+
+def test_the_lists_that_ship_are_the_librarys():
+    from app.parts import arrival
+    from papr_core import BACKBONES, METHODS, PROPOSALS
+
+    choices = json.loads(arrival.FILE.read_text(encoding="utf-8"))["choices"]
+    assert choices["proposal"] == [[entry.title, name] for name, entry in PROPOSALS.items()]
+    assert choices["backbone"] == [[entry.title, name] for name, entry in BACKBONES.items()]
+    assert choices["methods"] == {
+        name: {"title": one.title, "kind": one.kind} for name, one in METHODS.items()
+    }
+
+
+def test_the_answer_on_arrival_is_what_the_library_computes_now():
+    from app.parts import arrival
+    from app.session import Settings
+
+    shipped = json.loads(arrival.FILE.read_text(encoding="utf-8"))
+    settings = Settings()
+    if shipped["answer"]["models"]["backbone"]["name"] != settings.backbone:
+        pytest.fail("The answer on arrival belongs to another pair: run python -m app.parts.arrival.")
+    now = arrival.compute(settings)
+    assert shipped["choices"] == now["choices"]
+    _same(shipped["answer"], now["answer"], "answer")
+
+
+def _same(a, b, where):
+    """Equal but for what another machine rounds otherwise."""
+    assert type(a) is type(b) or {type(a), type(b)} == {int, float}, where
+    if isinstance(a, dict):
+        assert a.keys() == b.keys(), where
+        for key in a:
+            if key not in ("src", "order"):  # order: two patches may tie within rounding
+                _same(a[key], b[key], f"{where}.{key}")
+    elif isinstance(a, list):
+        assert len(a) == len(b), where
+        for i, (one, other) in enumerate(zip(a, b)):
+            _same(one, other, f"{where}[{i}]")
+    elif isinstance(a, float):
+        assert a == pytest.approx(b, rel=1e-3, abs=1e-3), where
+    else:
+        assert a == b, where
+
+
+def test_the_colour_maps_are_matplotlibs():
+    import base64
+
+    import matplotlib
+
+    from app.pages.compare import COLOURS
+
+    maps = json.loads((ROOT / "app" / "static" / "colour_maps.json").read_text())
+    assert list(maps) == COLOURS
+    for name, data in maps.items():
+        table = np.frombuffer(base64.b64decode(data), np.uint8).reshape(256, 3)
+        assert np.array_equal(table, np.round(matplotlib.colormaps[name](np.arange(256))[:, :3] * 255))
+
+
+# the start
+
+
+def test_the_page_builds_without_torch():
+    """That is what makes it served within seconds."""
+    code = (
+        "import sys; from app import look, page; from app.session import Settings;"
+        "page.build(Settings()); look.launch_options();"
+        "print([name for name in ('torch', 'timm', 'matplotlib.pyplot') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.stdout.strip().endswith("[]"), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "any_model", "downloads"),
+    [
+        ([], True, True),
+        (["--host", "0.0.0.0"], False, False),
+        (["--host", "0.0.0.0", "--models", "any", "--downloads", "yes"], True, True),
+        (["--models", "catalogue", "--downloads", "no"], False, False),
+    ],
+)
+def test_what_the_owner_allows(arguments, any_model, downloads):
+    code = (
+        "import runpy, sys; sys.argv = ['app.py', *sys.argv[1:]];"
+        "names = runpy.run_path('app.py', run_name='not main');"
+        "settings = names['settings_of'](names['parse']()); print(settings.any_model, settings.downloads)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert done.stdout.split()[-2:] == [str(any_model), str(downloads)], done.stderr
+
+
+# the endpoint
+
+
+@pytest.fixture(scope="module")
+def client(folder):
+    from app.session import Settings
+    from papr_core import weights
+
+    weights._settings = weights._Settings()
+    demo, url = page_server.start(Settings(proposal=PROPOSAL, backbone=BACKBONE, weights_dir=str(folder)))
+    from gradio_client import Client
+
+    yield Client(url, verbose=False)
+    demo.close()
+
+
+def test_the_endpoint_gives_what_the_command_prints(client, tmp_path):
+    from gradio_client import handle_file
+
+    from papr_core import compare, load_backbone, load_proposal
+
+    file = picture_file(tmp_path)
+    told = client.predict(
+        image=handle_file(str(file)), methods=["papr", "cam"], patches=[3, 4], api_name="/compare"
+    )
+    expected = compare(
+        file,
+        proposal=load_proposal(PROPOSAL),
+        backbone=load_backbone(BACKBONE),
+        methods=["papr", "cam"],
+        patches=[3, 4],
+        name=file.name,
+    ).to_dict()
+    for method in (*told["methods"], *expected["methods"]):
+        method.pop("seconds")
+    _same(told, expected, "compare")
+
+
+BAD_CALLS = {
+    "ratio": ({"keep_ratio": 0}, "keep ratio must be above 0"),
+    "ratio above 1": ({"keep_ratio": 1.5}, "keep ratio must be above 0"),
+    "method": ({"methods": ["saliency"]}, "no method 'saliency'"),
+    "model": ({"backbone": "../../etc/passwd"}, "no backbone"),
+    "class": ({"target": "wardrobe malfunction"}, "wardrobe malfunction"),
+    "patch": ({"methods": ["papr"], "patches": [100]}, "from 0 to 99"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CALLS)
+def test_a_bad_call_gets_a_sentence(client, tmp_path, case):
+    from gradio_client import handle_file
+    from gradio_client.exceptions import AppError
+
+    change, sentence = BAD_CALLS[case]
+    with pytest.raises(AppError, match=sentence) as caught:
+        client.predict(image=handle_file(str(picture_file(tmp_path))), api_name="/compare", **change)
+    assert "Traceback" not in str(caught.value)
+    assert str(ROOT) not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}},
+        {
+            "path": "http://127.0.0.1:1/a.png",
+            "url": "http://127.0.0.1:1/a.png",
+            "meta": {"_type": "gradio.FileData"},
+        },
+        "picture.png",
+        None,
+    ],
+)
+def test_the_endpoint_reads_uploads_only(client, image):
+    import httpx
+
+    call = httpx.post(f"{client.src}gradio_api/call/compare", json={"data": [image]}, timeout=60)
+    told = httpx.get(f"{client.src}gradio_api/call/compare/{call.json()['event_id']}", timeout=60).text
+    assert "event: error" in told
+    assert "root:" not in told
+    assert "Traceback" not in told
+
+
+def test_a_broken_upload_gets_a_sentence(client, tmp_path):
+    from gradio_client import handle_file
+    from gradio_client.exceptions import AppError
+
+    for data, sentence in ((b"no picture", "not an image"), (b"", "empty")):
+        file = tmp_path / "file.png"
+        file.write_bytes(data)
+        with pytest.raises(AppError, match=sentence):
+            client.predict(image=handle_file(str(file)), api_name="/compare")
+
+
+def test_all_else_is_private(client):
+    info = client.view_api(return_format="dict", print_info=False)
+    assert list(info["named_endpoints"]) == ["/compare"]
+    assert not info["unnamed_endpoints"]
+
+
+def test_a_bomb_is_refused_before_it_is_decoded(shared, tmp_path):
+    from papr_core import UnreadableImage
+
+    stream = io.BytesIO()
+    Image.new("1", (12_000, 12_000)).save(stream, "PNG")
+    (tmp_path / "bomb.png").write_bytes(stream.getvalue())
+    with pytest.raises(UnreadableImage, match="megapixels"):
+        shared.receive(str(tmp_path / "bomb.png"))
