@@ -85,7 +85,7 @@ def train(
     workers: int = 0,
     checkpoint_minutes: float = 10,
     name: str = "model",
-    labels: dict | None = None,
+    facts: dict | None = None,
     on_epoch: Callable[[dict], None] | None = None,
     progress: bool = True,
 ) -> dict:
@@ -93,8 +93,8 @@ def train(
 
     data, val: folders or tar files of class folders (`open_dataset`); val is measured after each epoch.
     out: also holds checkpoint.pt, from which the same call goes on where it was cut off.
-    labels: `label_names`, `label_synsets` and `label_set` for the written configuration; by default the
-    class folders' names. on_epoch gets each line of the log; progress shows a bar on stderr.
+    facts: entries of the written configuration, such as `label_names` (by default the class folders' names),
+    `label_synsets`, `label_set`, and a `pretrained_cfg` with `license`. on_epoch gets each line of the log; progress shows a bar on stderr.
 
     Returns the last epoch's line of the log.
 
@@ -138,7 +138,7 @@ def train(
             on_epoch(line)
         run_.save(checkpoint)
         saved = time.monotonic()
-        _export(run_, out / name, labels or {"label_names": list(dataset.classes)}, line)
+        _export(run_, out / name, {"label_names": list(dataset.classes), **(facts or {})}, line)
     return line
 
 
@@ -496,7 +496,7 @@ def _bar(batches: Iterator, total: int, first: int, text: str, show: bool) -> It
     return tqdm(batches, text, total=total, initial=first, disable=not show, mininterval=2, file=sys.stderr)
 
 
-def _export(run_: _Run, path: Path, labels: dict, line: dict) -> None:
+def _export(run_: _Run, path: Path, facts: dict, line: dict) -> None:
     """Write NAME.safetensors (float16) and NAME.json in the form of timm's hub config.json."""
     from safetensors.torch import save_file
 
@@ -510,8 +510,9 @@ def _export(run_: _Run, path: Path, labels: dict, line: dict) -> None:
         "model_args": json.loads(recipe.model_args),
         "num_classes": run_.model.num_classes,
         "num_features": run_.model.num_features,
-        **labels,
+        **facts,
         "pretrained_cfg": {
+            **facts.get("pretrained_cfg", {}),
             "input_size": [3, size, size],
             "fixed_input_size": bool(run_.model.pretrained_cfg.get("fixed_input_size", False)),
             "interpolation": "bilinear",
@@ -521,7 +522,10 @@ def _export(run_: _Run, path: Path, labels: dict, line: dict) -> None:
             "std": list(run_.data_config["std"]),
             "num_classes": run_.model.num_classes,
         },
-        "training": {"recipe": dataclasses.asdict(recipe), "last_epoch": line},
+        "training": {
+            "recipe": {**dataclasses.asdict(recipe), "init": Path(recipe.init).name},
+            "last_epoch": line,
+        },
     }
     for suffix, write in (
         (".safetensors", lambda part: save_file(state, part, metadata={"format": "pt"})),
@@ -540,7 +544,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", required=True, help="folder for weights, log and checkpoint; resumed if it has one"
     )
     parser.add_argument("--name", default="model", help="name of the weight file")
-    parser.add_argument("--labels", help="JSON file with label_names (and label_synsets, label_set)")
+    parser.add_argument("--facts", help="JSON file with label_names, label_synsets, ... for the written one")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument(
         "--workers", type=int, default=0, help="processes that read images (0: none beside this)"
@@ -560,7 +564,7 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = Recipe(
         **{setting.name: getattr(arguments, setting.name) for setting in dataclasses.fields(Recipe)}
     )
-    labels = json.loads(Path(arguments.labels).read_text()) if arguments.labels else None
+    facts = json.loads(Path(arguments.facts).read_text()) if arguments.facts else None
     train(
         recipe,
         arguments.data,
@@ -570,7 +574,7 @@ def run(arguments: argparse.Namespace) -> int:
         workers=arguments.workers,
         checkpoint_minutes=arguments.checkpoint_minutes,
         name=arguments.name,
-        labels=labels,
+        facts=facts,
         on_epoch=lambda line: print(json.dumps(line), flush=True),
     )
     return 0

@@ -116,8 +116,8 @@ def split(archive: Path, out: Path) -> tuple[Path, Path]:
     return parts
 
 
-def label_names(folders: tuple[str, ...]) -> dict:
-    """ImageNet's names of the wnids, from timm."""
+def facts(folders: tuple[str, ...]) -> dict:
+    """What the configurations say beside the recipe: ImageNet's names of the wnids, from timm; the licence."""
     from timm.data import ImageNetInfo
 
     info = ImageNetInfo()
@@ -125,6 +125,7 @@ def label_names(folders: tuple[str, ...]) -> dict:
         "label_names": [info.label_name_to_description(wnid) for wnid in folders],
         "label_synsets": list(folders),
         "label_set": "tiny-imagenet-200",
+        "pretrained_cfg": {"license": "apache-2.0"},
     }
 
 
@@ -139,7 +140,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     data, held_out = split(options.archive, options.out)
     weights.configure(weights_dir=options.out)
-    labels = label_names(open_dataset(held_out).classes)
+    written = facts(open_dataset(held_out).classes)
     for name, recipe in stages(options.out).items():
         if (options.out / f"{name}.safetensors").exists() or (options.only and name not in options.only):
             continue
@@ -151,7 +152,7 @@ def main() -> None:
             folder,
             val=held_out,
             name=name,
-            labels=labels,
+            facts=written,
             device=options.device,
             workers=options.workers,
             on_epoch=lambda line: print(json.dumps(line), flush=True),
