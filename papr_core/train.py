@@ -94,22 +94,31 @@ def train(
     data, val: folders or tar files of class folders (`open_dataset`); val is measured after each epoch.
     out: also holds checkpoint.pt, from which the same call goes on where it was cut off.
     facts: entries of the written configuration, such as `label_names` (by default the class folders' names),
-    `label_synsets`, `label_set`, and a `pretrained_cfg` with `license`. on_epoch gets each line of the log; progress shows a bar on stderr.
+    `label_synsets`, `label_set`, and a `pretrained_cfg` with `license`.
+    on_epoch gets each line of the log; progress shows a bar on stderr.
 
     Returns the last epoch's line of the log.
 
     Raises InvalidInput: a setting out of range, a checkpoint of another recipe, a model that timm lacks.
     """
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
     _check(recipe)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        device = torch.device(device)
+        torch.empty(0, device=device)
+    except OSError as error:
+        raise InvalidInput(f"{out} cannot be written: {error.strerror or error}.") from error
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise InvalidInput(f"The device {device!r} cannot be used here ({reason}).") from error
     dataset = open_dataset(data, limit=recipe.limit or None, seed=recipe.seed)
     held_out = open_dataset(val) if val else None
     if held_out and held_out.classes != dataset.classes:
         raise InvalidInput("The validation images have other class folders than the training images.")
     if len(dataset) < recipe.batch_size:
         raise InvalidInput(f"{len(dataset)} images do not fill one batch of {recipe.batch_size}.")
-    run_ = _Run(recipe, dataset, torch.device(device))
+    run_ = _Run(recipe, dataset, device)
     checkpoint = out / "checkpoint.pt"
     run_.resume(checkpoint)
     steps, saved, line = run_.steps_per_epoch, time.monotonic(), {}
@@ -178,9 +187,12 @@ class _Run:
         self.pruner = _Pruner(recipe, self.model, device) if recipe.keep < 1 else None
         self.view_size = max(self.size, *(self.teacher.size if self.teacher else (0,)))
         trained = nn.ModuleList([self.model, *([self.teacher.hint] if self.teacher else [])])
-        self.optimizer = create_optimizer_v2(
-            trained, opt=recipe.opt, lr=recipe.lr, weight_decay=recipe.weight_decay
-        )
+        try:
+            self.optimizer = create_optimizer_v2(
+                trained, opt=recipe.opt, lr=recipe.lr, weight_decay=recipe.weight_decay
+            )
+        except (ValueError, AssertionError) as error:
+            raise InvalidInput(f"timm has no optimiser {recipe.opt!r} ({error}).") from error
         updates = self.steps_per_epoch * recipe.epochs
         self.schedule, _ = create_scheduler_v2(
             self.optimizer,
@@ -564,7 +576,10 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = Recipe(
         **{setting.name: getattr(arguments, setting.name) for setting in dataclasses.fields(Recipe)}
     )
-    facts = json.loads(Path(arguments.facts).read_text()) if arguments.facts else None
+    try:
+        facts = json.loads(Path(arguments.facts).read_text()) if arguments.facts else None
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{arguments.facts} is no readable JSON file ({error}).") from error
     train(
         recipe,
         arguments.data,

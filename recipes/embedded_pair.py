@@ -117,7 +117,7 @@ def split(archive: Path, out: Path) -> tuple[Path, Path]:
 
 
 def facts(folders: tuple[str, ...]) -> dict:
-    """What the configurations say beside the recipe: ImageNet's names of the wnids, from timm; the licence."""
+    """What the configurations say beside the recipe: the classes, as timm names wnids, and the licence."""
     from timm.data import ImageNetInfo
 
     info = ImageNetInfo()
