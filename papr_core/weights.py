@@ -45,6 +45,7 @@ __all__ = [
 _HERE = Path(__file__).resolve().parent
 _ASSETS = _HERE.parent / "assets"
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+_YES = ("1", "ON", "YES", "TRUE")
 _NOT_ARGUMENTS = {
     "pretrained",
     "pretrained_cfg",
@@ -326,13 +327,18 @@ def _complete(config: dict) -> dict:
     if _NOT_ARGUMENTS & arguments.keys():
         raise ValueError(f"model_args cannot hold {', '.join(sorted(_NOT_ARGUMENTS & arguments.keys()))}")
     known = {item.name for item in fields(PretrainedCfg)}
-    given = {
-        key: value for key, value in config["pretrained_cfg"].items() if key in known and value is not None
-    }
+    given = config["pretrained_cfg"].items()
+    given = {key: value for key, value in given if key in known and value is not None}
     if "fixed_input_size" not in given and timm.is_model(str(config["architecture"])):
         registered = get_pretrained_cfg(str(config["architecture"]))
         given["fixed_input_size"] = bool(registered and registered.fixed_input_size)
     published = PretrainedCfg(**given).to_dict()
+    for key, kind in (("input_size", int), ("mean", float), ("std", float)):
+        published[key] = tuple(kind(value) for value in published[key])
+        if len(published[key]) != 3:
+            raise ValueError(f"{key} is three numbers, not {len(published[key])}")
+    published["crop_pct"] = float(published["crop_pct"])
+    published["interpolation"] = str(published["interpolation"])
     size = arguments.get("img_size")
     if size is not None:
         height, width = (size, size) if isinstance(size, int) else size
@@ -389,8 +395,6 @@ def _checked_size(size: int | tuple[int, int]) -> tuple[int, int]:
 
 def _opened(path: Path) -> dict:
     """A weights file in the words of timm's `pretrained_cfg`, its contents looked at but not run."""
-    if path.suffix == ".npz":
-        return {"file": str(path), "custom_load": True}
     if path.suffix != ".safetensors":  # not left to timm, whose older versions would have run it
         return {"state_dict": _read(path), "custom_load": False}
     from safetensors import safe_open
@@ -420,15 +424,9 @@ class _NoRandomInit(TorchFunctionMode):
     """Skips the drawing of random numbers that the weights overwrite anyway. Acts on this thread alone."""
 
     _DRAWS = frozenset(
-        {
-            Tensor.uniform_,
-            Tensor.normal_,
-            Tensor.erfinv_,
-            nn.init.uniform_,
-            nn.init.normal_,
-            nn.init.trunc_normal_,
-        }
-        | {nn.init.kaiming_uniform_, nn.init.kaiming_normal_, nn.init.xavier_uniform_, nn.init.xavier_normal_}
+        [Tensor.uniform_, Tensor.normal_, Tensor.erfinv_]
+        + [nn.init.uniform_, nn.init.normal_, nn.init.trunc_normal_, nn.init.kaiming_uniform_]
+        + [nn.init.kaiming_normal_, nn.init.xavier_uniform_, nn.init.xavier_normal_]
     )
 
     def __torch_function__(
@@ -493,9 +491,8 @@ def _download(published: dict, progress: Progress | None) -> Path:
     hub = _hub_files(published)
     if hub is None:
         path = _beside_torch(published["url"])
-        stamped = re.search(
-            r"-([0-9a-f]{8,})\.", path.name
-        )  # torch's habit: the hash's beginning ends the name
+        # torch's habit: the hash's beginning ends the name
+        stamped = re.search(r"-([0-9a-f]{8,})\.", path.name)
         return download(published["url"], path, sha256=stamped[1] if stamped else None, progress=progress)
     from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import EntryNotFoundError
@@ -518,9 +515,8 @@ def _download(published: dict, progress: Progress | None) -> Path:
         lock=cache / ".locks" / folder / f"{found.etag}.lock",
         progress=progress,
     )
-    return Path(
-        hf_hub_download(repository, name, revision=revision, cache_dir=cache)
-    )  # links the file, fetches nothing
+    # now it is there, and this only links it from its snapshot
+    return Path(hf_hub_download(repository, name, revision=revision, cache_dir=cache))
 
 
 def _beside_torch(url: str) -> Path:
@@ -538,12 +534,7 @@ def _hub_cache() -> str | None:
 def _offline() -> bool:
     from huggingface_hub import constants
 
-    return constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "").upper() in {
-        "1",
-        "ON",
-        "YES",
-        "TRUE",
-    }
+    return constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "").upper() in _YES
 
 
 # Words
