@@ -243,8 +243,8 @@ def examples() -> dict[str, Picture]:
 
     lion = Path(gradio.__file__).parent / "media_assets" / "images" / "lion.jpg"
     found = [
-        Picture("chelsea", EXAMPLES / "chelsea.jpg", "Chelsea the cat"),
         Picture("coffee", EXAMPLES / "coffee.jpg", "A cup of coffee"),
+        Picture("chelsea", EXAMPLES / "chelsea.jpg", "Chelsea the cat"),
         Picture("lion", lion, "A lion"),
     ]
     return {picture.id: picture for picture in found if picture.path.is_file()}

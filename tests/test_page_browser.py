@@ -30,6 +30,9 @@ PATIENCE = 60_000  # milliseconds; a loaded machine is no failure
 expect.set_options(timeout=PATIENCE)
 
 
+DEMO = []
+
+
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """The page, started with the answer for its pair as it would ship."""
@@ -43,6 +46,7 @@ def address(tmp_path_factory):
     arrival.FILE.write_text(json.dumps(arrival.compute(settings)))
     demo, url = page_server.start(settings)
     demo.shared.warm_up()
+    DEMO.append(demo)
     yield url
     demo.close()
     arrival.FILE = shipped
@@ -141,11 +145,11 @@ def test_the_page_is_complete_on_arrival(visit):
 
 def test_an_example(visit):
     page = visit()
-    page.get_by_role("button", name="Example: A cup of coffee").click()
-    expect(page.locator("#intake .p-name")).to_have_text("A cup of coffee")
+    page.get_by_role("button", name="Example: Chelsea the cat").click()
+    expect(page.locator("#intake .p-name")).to_have_text("Chelsea the cat")
     settled(page)
-    assert page.evaluate("papr.store.answer.picture.id") == "coffee"
-    expect(page.get_by_role("button", name="Example: A cup of coffee")).to_have_attribute(
+    assert page.evaluate("papr.store.answer.picture.id") == "chelsea"
+    expect(page.get_by_role("button", name="Example: Chelsea the cat")).to_have_attribute(
         "aria-pressed", "true"
     )
 
@@ -341,6 +345,27 @@ def test_downloads(visit, tmp_path, kind):
         assert manifest["models"]["backbone"]["sha256"]
         shown = page.evaluate("papr.now(papr.cards()[0]).point.confidence")
         assert manifest["numbers"]["methods"][0]["confidence"] == pytest.approx(shown, abs=1e-5)
+
+
+def test_what_was_brought_and_made_is_deleted(visit):
+    from gradio.route_utils import delete_files_created_by_app
+
+    from app.session import upload_folder
+
+    page = visit()
+    upload(page, png(8), "to be deleted.png")
+    settled(page)
+    with page.expect_download(timeout=PATIENCE):
+        page.locator("[data-save=json]").click()
+    left = [path.name for path in upload_folder().rglob("*") if path.is_file()]
+    assert any("deleted" in name for name in left)
+    assert "papr-manifest.json" in left
+    assert DEMO[0].delete_cache[1] == 3600
+    delete_files_created_by_app(DEMO[0], 0)  # what the hour brings
+    left = [path for path in upload_folder().rglob("*") if path.is_file()]
+    assert not left
+    page.get_by_role("checkbox", name="LayerCAM", exact=True).check()  # what was decoded stays for a while
+    settled(page)
 
 
 BAD = {

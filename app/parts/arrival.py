@@ -20,7 +20,7 @@ __all__ = ["compute", "read"]
 
 FILE = Path(__file__).resolve().parent.parent / "static" / "arrival.json"
 ASSETS = FILE.parents[2] / "assets"
-EXAMPLE = "chelsea"
+EXAMPLE = "coffee"
 VIEW: dict[str, Any] = {
     "percent": 40,
     "methods": ["papr", "cam", "grad-cam", "score-cam"],

@@ -65,9 +65,7 @@ class Run:
             if not self._slow(name):
                 self.map(name)
         coarse = self.core.compare.coarse_counts(self.scene.num_patches)
-        self.numbers([self.count])
-        yield self.payload("Computing")
-        self.numbers(coarse)
+        self.numbers([self.count, *coarse], only=self.question.methods)
         yield self.payload("Computing")
         for name in self.names():
             if name in self.maps or name in self.refused:
@@ -77,9 +75,9 @@ class Run:
                 self.waits[name] = f"{done} of {of} maps scored"
                 yield self.payload(title, progress=(done, of))
             self.waits.pop(name, None)
-            self.numbers([self.count])
+            self.numbers([self.count], only=[name])
             yield self.payload("Computing")
-        self.numbers(coarse)
+        self.numbers([self.count, *coarse])
         yield self.payload("Computing the curves")
         shown = time.monotonic()
         for i, count in enumerate(self._steps):

@@ -5,7 +5,7 @@
     more       the rest waits for the slow queue     error     {where, text}, and nothing of what follows
     picture    {id, name, crop, src}; src null where the page has this crop already
     grid       [rows, columns]                       patches, prefix: counts
-    models     {proposal, backbone}: {name, title, weights, labels, classes}
+    models     {proposal, backbone}: {name, title, weights, sha256, labels, classes, size}
     target     {index, label, chosen}                explain   {mode, index, label}
     labels     {class index: short name} of every class named below
     full       {index, confidence, top: [[class, p], ...]}; index: its top-1, confidence: on the target
@@ -144,6 +144,7 @@ def model(model: Any) -> dict[str, Any]:
         "sha256": model.sha256,
         "labels": model.labels.name,
         "classes": len(model.labels),
+        "size": list(model.input_size[1:]),
     }
 
 

@@ -88,6 +88,7 @@ papr.drawDialog = (what) => {
     const both = now.patches.filter((p) => set.has(p)).length;
     rows.push(["Patches that PaPr keeps too", `${both} of ${now.k}`]);
   }
+  rows.push(["The backbone sees", `${answer.models.backbone.size.join(" × ")} pixels`]);
   if (method.seconds) rows.push(["Time for the map", papr.milliseconds(method.seconds)]);
   parts.facts.replaceChildren(...rows.map(([name, text]) => el("div", {}, el("dt", { text: name }), el("dd", { text }))));
 };

@@ -43,9 +43,10 @@ papr.modelNote = () => {
   papr.onchange((what) => {
     if (what !== "answer") return;
     const { proposal, backbone } = papr.store.answer.models;
+    const weights = ({ weights, sha256 }) => (sha256 ? `${weights} (sha256 ${sha256.slice(0, 8)})` : weights);
     const rows = [
-      ["Weights of the proposal", proposal.weights],
-      ["Weights of the backbone", backbone.weights],
+      ["Weights of the proposal", weights(proposal)],
+      ["Weights of the backbone", weights(backbone)],
       ["The backbone knows", `${backbone.classes} classes (${backbone.labels}); your object may be none of them`],
     ];
     list.replaceChildren(
