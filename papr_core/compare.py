@@ -56,8 +56,11 @@ __all__ = [
     "curve_counts",
     "explain_refusal",
     "method_result",
+    "model_facts",
     "open_scene",
     "scene_map",
+    "scene_notes",
+    "short_label",
     "top_classes",
 ]
 
@@ -163,8 +166,9 @@ def open_scene(
         start = _now(device)
         features = proposal.features(proposal_images)
         seconds = _now(device) - start
-        proposal_probabilities = _probabilities(proposal.logits(features))[0]
-        full_probabilities = _probabilities(backbone(backbone_images))[0]
+        proposal_logits, full_logits = proposal.logits(features), backbone(backbone_images)
+    proposal_probabilities = _probabilities(proposal_logits)[0]
+    full_probabilities = _probabilities(full_logits)[0]
     aim = _target(full_probabilities, backbone, target)
     return Scene(
         crop=crop,
@@ -228,8 +232,8 @@ class MethodMap:
 
     coarse (D, h, w) as the method gives it, significance (D, H, W) on the patch grid, D draws (five of
     random, else one). seconds: to make it, the proposal's pass included where the method looks at the image.
-    constant: it has no spread, so it ranks nothing (patches then go by their index). count: how many patches
-    were chosen, for by-hand; None where the keep ratio decides.
+    constant: it has no spread, so it ranks nothing: it is given as zeros, and patches go by their index.
+    count: how many patches were chosen, for by-hand; None where the keep ratio decides.
     """
 
     name: str
@@ -273,12 +277,15 @@ def scene_map(
     seconds = _now(device) - start + (scene.seconds if METHODS[method].looks else 0)
     coarse = maps[0].detach().float().cpu()  # (D, h, w)
     low, high = float(coarse.min()), float(coarse.max())
+    constant = high - low <= 1e-6 * max(abs(low), abs(high))
+    if constant:
+        coarse = torch.zeros_like(coarse)  # or rounding would rank its patches
     return MethodMap(
         name=method,
         coarse=coarse,
         significance=patch_significance(coarse, scene.grid),
         seconds=seconds,
-        constant=high - low <= 1e-6 * max(abs(low), abs(high)),
+        constant=constant,
         count=len(checked_patches(patches, scene.num_patches)) if method == "by-hand" else None,
     )
 
@@ -322,8 +329,8 @@ def _run(scene: Scene, kept: dict, stop: Callable[[], bool] | None) -> Iterator[
             raise Stopped
         rows = torch.stack([distinct[key] for key in waiting]).to(scene.backbone_images.device)  # (M, k)
         with torch.inference_mode():
-            probabilities = _probabilities(scene.backbone(scene.backbone_images, rows))
-        found.update(zip(waiting, probabilities))
+            logits = scene.backbone(scene.backbone_images, rows)
+        found.update(zip(waiting, _probabilities(logits)))
     for key, patches in kept.items():
         yield key, found[tuple(patches.tolist())]
 
@@ -461,7 +468,7 @@ def top_classes(probabilities: Tensor, labels: Labels, count: int = 5) -> tuple[
 
 
 def _probabilities(logits: Tensor) -> Tensor:
-    return logits.float().softmax(dim=-1).cpu().clone()
+    return logits.float().softmax(dim=-1).cpu()
 
 
 def _now(device: torch.device) -> float:
@@ -742,21 +749,20 @@ def compare(
         name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else "image"
     scene = open_scene(read_image(image), proposal, backbone, target=target, explain=explain, fit=fit)
 
-    maps = {}
-    for method in names:
+    def drawing(method: str) -> Callable[[int, int], None]:
+        return lambda done, of: tell(METHODS[method].title, done, of)
 
-        def drawn(done: int, of: int, title: str = METHODS[method].title) -> None:
-            tell(title, done, of)
-
-        maps[method] = scene_map(scene, method, seed=seed, patches=patches, progress=drawn)
+    maps = {
+        method: scene_map(scene, method, seed=seed, patches=patches, progress=drawing(method))
+        for method in names
+    }
     papr = maps.get("papr") or scene_map(scene, "papr")
-
     steps = curve_counts(scene.num_patches) if curve else ()
-    ordered = list(dict.fromkeys([count, *(coarse_counts(scene.num_patches) if curve else ()), *steps]))
+    order = {k: i for i, k in enumerate(dict.fromkeys((count, *steps)))}
     found: dict[tuple[str, int, int], Tensor] = {}
-    for key, probabilities in answers(scene, maps.values(), ordered):
+    for key, probabilities in answers(scene, maps.values(), order):
         found[key] = probabilities
-        tell("Confidence", ordered.index(key[2]) if key[2] in ordered else len(ordered), len(ordered))
+        tell("Confidence", order.get(key[2], len(order)), len(order))
     return comparison(
         scene,
         maps,

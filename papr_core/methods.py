@@ -20,7 +20,16 @@ from papr_core import cams
 from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.folding import folded_copy
 
-__all__ = ["DEFAULT_METHODS", "METHODS", "Method", "available", "find_method", "method_map", "refusal"]
+__all__ = [
+    "DEFAULT_METHODS",
+    "METHODS",
+    "Method",
+    "available",
+    "checked_patches",
+    "find_method",
+    "method_map",
+    "refusal",
+]
 
 Progress = Callable[[int, int], None]
 

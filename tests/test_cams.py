@@ -1,4 +1,4 @@
-"""Class activation maps: each against pytorch-grad-cam, against a slow reference, and on inputs at the edges."""
+"""Class activation maps: each against pytorch-grad-cam, a slow reference, and inputs at the edges."""
 
 import copy
 
@@ -162,7 +162,7 @@ def slow_score_cam(features, image, logits_of, index):
 
 @pytest.fixture
 def awkward():
-    """Features with dead, constant, equal, one-cell and ordinary channels, of two images, and a classifier."""
+    """Features of two images with dead, constant, equal, one-cell and ordinary channels; a classifier."""
     generator = torch.Generator().manual_seed(3)
     features = torch.rand(2, 40, 5, 4, generator=generator)
     features[:, 5:12] = 0

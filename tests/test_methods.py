@@ -1,4 +1,4 @@
-"""The table of methods: laws that hold for each, the controls, a planted object, threads, and what is left behind."""
+"""The table of methods: laws for each, controls, a planted object, threads, and what is left behind."""
 
 import gc
 import threading
