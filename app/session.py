@@ -277,7 +277,11 @@ def explain_error(error: BaseException) -> dict[str, str]:
 
 
 def own_temp_folder() -> None:
-    """Give this page a temporary folder of its own; to be called before Gradio is imported."""
+    """Give this page a temporary folder of its own, gone when it ends; before Gradio is imported."""
+    import atexit
+    import shutil
     import tempfile
 
-    os.environ.setdefault("GRADIO_TEMP_DIR", tempfile.mkdtemp(prefix="papr-page-"))
+    if "GRADIO_TEMP_DIR" not in os.environ:
+        os.environ["GRADIO_TEMP_DIR"] = folder = tempfile.mkdtemp(prefix="papr-page-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -52,6 +52,14 @@ WATCH = """name => new Promise(done => {
   requestAnimationFrame(look);
 })"""
 
+# Milliseconds from a new ratio to the frame that shows it.
+STEP = """percent => new Promise(done => {
+  const from = performance.now(), channel = new MessageChannel();
+  channel.port1.onmessage = () => done(performance.now() - from);
+  papr.controls({percent}); // as the native slider does
+  requestAnimationFrame(() => channel.port2.postMessage(0));
+})"""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -117,10 +125,8 @@ def visit(address: str, repeats: int, times: dict[str, list[float]]) -> None:
             for what, seconds in found.items():
                 if i:
                     times[what].append(seconds)
-        for percent in list(range(90, 10, -2)):
-            page.evaluate(f"papr.setPercent({percent})")
-            page.wait_for_timeout(40)
-            times["a step of the slider"].append(page.evaluate("papr.lastDraw") / 1000)
+        for percent in range(90, 10, -2):
+            times["a step of the slider"].append(page.evaluate(STEP, percent) / 1000)
         chrome.close()
 
 

@@ -7,28 +7,33 @@ from pathlib import Path
 
 import pytest
 
-PROPOSAL, BACKBONE = "tiny_proposal", "tiny_backbone"
+PROPOSAL, BACKBONE, OTHER = "tiny_proposal", "tiny_backbone", "tiny_other"
 HOSTILE = ("${1+1}", "<img src=x onerror=alert(1)>, markup", "{{value}}")
 NAMES = (*HOSTILE, *(f"thing {i}, kind {i}" for i in range(3, 12)))
+OTHER_NAMES = ("alpha", "beta", "gamma", "delta")
 
 
 def write_pair(folder: Path) -> Path:
-    """test_resnet and test_vit of timm (160 px, 10 x 10 patches) with random weights and twelve classes."""
+    """test_resnet and test_vit of timm (160 px, 10 x 10 patches) with random weights, and another ViT."""
     import timm
     import torch
     from safetensors.torch import save_file
 
-    for name, architecture in ((PROPOSAL, "test_resnet"), (BACKBONE, "test_vit")):
+    for name, architecture, labels in (
+        (PROPOSAL, "test_resnet", NAMES),
+        (BACKBONE, "test_vit", NAMES),
+        (OTHER, "test_vit", OTHER_NAMES),
+    ):
         torch.manual_seed(0)
-        model = timm.create_model(architecture, num_classes=len(NAMES))
+        model = timm.create_model(architecture, num_classes=len(labels))
         for parameter in model.parameters():  # random weights answer alike whatever they see; these do not
             torch.nn.init.normal_(parameter, std=0.35) if parameter.ndim > 1 else None
         save_file(model.state_dict(), folder / f"{name}.safetensors")
         config = {
             "architecture": architecture,
-            "num_classes": len(NAMES),
-            "pretrained_cfg": {"num_classes": len(NAMES), "crop_pct": 1.0, "input_size": [3, 160, 160]},
-            "label_names": list(NAMES),
+            "num_classes": len(labels),
+            "pretrained_cfg": {"num_classes": len(labels), "crop_pct": 1.0, "input_size": [3, 160, 160]},
+            "label_names": list(labels),
         }
         (folder / f"{name}.json").write_text(json.dumps(config))
     return folder

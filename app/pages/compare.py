@@ -128,6 +128,7 @@ def build(shared: Shared) -> None:
         js="(a, b) => papr.controls({methods: [...a, ...b]})",
         **private,
     )
+    screen.pick(None, None, percent, js="() => papr.store.view.percent", **private)
     screen.sync(
         None,
         None,

@@ -14,8 +14,8 @@ __all__ = ["intake", "note", "stage"]
 def stage(value: dict[str, Any], calls: list[Callable]) -> gr.HTML:
     """Verdict, cards, curve, table and downloads. value: {"view": what is set on arrival, "answer": payload}.
 
-    calls: functions that its script calls directly. Its events: ask, finish and save, each with a question,
-    and sync: the native controls take the values that the script has.
+    calls: functions that its script calls directly. Its events: ask, finish and save, each with a question;
+    pick and sync: the native slider, or all native controls, take the values that the script has.
     """
     return gr.HTML(
         value=value,
@@ -23,7 +23,7 @@ def stage(value: dict[str, Any], calls: list[Callable]) -> gr.HTML:
         html_template='<div class="papr papr-stage"></div>',
         # Gradio takes the names of events from the quoted words in here
         js_on_load="papr.stage.mount({element, props, trigger, watch, server});"
-        '["ask", "finish", "save", "sync"]',
+        '["ask", "finish", "save", "pick", "sync"]',
         server_functions=calls,
         apply_default_css=False,
     )

@@ -131,7 +131,7 @@ def point(run: "Run", name: str, count: int) -> list[Any]:
 def best(probabilities: Any) -> list[list]:
     """The most probable classes: [[index, probability], ...]."""
     top = probabilities.topk(min(TOP, len(probabilities)))
-    return [[index, round(p, 4)] for index, p in zip(top.indices.tolist(), top.values.tolist())]
+    return [[index, rounded(p)] for index, p in zip(top.indices.tolist(), top.values.tolist())]
 
 
 def model(model: Any) -> dict[str, Any]:

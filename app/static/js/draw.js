@@ -1,7 +1,6 @@
 // The two pictures of a card, drawn here from the crop and the method's numbers.
 
 const store = papr.store;
-const CELL = 32; // canvas pixels a patch: 14 x 14 patches make 448 x 448
 const FINE = 8; // the map is smoothed to this many points a patch before it is coloured
 
 papr.draw = { picture: null };
@@ -27,7 +26,7 @@ papr.draw.load = (src, then) => {
 const grounds = new Map();
 function ground(width, height) {
   const dark = papr.dark();
-  const name = `${store.view.look} ${dark} ${width}`;
+  const name = `${store.view.look} ${dark} ${width} ${height}`;
   if (!grounds.has(name)) grounds.set(name, looks[store.view.look](width, height, dark));
   return grounds.get(name);
 }
@@ -77,22 +76,31 @@ function stands(canvas, what) {
 
 // --- kept patches ---------------------------------------------------------------------------------------------------
 
+// As many canvas pixels a patch as the screen shows: whole ones, so that patches have sharp edges.
 function size(canvas) {
   const [rows, columns] = store.answer.grid;
-  const [width, height] = [columns * CELL, rows * CELL];
-  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-  return { rows, columns, width, height, at: canvas.getContext("2d") };
+  const wide = (canvas.clientWidth || 220) * window.devicePixelRatio;
+  const cell = Math.max(8, Math.min(64, Math.ceil(wide / columns)));
+  return { rows, columns, cell, width: columns * cell, height: rows * cell };
 }
+
+function surfaceOf(canvas, width, height) {
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  return canvas.getContext("2d");
+}
+
+window.addEventListener("resize", papr.debounce(() => papr.changed("looks"), 200));
 
 papr.draw.kept = (canvas, patches) => {
   const picture = papr.draw.picture;
-  if (!picture || stands(canvas, [picture, store.view.look, papr.dark(), String(patches)])) return;
-  const { columns, width, height, at } = size(canvas);
+  const { columns, cell, width, height } = size(canvas);
+  if (!picture || stands(canvas, [picture, cell, store.view.look, papr.dark(), String(patches)])) return;
+  const at = surfaceOf(canvas, width, height);
   at.drawImage(ground(width, height), 0, 0);
   at.save();
   at.beginPath();
   for (const patch of patches ?? [])
-    at.rect((patch % columns) * CELL, Math.floor(patch / columns) * CELL, CELL, CELL);
+    at.rect((patch % columns) * cell, Math.floor(patch / columns) * cell, cell, cell);
   at.clip();
   at.drawImage(picture, 0, 0, width, height);
   at.restore();
@@ -134,8 +142,9 @@ papr.draw.map = (canvas, method) => {
   const picture = papr.draw.picture;
   const { opacity, colours: palette } = store.view;
   const [low, high] = method.map ? papr.draw.range(method) : [0, 0];
-  if (!picture || stands(canvas, [picture, method.map, opacity, palette, low, high])) return;
-  const { rows, columns, width, height, at } = size(canvas);
+  const { rows, columns, cell, width, height } = size(canvas);
+  if (!picture || stands(canvas, [picture, cell, method.map, opacity, palette, low, high])) return;
+  const at = surfaceOf(canvas, width, height);
   at.globalAlpha = 1;
   at.drawImage(picture, 0, 0, width, height);
   if (!method.map) return;

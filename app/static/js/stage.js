@@ -28,10 +28,8 @@ papr.stage = {
     const draw = papr.eachFrame(() => {
       const what = pending.has("looks") && pending.has("ratio") ? "answer" : order.find((w) => pending.has(w));
       pending = new Set();
-      const started = performance.now();
       parts.forEach((part) => part(what));
       root.classList.toggle("p-old", !store.fresh);
-      papr.lastDraw = performance.now() - started; // read by benchmarks/page.py
     });
     papr.onchange((what) => {
       if (what === "answer") papr.draw.load(store.answer.picture.src, () => papr.changed("answer"));
@@ -41,6 +39,7 @@ papr.stage = {
 
     // The native controls follow the view through an event that runs in the browser only.
     papr.sync = () => trigger("sync");
+    papr.pick = () => trigger("pick"); // the ratio alone: this one is called while something moves
 
     watch("value", () => papr.take(props.value.answer));
     new MutationObserver(() => papr.changed("looks")).observe(document.body, {
@@ -58,7 +57,7 @@ papr.setPercent = (percent) => {
   const value = Math.max(1, Math.min(100, Math.round(percent)));
   if (value === store.view.percent) return;
   papr.controls({ percent: value });
-  papr.sync();
+  papr.pick();
 };
 
 // What the visitor sets in the native controls, as {name: value}.
