@@ -200,9 +200,7 @@ def test_agrees_with_a_plain_loop_on_photographs(pair, request, monkeypatch):
     )
     records, right = plain_loop(data, backbone, proposal, keep=(0.4,), methods=("papr", "cam"), **how)
     assert_rows(result, records, right, backbone, proposal)
-    assert (
-        result["rows"][0]["top1"] > 40
-    )  # of 200 or 1000 classes: these are trained models, and this is their data
+    assert result["rows"][0]["top1"] > 20  # of 200 or 1000 classes: trained models, on what they know
 
 
 def test_papr_keeps_more_answers_than_its_reverse():
