@@ -2,7 +2,7 @@
 
     python benchmarks/pruned_training.py [--keep 0.55] [--batch-size 64] [--steps 8] [--device cuda]
 
-The whole step counts: the proposal's pass and the selection, forward, backward and the optimiser. The model has
+The whole step counts: the proposal's pass and selection, forward, backward, the optimiser. The model has
 random weights, the images are noise. Printed: medians with spread, and the ratio of the medians.
 """
 
