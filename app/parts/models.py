@@ -12,8 +12,25 @@ def choices(shared: Shared, role: str) -> list[tuple[str, str]]:
 
     table = core.PROPOSALS if role == "proposal" else core.BACKBONES
     listed = [(entry.title, name, entry.megabytes) for name, entry in table.items()]
-    listed += [(name, name, None) for name in weights.own_models() if name not in table]
+    listed += [
+        (name, name, None) for name in weights.own_models() if name not in table and _plays(name, role)
+    ]
     return [(f"{title}{_fetch(shared, name, size)}", name) for title, name, size in listed]
+
+
+def _plays(name: str, role: str) -> bool:
+    """Whether a model of the owner's folder is of the kind that plays this part: ViT kin are pruned."""
+    import timm
+
+    from papr_core import errors, weights
+
+    try:
+        family = timm.model_entrypoint(weights.read_config(name)["architecture"]).__module__.rsplit(".", 1)[
+            -1
+        ]
+    except errors.PaprError:
+        return False
+    return (family in ("vision_transformer", "deit", "eva")) == (role == "backbone")
 
 
 def _fetch(shared: Shared, name: str, megabytes: float | None) -> str:
