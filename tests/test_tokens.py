@@ -142,6 +142,18 @@ def test_at_its_own_size_each_entry_is_timm(name):
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("batch", [1, 2, 32])
+def test_the_embedded_backbone_is_timm(batch):
+    """Trained weights and no class token, so its tokens lie in memory as the convolution left them."""
+    backbone = load_backbone()
+    images = torch.randn(batch, *backbone.input_size)
+    truth = plain(backbone.model, images)
+    everything = torch.arange(backbone.num_patches).expand(batch, -1)
+    assert torch.equal(backbone(images), truth)
+    assert torch.equal(backbone(images, everything), truth)
+
+
+@torch.inference_mode()
 def test_pruned_equals_the_composition_of_the_parts(backbone, images):
     kept = kept_of(backbone)
     assert kept.shape[1] < backbone.num_patches

@@ -161,9 +161,11 @@ class _KeepPatches(nn.Module):
         call = _running.get()
         kept = None
         if call is not None:
-            kept = call.kept.to(tokens.device)
-            tokens = _gather(tokens, kept, self.num_prefix_tokens)
             call.pruned = True
+            everything = (len(tokens), tokens.shape[1] - self.num_prefix_tokens)
+            if call.kept.shape != everything:  # all stay as they lie: a copy would round otherwise
+                kept = call.kept.to(tokens.device)
+                tokens = _gather(tokens, kept, self.num_prefix_tokens)
         return (tokens, kept) if self.returns_indices else tokens
 
 
