@@ -574,10 +574,8 @@ class Comparison:
         proposal, backbone = self.models["proposal"]["title"], self.models["backbone"]["title"]
         num_patches = math.prod(self.grid)
         count = next((one.kept for one in self.methods if one.name != "by-hand"), None)
-        kept = (
-            "" if count is None else f", {count} of {num_patches} patches kept ({100 * self.keep_ratio:g} %)"
-        )
-        return f"Proposal {proposal}, backbone {backbone}{kept}."
+        kept = f" {count} of {num_patches} patches kept ({100 * self.keep_ratio:g} %)." if count else ""
+        return f"ConvNet: {proposal}. Pruned: {backbone}.{kept}"
 
     def figure_row(self) -> Any:
         """This comparison as a row of `figures.methods_figure`."""

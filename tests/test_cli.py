@@ -1,0 +1,345 @@
+"""The command line: what it prints, what it refuses and how, and that its numbers are the library's."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from page_server import BACKBONE, HOSTILE, NAMES, PROPOSAL, write_pair
+from PIL import Image
+
+from papr_core import cli, compare, load_backbone, load_proposal, weights
+from papr_core.methods import DEFAULT_METHODS, METHODS
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A small pair's weights, and pictures of several kinds."""
+    folder = write_pair(tmp_path_factory.mktemp("pair"))
+    for seed, name in enumerate(("one.png", "two.png", "three.jpg")):
+        noise = np.random.default_rng(seed).integers(0, 256, (6, 7, 3), dtype=np.uint8)
+        Image.fromarray(noise).resize((150, 170), Image.Resampling.BICUBIC).save(folder / name)
+    Image.new("RGB", (90, 90), (30, 90, 60)).save(folder / "flat.png")
+    (folder / "words.jpg").write_text("not a picture")
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "cut.jpg").write_bytes((folder / "three.jpg").read_bytes()[:900])
+    Image.fromarray(np.zeros((5, 5), np.uint8)).save(folder / "${1+1}\x1b[31m.png")
+    return folder
+
+
+@pytest.fixture
+def papr(folder, capsys, monkeypatch):
+    """Run a command in this process: (exit code, stdout, stderr)."""
+    monkeypatch.setattr(weights._settings, "weights_dir", None)
+
+    def run(*words):
+        code = cli.main([str(word) for word in words])
+        out = capsys.readouterr()
+        assert "Traceback" not in out.out + out.err
+        return code, out.out, out.err
+
+    return run
+
+
+@pytest.fixture
+def pair(folder):
+    return ("--weights-dir", folder, "--proposal", PROPOSAL, "--backbone", BACKBONE)
+
+
+def one_sentence(err):
+    assert err.startswith("papr: ")
+    assert err.count("\n") == 1
+    assert err.rstrip().endswith((".", "more."))
+    return True
+
+
+def test_json_is_the_librarys_object_on_one_line(papr, pair, folder):
+    code, out, err = papr("compare", folder / "one.png", *pair, "--json", "--keep", 0.3)
+    assert (code, err, out.count("\n")) == (0, "", 1)
+    found = json.loads(out)
+    proposal, backbone = load_proposal(PROPOSAL), load_backbone(BACKBONE)
+    expected = compare(folder / "one.png", proposal=proposal, backbone=backbone, keep_ratio=0.3).to_dict()
+    assert found["image"] == expected["image"] == str(folder / "one.png")
+    assert [method["name"] for method in found["methods"]] == list(DEFAULT_METHODS)
+    for one, other in zip(found["methods"], expected["methods"]):
+        assert one.pop("seconds") > 0
+        other.pop("seconds")
+    assert found == expected
+
+
+def test_a_person_reads_a_verdict_and_a_table(papr, pair, folder):
+    code, out, err = papr(
+        "compare", folder / "one.png", *pair, "--methods", "papr", "random", "--patches", 3, 5, "--target", 4
+    )
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == str(folder / "one.png")
+    assert "keep" in lines[1] or "lose" in lines[1]
+    assert "40 % of 100 patches kept. Unpruned: " in out
+    assert "Confidence on “thing 4”." in out
+    table = lines[lines.index("") + 1 :]
+    assert table[0].split() == [
+        "Method",
+        "Kept",
+        "Confidence",
+        "Answer",
+        "Top-1",
+        "Fewest",
+        "As",
+        "PaPr",
+        "Map",
+        "in",
+    ]
+    assert [line.split("  ")[0] for line in table[1:4]] == ["PaPr", "Random", "By hand"]
+    assert " to " in table[2]
+
+
+def test_target_explain_and_fit_reach_the_comparison(papr, pair, folder):
+    code, out, _ = papr(
+        "compare", folder / "one.png", *pair, "--json", "--methods", "cam", "--target", "kind 7",
+        "--explain", "target", "--fit", "squash",
+    )  # fmt: skip
+    found = json.loads(out)
+    assert code == 0
+    assert found["target"] == {"index": 7, "label": "thing 7, kind 7"}
+    assert found["explain"] == {"mode": "target", "index": 7, "label": "thing 7, kind 7"}
+    code, out, _ = papr("compare", folder / "one.png", *pair, "--methods", "cam", "--explain", "kind 5")
+    assert "CAM: explaining “thing 5”, as asked." in out
+
+
+def test_out_holds_figure_maps_and_manifest(papr, pair, folder, tmp_path):
+    quick = ("--methods", "papr", "--out")
+    assert papr("compare", folder / "one.png", *pair, *quick, tmp_path / "one")[0] == 0
+    names = ["curve.png", "figure.png", "manifest.json", "maps.npz"]
+    assert sorted(os.listdir(tmp_path / "one")) == names
+    again = folder / "one.jpg"
+    Image.open(folder / "two.png").save(again)
+    assert papr("compare", folder / "one.png", again, *pair, *quick, tmp_path / "both")[0] == 0
+    assert sorted(os.listdir(tmp_path / "both")) == ["one", "one-2"]
+    assert sorted(os.listdir(tmp_path / "both" / "one-2")) == names
+    (tmp_path / "file").write_text("")
+    code, out, err = papr("compare", folder / "one.png", *pair, *quick, tmp_path / "file")
+    assert code == 2
+    assert one_sentence(err)
+
+
+@pytest.mark.parametrize("suffix", ["pdf", "png", "svg"])
+def test_figure_methods_draws_a_row_a_picture(papr, pair, folder, tmp_path, suffix):
+    out = tmp_path / f"figure.{suffix}"
+    pictures = [folder / "one.png", folder / "two.png"]
+    code, said, err = papr("figure", "methods", *pictures, *pair, "--methods", "papr", "cam", "--out", out)
+    assert (code, err) == (0, "")
+    assert said == f"2 of 2 pictures are in {out}.\n"
+    if suffix == "svg":
+        assert out.read_text().count("ConvNet ") == 2
+
+
+def test_one_broken_picture_does_not_stop_the_others(papr, pair, folder, tmp_path):
+    pictures = [folder / name for name in ("one.png", "words.jpg", "two.png")]
+    code, out, err = papr("compare", *pictures, *pair, "--json", "--methods", "papr", "--out", tmp_path)
+    assert code == 2
+    assert [json.loads(line)["image"] for line in out.splitlines()] == [str(pictures[0]), str(pictures[2])]
+    assert one_sentence(err)
+    assert "words.jpg" in err
+    assert sorted(os.listdir(tmp_path)) == ["one", "two"]
+    code, out, err = papr(
+        "figure", "methods", *pictures, *pair, "--methods", "papr", "--out", tmp_path / "f.png"
+    )
+    assert code == 2
+    assert out.startswith("2 of 3 pictures")
+    assert Image.open(tmp_path / "f.png").width > 500
+
+
+@pytest.mark.parametrize("name", ["words.jpg", "empty.png", "cut.jpg", "missing.png", "."])
+@pytest.mark.parametrize("command", [("compare",), ("figure", "methods", "--out", "never.png")])
+def test_what_is_no_picture_gets_one_sentence(papr, pair, folder, tmp_path, monkeypatch, name, command):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = papr(*command, folder / name, *pair, "--methods", "papr")
+    assert code == 2
+    assert out == ""
+    assert one_sentence(err)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--keep", "0"], "keep ratio"),
+        (["--keep", "1.2"], "keep ratio"),
+        (["--keep", "nan"], "keep ratio"),
+        (["--keep", "much"], "invalid float"),
+        (["--proposal", "no_such_net"], "no_such_net"),
+        (["--backbone", "no_such_vit"], "no_such_vit"),
+        (["--backbone", "../../etc/passwd"], "passwd"),
+        (["--backbone", "test_resnet"], "test_resnet"),
+        (["--proposal", "test_vit"], "test_vit"),
+        (["--target", "unicorn"], "unicorn"),
+        (["--target", "99"], "99"),
+        (["--explain", "unicorn"], "unicorn"),
+        (["--methods", "papr", "magic"], "magic"),
+        (["--methods", "by-hand"], "--patches"),
+        (["--patches", "100"], "0 to 99"),
+        (["--patches", "a"], "invalid int"),
+        (["--weights-dir", "/no/such/folder"], "/no/such/folder"),
+        (["--device", "abacus"], "abacus"),
+        (["--fit", "stretch"], "invalid choice"),
+        (["--nonsense"], "--nonsense"),
+    ],
+)
+def test_wrong_arguments_get_one_sentence(papr, pair, folder, words, said):
+    code, out, err = papr("compare", folder / "one.png", *pair, *words)
+    assert code == 2
+    assert out == ""
+    assert one_sentence(err)
+    assert said in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["nothing"], ["compare"], ["figure"], ["figure", "methods", "x.png"], ["figure", "pie", "x.png"]],
+)
+def test_what_is_no_command_gets_one_sentence(papr, words):
+    code, out, err = papr(*words)
+    assert (code, out) == (2, "")
+    assert one_sentence(err)
+    assert "--help" in err
+
+
+@pytest.mark.parametrize("out", ["figure.jpg", "no/folder/figure.png"])
+def test_a_figure_that_cannot_be_written_is_refused_before_the_work(papr, folder, out):
+    code, _, err = papr("figure", "methods", folder / "missing.png", "--out", out)
+    assert code == 2
+    assert one_sentence(err)
+    assert "missing" not in err
+
+
+def test_weights_that_cannot_be_had_get_one_sentence(papr, folder):
+    code, _, err = papr(
+        "compare", folder / "one.png", "--backbone", "deit3_large_patch16_384.fb_in22k_ft_in1k"
+    )
+    assert code == 2
+    assert one_sentence(err)
+
+
+def test_names_are_text(papr, pair, folder):
+    path = next(folder.glob("$*.png"))
+    code, out, err = papr("compare", path, *pair, "--methods", "papr", "--target", HOSTILE[1])
+    assert code == 0
+    assert "${1+1}\N{REPLACEMENT CHARACTER}[31m.png" in out
+    assert "\x1b" not in out + err
+    assert "<img src=x onerror=alert(1)>" in out
+    code, out, err = papr("compare", folder / "no\n\x1b[31m.png", *pair)
+    assert code == 2
+    assert one_sentence(err)
+    assert "\x1b" not in err
+
+
+def test_a_flat_picture_is_said_to_be_flat(papr, pair, folder):
+    code, out, _ = papr("compare", folder / "flat.png", *pair, "--methods", "papr", "center")
+    assert code == 0
+    assert "This picture is of one colour" in out
+
+
+def test_models_are_listed(papr, folder):
+    code, out, _ = papr("models", "--weights-dir", folder, "--json")
+    rows = json.loads(out)
+    assert code == 0
+    keys = {
+        "name", "role", "title", "paper", "architecture", "input_size", "labels", "classes", "licence",
+        "source", "weights", "megabytes", "sha256", "reason",
+    }  # fmt: skip
+    assert all(set(row) == keys for row in rows)
+    by_name = {row["name"]: row for row in rows}
+    own = by_name[BACKBONE]
+    assert (own["role"], own["weights"], own["classes"]) == ("backbone", "local", len(NAMES))
+    assert own["sha256"] == weights.sha256(folder / f"{BACKBONE}.safetensors")
+    assert by_name[PROPOSAL]["role"] == "proposal"
+    assert {row["role"] for row in rows} == {"proposal", "backbone"}
+    assert by_name["resnet50.a1_in1k"]["weights"] in ("download", "cached")
+    code, out, _ = papr("models", "--weights-dir", folder)
+    assert code == 0
+    assert all(name in out for name in by_name)
+
+
+def run(*words, **kwargs):
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, *map(str, words)], capture_output=True, env=env, cwd=ROOT, **kwargs
+    )
+
+
+def test_help_is_quick_and_needs_no_model():
+    code = (
+        "import sys; from papr_core.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit as end: assert not end.code\n"
+        "print([name for name in ('torch', 'timm', 'numpy', 'matplotlib') if name in sys.modules])"
+    )
+    done = run("-c", code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode().splitlines()[-1] == "[]"
+    assert all(command in done.stdout.decode() for command in cli.COMMANDS)
+    assert run("-m", "papr_core", "--version").stdout.startswith(b"papr ")
+
+
+@pytest.mark.parametrize("command", [[name] for name in cli.COMMANDS] + [["figure", "methods"]])
+def test_every_command_has_its_help(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main([*command, "--help"])
+    assert not end.value.code
+    assert f"papr {' '.join(command)}" in capsys.readouterr().out
+
+
+def test_every_method_is_named_in_the_help(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["compare", "--help"])
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in METHODS)
+
+
+def test_a_reader_that_leaves_is_no_error(folder, pair):
+    words = ["-m", "papr_core", "compare", *[folder / "one.png"] * 3, *pair, "--json", "--methods", "papr"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    papr = subprocess.Popen(
+        [sys.executable, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, cwd=ROOT
+    )
+    papr.stdout.close()
+    assert papr.wait(timeout=300) == 141
+    assert papr.stderr.read() == b""
+
+
+def test_an_interrupt_ends_with_130(monkeypatch, capsys):
+    def interrupted(argv):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_run", interrupted)
+    assert cli.main(["compare", "x.png"]) == 130
+    assert capsys.readouterr().err == ""
+
+
+def test_a_terminal_sees_progress_and_its_end(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with cli._Progress() as progress:
+        progress("Score-CAM", 16, 64)
+        progress.of("Weights")(3, 4)
+    assert terminal.getvalue().startswith("\rScore-CAM 25 %\rWeights 75 %")
+    assert terminal.getvalue().endswith(" \r")
+
+
+def test_a_terminal_that_knows_only_ascii_is_served(folder, pair):
+    words = ["-m", "papr_core", "compare", folder / "one.png", *pair, "--methods", "papr"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, *map(str, words)], capture_output=True, env=env, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert b"PaPr" in done.stdout
