@@ -4,8 +4,8 @@
 
 Splits the archive (25 images a class are held out and never trained on), trains the stages below one after
 the other, and copies the two results to `assets/`. A run that was cut off goes on where it stood; a stage
-whose weights are there is not trained again. The stages were chosen by accuracy on whole held-out images,
-before any pruning was looked at.
+whose weights are there is not trained again. How the stages were chosen, and what was not blind in it, stands
+in the model card.
 
 The archive: one folder a class (wnid), and words.txt, as Tiny ImageNet's training part has them.
 """
