@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from papr_core.datasets import open_dataset
-from papr_core.train import Recipe, _Run
+from papr_core.train import Recipe, _Run, _Views
 
 
 def main() -> None:
@@ -43,11 +43,12 @@ def main() -> None:
     size = runs[1.0].size
     images = torch.randint(0, 256, (options.batch_size, 3, size, size), dtype=torch.uint8)
     classes = torch.randint(0, 2, (options.batch_size,))
+    views = _Views(images, classes, indices=None, boxes=None)
     seconds: dict[float, list[float]] = {keep: [] for keep in runs}
     for step in range(options.steps + 2):
         for keep, run in runs.items():
             started = time.perf_counter()
-            run.train_step(images, classes)
+            run.train_step(views)
             if device.type == "cuda":
                 torch.cuda.synchronize()
             if step >= 2:  # the first two warm up

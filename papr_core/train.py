@@ -3,10 +3,12 @@
 The data pipeline, the augmentations, mixing, optimisers, schedules and weight averaging are timm's. What is
 added here: a run that was cut off resumes to the same weights, since each view depends on (seed, epoch,
 image) and each step's randomness on (seed, step) alone; distillation from another model's logits and from its
-last feature map; and pruning of the model that is being trained (PaPr, Table 4).
+last feature map, of the same view or, many times cheaper, of the whole picture seen once; and pruning of the
+model that is being trained (PaPr, Table 4).
 
 Written from: Hinton et al. 2015 (arXiv 1503.02531) and Beyer et al. 2022 (2106.05237) for distillation from
-the same view, Romero et al. 2015 (1412.6550) for hints from feature maps.
+the same view, Romero et al. 2015 (1412.6550) for hints from feature maps, Yun et al. 2021 (2101.05022) for
+taking a crop's share of what was computed once on the whole picture.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -67,6 +69,10 @@ class Recipe:
     teacher: str = _setting("", "model to learn from: a name that load_proposal or load_backbone takes")
     distill: float = _setting(0.5, "share of the loss that follows the teacher's probabilities")
     distill_features: float = _setting(0.0, "weight of the loss that follows the teacher's last feature map")
+    teacher_once: bool = _setting(
+        False,
+        "the teacher sees each whole picture once, before training, and a crop gets its part of the map",
+    )
     keep: float = _setting(1.0, "keep ratio while training (PaPr, Table 4)")
     proposal: str = _setting("papr_proposal", "the proposal that prunes, where keep is below 1")
     dtype: str = _setting("bfloat16", "type of the products: bfloat16 or float32")
@@ -86,6 +92,7 @@ def train(
     checkpoint_minutes: float = 10,
     name: str = "model",
     facts: dict | None = None,
+    lessons: str | os.PathLike | None = None,
     on_epoch: Callable[[dict], None] | None = None,
     progress: bool = True,
 ) -> dict:
@@ -95,6 +102,7 @@ def train(
     out: also holds checkpoint.pt, from which the same call goes on where it was cut off.
     facts: entries of the written configuration, such as `label_names` (by default the class folders' names),
     `label_synsets`, `label_set`, and a `pretrained_cfg` with `license`.
+    lessons: folder for what a teacher that looks once has seen, which runs may share (default: in `out`).
     on_epoch gets each line of the log; progress shows a bar on stderr.
 
     Returns the last epoch's line of the log.
@@ -118,15 +126,15 @@ def train(
         raise InvalidInput("The validation images have other class folders than the training images.")
     if len(dataset) < recipe.batch_size:
         raise InvalidInput(f"{len(dataset)} images do not fill one batch of {recipe.batch_size}.")
-    run_ = _Run(recipe, dataset, device)
+    run_ = _Run(recipe, dataset, device, Path(lessons or out / "lessons"), progress)
     checkpoint = out / "checkpoint.pt"
     run_.resume(checkpoint)
     steps, saved, line = run_.steps_per_epoch, time.monotonic(), {}
     for epoch in range(run_.step // steps, recipe.until or recipe.epochs):
         started, first = time.monotonic(), run_.step % steps
         batches = _batches(run_, dataset, epoch, first, workers)
-        for images, classes in _bar(batches, steps, first, f"epoch {epoch + 1}/{recipe.epochs}", progress):
-            run_.train_step(images, classes)
+        for views in _bar(batches, steps, first, f"epoch {epoch + 1}/{recipe.epochs}", progress):
+            run_.train_step(views)
             if time.monotonic() - saved > 60 * checkpoint_minutes:
                 run_.save(checkpoint)
                 saved = time.monotonic()
@@ -154,7 +162,14 @@ def train(
 class _Run:
     """One run's model, optimiser and step: all that a checkpoint holds."""
 
-    def __init__(self, recipe: Recipe, dataset: Dataset, device: torch.device):
+    def __init__(
+        self,
+        recipe: Recipe,
+        dataset: Dataset,
+        device: torch.device,
+        lessons: Path | None = None,
+        progress: bool = False,
+    ):
         from timm.data import Mixup, resolve_data_config
         from timm.optim import create_optimizer_v2
         from timm.scheduler import create_scheduler_v2
@@ -184,8 +199,11 @@ class _Run:
             else None
         )
         self.teacher = _Teacher(recipe, self.model, dataset.classes, device) if recipe.teacher else None
+        if recipe.teacher_once:
+            self.teacher.learn_once(dataset, lessons, progress)
         self.pruner = _Pruner(recipe, self.model, device) if recipe.keep < 1 else None
-        self.view_size = max(self.size, *(self.teacher.size if self.teacher else (0,)))
+        live = self.teacher and not recipe.teacher_once
+        self.view_size = max(self.size, *(self.teacher.size if live else (0,)))
         trained = nn.ModuleList([self.model, *([self.teacher.hint] if self.teacher else [])])
         try:
             self.optimizer = create_optimizer_v2(
@@ -209,8 +227,8 @@ class _Run:
         self.forward = torch.compile(_dense_forward) if recipe.compile else _dense_forward
         self._losses: list[Tensor] = []
 
-    def train_step(self, images: Tensor, classes: Tensor) -> None:
-        """One update. images (B, 3, H, W) uint8, classes (B,) int64."""
+    def train_step(self, views: _Views) -> None:
+        """One update."""
         from timm.utils import dispatch_clip_grad
 
         recipe = self.recipe
@@ -219,7 +237,7 @@ class _Run:
             torch.cuda.manual_seed(torch.initial_seed())
         self.schedule.step_update(self.step)
         self.model.train()
-        images, classes = self._fractions(images), classes.to(self.device)
+        images, classes = self._fractions(views.images), views.classes.to(self.device)
         targets = _smooth(classes, self.model.num_classes, recipe.smoothing)
         if self.mix:
             images, targets = self.mix(images, classes)
@@ -234,7 +252,7 @@ class _Run:
         loss = -(targets * logits.float().log_softmax(-1)).sum(-1).mean()
         if self.teacher:
             with self._autocast():
-                soft, hint = self.teacher.losses(images, logits, features)
+                soft, hint = self.teacher.losses(views, images, logits, features)
             loss = (1 - recipe.distill) * loss + recipe.distill * soft + recipe.distill_features * hint
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -316,7 +334,11 @@ class _Run:
 
 
 class _Teacher:
-    """Another model's answer to the same view: its probabilities, and its last feature map as a hint."""
+    """Another model's answer: its probabilities, and its last feature map as a hint.
+
+    It looks at each view anew, or has looked once at each whole picture: then a view gets the picture's
+    probabilities and its own part of the picture's map.
+    """
 
     def __init__(self, recipe: Recipe, student: nn.Module, classes: tuple[str, ...], device: torch.device):
         from papr_core.backbones import load_backbone
@@ -330,24 +352,88 @@ class _Teacher:
             self.model = load_backbone(recipe.teacher, device=device)
         self.model.requires_grad_(False)
         self.size = self.model.input_size[1:]
+        self.device, self.lessons = device, None
         self.columns = torch.tensor(match_classes(classes, self.model.labels), device=device)
         self.hint = nn.Conv2d(student.num_features, self.model.model.num_features, 1).to(device)
 
-    def losses(self, images: Tensor, logits: Tensor, features: Tensor | None) -> tuple[Tensor, Tensor]:
+    def losses(
+        self, views: _Views, images: Tensor, logits: Tensor, features: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         """Cross-entropy to the teacher's probabilities, and the mean squared distance of the hint.
 
-        images (B, 3, H, W) in 0..1. The teacher's map is standardised by channel, so that all count alike.
+        images (B, 3, H, W): the views in 0..1. The teacher's map is standardised by channel, so that all
+        channels count alike.
         """
         with torch.no_grad():
-            seen = self.model.normalise(_resized(images, self.size))
-            answer, wanted = _dense_forward(self.model.model, seen)
-            probabilities = answer[:, self.columns].float().softmax(-1)
+            if self.lessons:
+                answer, wanted = self._remembered(views, features)
+            else:
+                answer, wanted = self._look(images)
+            probabilities = answer.float().softmax(-1)
             wanted = F.batch_norm(wanted.float(), None, None, training=True)
         soft = -(probabilities * logits.float().log_softmax(-1)).sum(-1).mean()
         if features is None:
             return soft, soft.new_zeros(())
         guess = _resized(self.hint(features).float(), wanted.shape[-2:])
         return soft, F.mse_loss(guess, wanted)
+
+    def learn_once(self, dataset: Dataset, folder: Path, progress: bool) -> None:
+        """Look at every whole picture, or find in `folder` what was seen of the same pictures."""
+        source, logits, maps = (folder / name for name in ("source.json", "logits.npy", "maps.npy"))
+        seen = {"teacher": self.model.name, "sha256": self.model.sha256, "size": list(self.size)}
+        seen["keys"] = [key for key, _ in dataset.samples]
+        if source.exists() and json.loads(source.read_text()) != seen:
+            raise InvalidInput(f"{folder} holds what another teacher saw, or of other pictures; remove it.")
+        if not source.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            self._look_at_all(dataset, logits, maps, progress)
+            source.write_text(json.dumps(seen))
+        self.lessons = np.load(logits, mmap_mode="r"), np.load(maps, mmap_mode="r")
+
+    def _look_at_all(self, dataset: Dataset, logits: Path, maps: Path, progress: bool) -> None:
+        from timm.data import create_transform
+
+        dataset.transform = create_transform(
+            self.size, interpolation="bilinear", crop_pct=1.0, crop_mode="squash", use_prefetcher=True
+        )
+        loader = torch.utils.data.DataLoader(dataset, 64, collate_fn=_collate)
+        files, start = None, 0
+        for images, _ in _bar(iter(loader), len(loader), 0, "teacher", progress):
+            images = images.to(self.device).float() / 255
+            with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16):
+                seen = [answer.half().cpu().numpy() for answer in self._look(images)]
+            seen[1] = seen[1].transpose(0, 2, 3, 1)
+            files = files or [
+                np.lib.format.open_memmap(path, "w+", np.float16, (len(dataset), *part.shape[1:]))
+                for path, part in zip((logits, maps), seen, strict=True)
+            ]
+            for file, part in zip(files, seen, strict=True):
+                file[start : start + len(images)] = part
+            start += len(images)
+
+    def _look(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 3, H, W) in 0..1 to the logits (B, C) of the data's classes and the last map (B, K, h, w)."""
+        answer, features = _dense_forward(self.model.model, self.model.normalise(_resized(images, self.size)))
+        return answer[:, self.columns], features
+
+    def _remembered(self, views: _Views, features: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The pictures' logits, and the part of each map that its view shows, at the student's resolution."""
+        indices = views.indices.numpy()
+        answer, maps = (torch.from_numpy(lesson[indices]).to(self.device) for lesson in self.lessons)
+        rows, columns = features.shape[-2:] if features is not None else maps.shape[1:3]
+        left, top, right, bottom = views.boxes.to(self.device).mul(2).sub(1).unbind(-1)
+        zero = torch.zeros_like(left)
+        part = (
+            torch.stack([right - left, zero, right + left, zero, bottom - top, bottom + top], -1).view(
+                -1, 2, 3
+            )
+            / 2
+        )  # the view's own square to the picture's
+        grid = F.affine_grid(part, [len(part), 1, 2 * rows, 2 * columns], align_corners=False)
+        maps = F.grid_sample(
+            maps.float().permute(0, 3, 1, 2), grid, padding_mode="border", align_corners=False
+        )
+        return answer, F.avg_pool2d(maps, 2)  # two samples a side: a crop has fewer positions than the map
 
 
 class _Pruner:
@@ -423,6 +509,8 @@ def _check(recipe: Recipe) -> None:
         raise InvalidInput(f"The type {recipe.dtype!r} is unknown; choose bfloat16 or float32.")
     if not 0 < recipe.keep <= 1:
         raise InvalidInput(f"The keep ratio is {recipe.keep}; it must be above 0 and at most 1.")
+    if recipe.teacher_once and not recipe.teacher:
+        raise InvalidInput("There is no teacher that could look once; name one.")
     if recipe.keep < 1 and recipe.distill_features and recipe.teacher:
         raise InvalidInput("Feature distillation needs every patch; set distill_features to 0 or keep to 1.")
     if recipe.teacher and (recipe.mixup or recipe.cutmix) and recipe.distill_features:
@@ -431,51 +519,82 @@ def _check(recipe: Recipe) -> None:
         raise InvalidInput("A run takes at least one epoch, and two images a batch.")
 
 
-class _Views(torch.utils.data.Dataset):
-    """Augmented views; the view of (epoch, image) depends on these two and the seed alone."""
+class _Views(NamedTuple):
+    """A batch of augmented views.
 
-    def __init__(self, dataset: Dataset, transform: Any, seed: int):
-        self.dataset, self.transform, self.seed = dataset, transform, seed
+    images (B, 3, H, W) uint8; classes and indices (of the dataset's pictures) (B,) int64; boxes (B, 4):
+    left, top, right and bottom of each view as fractions of its picture, left above right if it is mirrored.
+    """
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int]:
+    images: Tensor
+    classes: Tensor
+    indices: Tensor
+    boxes: Tensor
+
+
+class _Viewed(torch.utils.data.Dataset):
+    """The view of (epoch, picture) depends on these two and the seed alone."""
+
+    def __init__(self, dataset: Dataset, recipe: Recipe, size: int):
+        from timm.data import create_transform
+
+        (self.crop, *_), self.colour, self.final = (
+            stage.transforms
+            for stage in create_transform(
+                size,
+                is_training=True,
+                scale=(recipe.scale, 1.0),
+                color_jitter=recipe.color_jitter or None,
+                auto_augment=recipe.auto_augment or None,
+                interpolation="bilinear",
+                use_prefetcher=True,
+                separate=True,
+            )
+        )
+        self.dataset, self.seed = dataset, recipe.seed
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Any, int, int, tuple[float, ...]]:
+        from PIL import Image
+
         epoch, index = key
         _seed(self.seed, epoch, index)
-        return self.transform(self.dataset.read(index)), self.dataset.class_indices[index]
+        picture = self.dataset.read(index)
+        top, left, height, width = self.crop.get_params(picture, self.crop.scale, self.crop.ratio)
+        right, bottom = left + width, top + height
+        view = picture.resize(self.crop.size, Image.Resampling.BILINEAR, (left, top, right, bottom))
+        if random.random() < 0.5:
+            view, left, right = view.transpose(Image.Transpose.FLIP_LEFT_RIGHT), right, left
+        for change in (*self.colour, *self.final):
+            view = change(view)
+        box = left / picture.width, top / picture.height, right / picture.width, bottom / picture.height
+        return view, self.dataset.class_indices[index], index, box
 
 
-def _batches(
-    run_: _Run, dataset: Dataset, epoch: int, first: int, workers: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    from timm.data import create_transform
-
+def _batches(run_: _Run, dataset: Dataset, epoch: int, first: int, workers: int) -> Iterator[_Views]:
     recipe = run_.recipe
-    transform = create_transform(
-        run_.view_size,
-        is_training=True,
-        scale=(recipe.scale, 1.0),
-        color_jitter=recipe.color_jitter or None,
-        auto_augment=recipe.auto_augment or None,
-        interpolation="bilinear",
-        use_prefetcher=True,
-    )
     order = np.random.default_rng((recipe.seed, epoch)).permutation(len(dataset))
     order = order[first * recipe.batch_size : run_.steps_per_epoch * recipe.batch_size].tolist()
     return iter(
         torch.utils.data.DataLoader(
-            _Views(dataset, transform, recipe.seed),
+            _Viewed(dataset, recipe, run_.view_size),
             recipe.batch_size,
             sampler=[(epoch, index) for index in order],
             num_workers=workers,
-            collate_fn=_collate,
+            collate_fn=_collate_views,
             worker_init_fn=_one_thread,
             persistent_workers=False,
         )
     )
 
 
-def _collate(samples: list[tuple[Any, int]]) -> tuple[Tensor, Tensor]:
-    images, classes = zip(*samples)
-    return torch.stack([torch.as_tensor(np.asarray(image)) for image in images]), torch.tensor(classes)
+def _collate(samples: list[tuple]) -> tuple[Tensor, ...]:
+    images, *numbers = zip(*samples)
+    images = torch.stack([torch.as_tensor(np.asarray(image)) for image in images])
+    return images, *(torch.tensor(column) for column in numbers)
+
+
+def _collate_views(samples: list[tuple]) -> _Views:
+    return _Views(*_collate(samples))
 
 
 def _one_thread(_: int) -> None:
@@ -557,6 +676,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", default="model", help="name of the weight file")
     parser.add_argument("--facts", help="JSON file with label_names, label_synsets, ... for the written one")
+    parser.add_argument("--lessons", help="folder for what a teacher that looks once saw (default: in --out)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument(
         "--workers", type=int, default=0, help="processes that read images (0: none beside this)"
@@ -590,6 +710,7 @@ def run(arguments: argparse.Namespace) -> int:
         checkpoint_minutes=arguments.checkpoint_minutes,
         name=arguments.name,
         facts=facts,
+        lessons=arguments.lessons,
         on_epoch=lambda line: print(json.dumps(line), flush=True),
     )
     return 0

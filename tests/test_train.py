@@ -153,12 +153,73 @@ def test_distillation_follows_the_teacher_without_labels(pictures, teacher_folde
     assert log[-1]["loss"] < 0.9 * log[0]["loss"]
 
 
+def test_a_view_gets_its_part_of_what_the_teacher_saw_of_the_whole_picture(
+    pictures, teacher_folder, tmp_path
+):
+    dataset = training.open_dataset(pictures)
+    recipe = Recipe(teacher="teacher", teacher_once=True, distill_features=0.5, **CONVNET)
+    run = training._Run(recipe, dataset, torch.device("cpu"), tmp_path / "lessons")
+    maps = np.random.default_rng(0).normal(size=(1, 8, 8, 5)).astype(np.float16)
+    run.teacher.lessons = np.zeros((1, 2), np.float16), maps
+    maps = torch.from_numpy(maps).float().permute(0, 3, 1, 2)
+
+    def part(box: tuple[float, ...], side: tuple[int, int]) -> torch.Tensor:
+        views = training._Views(None, None, torch.tensor([0]), torch.tensor([box]))
+        return run.teacher._remembered(views, torch.empty(1, 1, *side))[1]
+
+    whole = part((0.0, 0.0, 1.0, 1.0), (4, 4))
+    assert torch.allclose(whole, torch.nn.functional.avg_pool2d(maps, 2), atol=1e-5)
+    assert torch.allclose(part((1.0, 0.0, 0.0, 1.0), (4, 4)), whole.flip(-1), atol=1e-5)
+    corner = part((0.5, 0.5, 1.0, 1.0), (2, 2))
+    assert torch.allclose(corner, whole[..., 2:, 2:], atol=1e-5)
+
+
+def test_a_box_is_where_the_view_was_taken(pictures, tmp_path):
+    """Cutting the picture by the box gives the view back, mirrored ones too."""
+    dataset = training.open_dataset(pictures)
+    run = training._Run(Recipe(scale=0.2, **CONVNET), dataset, torch.device("cpu"))
+    mirrored = 0
+    for views in training._batches(run, dataset, 0, 0, 0):
+        for image, index, box in zip(views.images, views.indices.tolist(), views.boxes.tolist()):
+            picture = dataset.read(index)
+            left, top, right, bottom = (v * s for v, s in zip(box, 2 * picture.size))
+            mirrored += left > right
+            cut = picture.resize((run.size, run.size), 2, (min(left, right), top, max(left, right), bottom))
+            expected = torch.from_numpy(np.asarray(cut).copy()).permute(2, 0, 1)
+            expected = expected.flip(-1) if left > right else expected
+            assert (image.int() - expected.int()).abs().max() <= 1
+    assert 0 < mirrored < len(dataset)
+
+
+def test_a_teacher_that_looks_once_teaches_and_its_lessons_are_shared(pictures, teacher_folder, tmp_path):
+    recipe = Recipe(
+        teacher="teacher",
+        teacher_once=True,
+        distill=1.0,
+        distill_features=0.5,
+        epochs=8,
+        smoothing=0.0,
+        **VIT,
+    )
+    lessons = tmp_path / "lessons"
+    line = train(recipe, pictures, tmp_path / "s", val=pictures, lessons=lessons, progress=False)
+    assert line["top1"] > 90
+    written = (lessons / "maps.npy").stat().st_mtime_ns
+    again = train(recipe, pictures, tmp_path / "again", val=pictures, lessons=lessons, progress=False)
+    assert again["loss"] == line["loss"]
+    assert (lessons / "maps.npy").stat().st_mtime_ns == written
+    source = json.loads((lessons / "source.json").read_text())
+    (lessons / "source.json").write_text(json.dumps({**source, "sha256": "0"}))
+    with pytest.raises(InvalidInput, match="another teacher"):
+        train(recipe, pictures, tmp_path / "other", lessons=lessons, progress=False)
+
+
 def test_pruning_while_training_drops_patches(pictures, teacher_folder):
     dataset, lengths = training.open_dataset(pictures), []
     run = training._Run(Recipe(keep=0.5, proposal="teacher", **VIT), dataset, torch.device("cpu"))
     run.model.blocks[0].register_forward_hook(lambda block, tokens, _: lengths.append(tokens[0].shape[1]))
     before = run.model.blocks[0].mlp.fc1.weight.clone()
-    run.train_step(*next(training._batches(run, dataset, 0, 0, 0)))
+    run.train_step(next(training._batches(run, dataset, 0, 0, 0)))
     assert lengths == [1 + 8]  # floor(0.5 * 17) of 16 patches, and the class token
     assert not torch.equal(before, run.model.blocks[0].mlp.fc1.weight)
 
