@@ -132,7 +132,7 @@ class Shared:
     def core(self) -> Any:
         """papr_core with the owner's settings; the first call imports torch and timm."""
         import papr_core
-        import papr_core.compare
+        import papr_core.comparison
 
         with self._lock:
             if not self._configured:

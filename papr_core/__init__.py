@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 # Public name -> the module it lives in. Imported when first asked for, so the package itself costs nothing.
 _PUBLIC = {
     "BACKBONES": "catalog",
-    "Comparison": "compare",
+    "Comparison": "comparison",
     "InvalidInput": "errors",
     "Labels": "labels",
     "METHODS": "methods",
@@ -26,6 +26,7 @@ _PUBLIC = {
     "UnreadableImage": "errors",
     "UnsupportedModel": "errors",
     "WeightsUnavailable": "errors",
+    "compare": "comparison",
     "configure": "weights",
     "load_backbone": "backbones",
     "load_proposal": "proposals",
@@ -67,8 +68,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "compare":  # the module is callable: papr_core.compare(image) and papr_core.compare.open_scene
-        return importlib.import_module("papr_core.compare")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'papr_core' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"papr_core.{_PUBLIC[name]}"), name)

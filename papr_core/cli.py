@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from papr_core.errors import InvalidInput, PaprError
 
 if TYPE_CHECKING:
-    from papr_core.compare import Comparison
+    from papr_core.comparison import Comparison
 
 __all__ = ["COMMANDS", "main"]
 
@@ -207,7 +207,7 @@ def _compare(args: argparse.Namespace) -> int:
 
 def _report(image: str, comparison: "Comparison") -> str:
     """What a person reads: the verdict, then a line a method."""
-    from papr_core.compare import short_label
+    from papr_core.labels import short_label
     from papr_core.methods import METHODS
 
     num_patches = comparison.methods[0].patches
@@ -243,7 +243,7 @@ def _report(image: str, comparison: "Comparison") -> str:
 
 
 def _explained(comparison: "Comparison") -> str:
-    from papr_core.compare import short_label
+    from papr_core.labels import short_label
     from papr_core.methods import METHODS
 
     explaining = [method.title for method in comparison.methods if METHODS[method.name].uses_class]
@@ -345,7 +345,7 @@ def _comparisons(args: argparse.Namespace, *, curve: bool) -> "Iterator[tuple[st
     """(image, comparison) of each picture; one that fails gives a sentence and None, and the others go on."""
     from papr_core.backbones import load_backbone
     from papr_core.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
-    from papr_core.compare import compare
+    from papr_core.comparison import compare
     from papr_core.methods import DEFAULT_METHODS
     from papr_core.proposals import load_proposal
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from papr_core.errors import InvalidInput, UnknownClass
 
-__all__ = ["Labels", "from_config", "imagenet", "match", "numbers", "synonyms"]
+__all__ = ["Labels", "from_config", "imagenet", "match", "numbers", "short_label", "synonyms"]
 
 _SYNSET = re.compile(r"[nvars]\d{8}")
 
@@ -82,6 +82,11 @@ class Labels:
 def synonyms(name: str) -> tuple[str, ...]:
     """The single names in "tabby, tabby cat", folded for comparison."""
     return tuple(part.strip().casefold() for part in name.split(", "))
+
+
+def short_label(label: str) -> str:
+    """The first of a class's names: "tabby, tabby cat" is "tabby"."""
+    return label.split(",")[0].strip()
 
 
 def imagenet(subset: str = "imagenet-1k") -> Labels:

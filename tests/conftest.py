@@ -48,3 +48,16 @@ def real_weights() -> Path:
                 f"the real pair is not at {REAL_WEIGHTS}; set PAPR_WEIGHTS to the folder that holds it"
             )
     return REAL_WEIGHTS
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """A small proposal and backbone with random weights, loaded."""
+    from page_server import BACKBONE, PROPOSAL, write_pair
+
+    from papr_core import load_backbone, load_proposal, weights
+
+    folder = write_pair(tmp_path_factory.mktemp("pair"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weights._settings, "weights_dir", folder)
+        yield load_proposal(PROPOSAL), load_backbone(BACKBONE)

@@ -39,6 +39,15 @@ def write_pair(folder: Path) -> Path:
     return folder
 
 
+def picture(seed: int = 0, size: tuple[int, int] = (200, 180)):
+    """Smooth noise, another for each seed."""
+    import numpy as np
+    from PIL import Image
+
+    noise = np.random.default_rng(seed).integers(0, 256, (6, 7, 3), dtype=np.uint8)
+    return Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC)
+
+
 def chromium() -> str:
     """The browser's path. Without one: an error in CI, a skip elsewhere."""
     for name in ("chromium", "chromium-browser", "google-chrome"):

@@ -174,6 +174,7 @@ def test_a_value_is_made_once_however_many_ask():
 
 def test_the_page_and_the_library_give_the_same_numbers(shared):
     from papr_core import compare
+    from papr_core.scene import curve_counts
 
     answer = last(shared, methods=[*METHODS, "random", "center", "reversed"])
     assert answer["working"] is None
@@ -197,7 +198,7 @@ def test_the_page_and_the_library_give_the_same_numbers(shared):
         assert sorted(method["order"][:k]) == expected["indices"]
         labels = [answer["labels"][str(index)] for index, _ in top]
         assert labels == [one["label"].split(",")[0].strip() for one in expected["top"][:3]]
-        assert set(compare.curve_counts(100)) <= set(points)
+        assert set(curve_counts(100)) <= set(points)
 
 
 def test_quick_work_comes_first_and_slow_work_says_how_far_it_is(shared):
@@ -218,10 +219,10 @@ def test_quick_work_comes_first_and_slow_work_says_how_far_it_is(shared):
 
 
 def test_a_new_target_runs_nothing_again(shared, monkeypatch):
-    from papr_core import compare
+    from papr_core import scene
 
     last(shared)
-    monkeypatch.setattr(compare, "answers", lambda *_, **__: pytest.fail("the backbone ran again"))
+    monkeypatch.setattr(scene, "answers", lambda *_, **__: pytest.fail("the backbone ran again"))
     answer = last(shared, target=3)
     assert answer["target"]["index"] == 3
 

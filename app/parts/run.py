@@ -64,7 +64,7 @@ class Run:
         for name in self.names():
             if not self._slow(name):
                 self.map(name)
-        coarse = self.core.compare.coarse_counts(self.scene.num_patches)
+        coarse = self.core.scene.coarse_counts(self.scene.num_patches)
         self.numbers([self.count, *coarse], only=self.question.methods)
         yield self.payload("Computing")
         for name in self.names():
@@ -111,8 +111,8 @@ class Run:
         self._check()
         pair = (proposal.name, proposal.sha256, backbone.name, backbone.sha256)
         self._base = ("scene", self.picture.id, *pair)
-        compare = self.core.compare
-        scene = shared.cache.once(self._base, lambda: compare.open_scene(image, proposal, backbone))
+        open_scene = self.core.scene.open_scene
+        scene = shared.cache.once(self._base, lambda: open_scene(image, proposal, backbone))
         with said("target"):
             scene = scene.with_classes(target=question.target)
         with said("explain"):
@@ -136,7 +136,7 @@ class Run:
                 progress((done, of))
 
         self.maps[name] = self.shared.cache.once(
-            self._map_key(name), lambda: self.core.compare.scene_map(self.scene, name, progress=tell)
+            self._map_key(name), lambda: self.core.scene.scene_map(self.scene, name, progress=tell)
         )
 
     def numbers(self, counts: Iterable[int], only: Iterable[str] | None = None) -> None:
@@ -146,7 +146,7 @@ class Run:
             missing = [self.maps[name] for name in wanted if not self._known(name, count)]
             if not missing:
                 continue
-            for key, probabilities in self.core.compare.answers(
+            for key, probabilities in self.core.scene.answers(
                 self.scene, missing, [count], stop=self._outdated
             ):
                 self.found[key] = probabilities
@@ -168,14 +168,14 @@ class Run:
         named = {index for point in points.values() for index, _ in point[5]}
         return {
             "points": points,
-            "labels": {str(index): self.core.compare.short_label(labels[index]) for index in sorted(named)},
+            "labels": {str(index): self.core.labels.short_label(labels[index]) for index in sorted(named)},
         }
 
     def by_hand(self) -> None:
         """The patches that the visitor chose."""
-        compare = self.core.compare
-        self.maps["by-hand"] = one = compare.scene_map(self.scene, "by-hand", patches=self.question.patches)
-        self.found.update(compare.answers(self.scene, [one], []))
+        steps = self.core.scene
+        self.maps["by-hand"] = one = steps.scene_map(self.scene, "by-hand", patches=self.question.patches)
+        self.found.update(steps.answers(self.scene, [one], []))
 
     def comparison(self) -> Any:
         """All of it as the library's own result; what is missing is computed."""
@@ -188,7 +188,7 @@ class Run:
         if not names:
             raise self.core.InvalidInput("Choose at least one method first.")
         question = self.question
-        return self.core.compare.comparison(
+        return self.core.comparison.build_comparison(
             self.scene,
             {name: self.maps[name] for name in names},
             self.found,
@@ -253,7 +253,7 @@ class Run:
         """Fewest patches that keep the answer, read off the full curve."""
         if name not in self._fewest:
             counts = self._steps
-            result = self.core.compare.method_result(
+            result = self.core.results.method_result(
                 self.scene, self.maps[name], self.found, counts[-1], papr=self.maps["papr"], curve=counts
             )
             self._fewest[name] = result.fewest_patches
@@ -263,7 +263,7 @@ class Run:
 
     @property
     def _steps(self) -> tuple[int, ...]:
-        return self.core.compare.curve_counts(self.scene.num_patches)
+        return self.core.scene.curve_counts(self.scene.num_patches)
 
     def _slow(self, name: str) -> bool:
         return self.core.METHODS[name].slow

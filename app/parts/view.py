@@ -43,7 +43,7 @@ def payload(
     run: "Run", *, working: str | None, more: bool, progress: tuple[int, int] | None
 ) -> dict[str, Any]:
     """Everything known of a question so far."""
-    scene, compare = run.scene, run.core.compare
+    scene, short_label = run.scene, run.core.labels.short_label
     seen: set[int] = {scene.answer.index, scene.target.index}
     methods = [method(run, name, seen) for name in [*run.names(), "by-hand"]]
     top = best(scene.full_probabilities)
@@ -62,22 +62,22 @@ def payload(
         "models": {"proposal": model(scene.proposal), "backbone": model(scene.backbone)},
         "target": {
             "index": scene.target.index,
-            "label": compare.short_label(scene.target.label),
+            "label": short_label(scene.target.label),
             "chosen": run.question.target is not None,
         },
         "explain": {
             "mode": scene.explain.mode,
             "index": scene.explain.index,
-            "label": compare.short_label(scene.explain.label),
+            "label": short_label(scene.explain.label),
         },
-        "labels": {str(index): compare.short_label(labels[index]) for index in sorted(seen)},
+        "labels": {str(index): short_label(labels[index]) for index in sorted(seen)},
         "full": {
             "index": scene.answer.index,
-            "confidence": rounded(float(scene.full_probabilities[scene.target.index])),
+            "confidence": rounded(scene.full_confidence),
             "top": top,
         },
         "methods": methods,
-        "notes": list(compare.scene_notes(scene, run.maps.values())),
+        "notes": list(run.core.scene.scene_notes(scene, run.maps.values())),
     }
 
 
@@ -96,7 +96,7 @@ def method(run: "Run", name: str, seen: set[int]) -> dict[str, Any]:
     if name in run.refused:
         return {**part, "refused": run.refused[name]}
     if entry.uses_class:
-        part["explains"] = run.core.compare.short_label(run.scene.explain.label)
+        part["explains"] = run.core.labels.short_label(run.scene.explain.label)
     one = run.maps.get(name)
     if one is None:
         return {**part, "waiting": run.waits.get(name)}

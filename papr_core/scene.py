@@ -1,0 +1,358 @@
+"""One picture in steps: both models' plain answers, each method's map, the pruned backbone's answers.
+
+PaPr, https://arxiv.org/abs/2403.16020, Sec. 4.5 and Fig. 7 and 12 to 17. Written from the paper.
+
+`open_scene` runs both models once on the plain image, `scene_map` makes one method's map, `answers` runs the
+backbone on what is kept; `results.method_result` reads the numbers off. The page goes these steps one by one,
+`comparison.compare` all at once. Whatever depends on image, proposal and method is left of `answers`, so a
+moved slider costs one batch of the backbone.
+
+*Target* is the class whose confidence is reported, *explain* the class that a class activation map explains.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from papr_core import methods
+from papr_core.errors import InvalidInput, Stopped
+from papr_core.labels import Labels, match
+from papr_core.methods import METHODS, checked_patches
+from papr_core.significance import patch_significance
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = [
+    "ClassLabel",
+    "Explained",
+    "MethodMap",
+    "Scene",
+    "answers",
+    "coarse_counts",
+    "curve_counts",
+    "explain_refusal",
+    "open_scene",
+    "scene_map",
+    "scene_notes",
+]
+
+CURVE_POINTS = 49
+
+
+# What is known before any method: the two models' plain answers
+
+
+@dataclass(frozen=True)
+class ClassLabel:
+    """A class of the backbone: its index and its name."""
+
+    index: int
+    label: str
+
+
+@dataclass(frozen=True)
+class Explained:
+    """The proposal's class that a class activation map explains, and how it was chosen.
+
+    mode: proposal (the proposal's own top-1) | target (the class under study) | class (named by the caller).
+    """
+
+    mode: str
+    index: int
+    label: str
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """One crop and what both models say of it, unpruned.
+
+    crop: PIL image of the backbone's size; proposal_images (1, 3, h, w) and backbone_images (1, 3, H, W), as
+    each model sees it; features (1, K, h, w) of the proposal; proposal_probabilities and full_probabilities
+    (C,), on the CPU; seconds: the proposal's pass; flat: the crop is of one colour.
+    """
+
+    crop: "Image.Image"
+    proposal: nn.Module
+    backbone: nn.Module
+    proposal_images: Tensor
+    backbone_images: Tensor
+    features: Tensor
+    proposal_probabilities: Tensor
+    full_probabilities: Tensor
+    target: ClassLabel
+    explain: Explained
+    seconds: float
+    flat: bool
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Patches of the backbone: (rows, columns)."""
+        return self.backbone.grid
+
+    @property
+    def num_patches(self) -> int:
+        return self.backbone.num_patches
+
+    @property
+    def answer(self) -> ClassLabel:
+        """The full model's top-1."""
+        return _label(self.backbone.labels, int(self.full_probabilities.argmax()))
+
+    @property
+    def full_confidence(self) -> float:
+        """The full model's probability of the target."""
+        return float(self.full_probabilities[self.target.index])
+
+    @property
+    def proposal_confidence(self) -> float | None:
+        """The proposal's probability of the target; None where none of its classes matches."""
+        matched = _matched(self.backbone.labels, self.proposal.labels, self.target.index)
+        return None if matched is None else float(self.proposal_probabilities[matched])
+
+    def with_classes(self, *, target: int | str | None = None, explain: int | str = "proposal") -> "Scene":
+        """The same scene for another target or another explained class; no model runs."""
+        aim = _target(self.full_probabilities, self.backbone, target)
+        return replace(
+            self,
+            target=aim,
+            explain=_explained(self.proposal_probabilities, self.proposal, self.backbone, aim, explain),
+        )
+
+
+def open_scene(
+    image: "Image.Image",
+    proposal: nn.Module,
+    backbone: nn.Module,
+    *,
+    target: int | str | None = None,
+    explain: int | str = "proposal",
+    fit: str = "crop",
+) -> Scene:
+    """Crop an image once, by the backbone's rule, and run both models on it.
+
+    target: a class of the backbone, by index or name; None is the full model's top-1.
+    explain: "proposal", "target", or a class of the proposal by index or name.
+
+    Raises:
+        UnknownClass: no such class. InvalidInput: "target" where the proposal has no class that matches, or a
+            `fit` that does not exist.
+    """
+    crop = backbone.fit(image, fit)
+    device = next(proposal.parameters()).device
+    proposal_images = proposal.view(crop).to(device)
+    backbone_images = backbone.view(crop).to(next(backbone.parameters()).device)
+    with torch.inference_mode():
+        start = _now(device)
+        features = proposal.features(proposal_images)
+        seconds = _now(device) - start
+        proposal_logits, full_logits = proposal.logits(features), backbone(backbone_images)
+    proposal_probabilities = _probabilities(proposal_logits)[0]
+    full_probabilities = _probabilities(full_logits)[0]
+    aim = _target(full_probabilities, backbone, target)
+    return Scene(
+        crop=crop,
+        proposal=proposal,
+        backbone=backbone,
+        proposal_images=proposal_images,
+        backbone_images=backbone_images,
+        features=features.detach().clone(),  # not an inference tensor: gradients are taken with respect to it
+        proposal_probabilities=proposal_probabilities,
+        full_probabilities=full_probabilities,
+        target=aim,
+        explain=_explained(proposal_probabilities, proposal, backbone, aim, explain),
+        seconds=seconds,
+        flat=all(low == high for low, high in crop.getextrema()),
+    )
+
+
+def explain_refusal(proposal: nn.Module, backbone: nn.Module, target: int) -> str | None:
+    """Why `explain="target"` cannot be had for a class of the backbone, in a sentence; None where it can."""
+    if _matched(backbone.labels, proposal.labels, target) is not None:
+        return None
+    return (
+        f"{proposal.name} knows no class that matches {backbone.labels[target]!r} ({proposal.labels.name} "
+        f"against {backbone.labels.name}), so it cannot explain the target; let it explain its own answer."
+    )
+
+
+def _target(probabilities: Tensor, backbone: nn.Module, target: int | str | None) -> ClassLabel:
+    index = int(probabilities.argmax()) if target is None else backbone.labels.find(target)
+    return _label(backbone.labels, index)
+
+
+def _explained(
+    probabilities: Tensor, proposal: nn.Module, backbone: nn.Module, target: ClassLabel, explain: int | str
+) -> Explained:
+    if explain == "proposal":
+        mode, index = "proposal", int(probabilities.argmax())
+    elif explain == "target":
+        if reason := explain_refusal(proposal, backbone, target.index):
+            raise InvalidInput(reason)
+        mode, index = "target", _matched(backbone.labels, proposal.labels, target.index)
+    else:
+        mode, index = "class", proposal.labels.find(explain)
+    return Explained(mode, index, proposal.labels[index])
+
+
+def _matched(source: Labels, to: Labels, index: int) -> int | None:
+    return index if source == to else match(source, to)[index]
+
+
+def _label(labels: Labels, index: int) -> ClassLabel:
+    return ClassLabel(index, labels[index])
+
+
+# Maps
+
+
+@dataclass(frozen=True, eq=False)
+class MethodMap:
+    """One method's map of a scene, on the CPU.
+
+    coarse (D, h, w) as the method gives it, significance (D, H, W) on the patch grid, D draws (five of
+    random, else one). seconds: to make it, the proposal's pass included where the method looks at the image.
+    constant: it has no spread, so it ranks nothing: it is given as zeros, and patches go by their index.
+    count: how many patches were chosen, for by-hand; None where the keep ratio decides.
+    """
+
+    name: str
+    coarse: Tensor
+    significance: Tensor
+    seconds: float
+    constant: bool
+    count: int | None = None
+
+    @property
+    def title(self) -> str:
+        return METHODS[self.name].title
+
+
+def scene_map(
+    scene: Scene,
+    method: str,
+    *,
+    seed: int = 0,
+    patches: Sequence[int] | None = None,
+    progress: methods.Progress | None = None,
+) -> MethodMap:
+    """One method's map. progress: see `methods.method_map`; it may raise `Stopped`.
+
+    Raises:
+        InvalidInput: no such method, or by-hand without patches. UnsupportedModel: not with this proposal.
+    """
+    device = scene.features.device
+    start = _now(device)
+    maps = methods.method_map(
+        method,
+        scene.proposal,
+        scene.proposal_images,
+        scene.features,
+        class_index=scene.explain.index,
+        grid=scene.grid,
+        seed=seed,
+        patches=patches,
+        progress=progress,
+    )
+    seconds = _now(device) - start + (scene.seconds if METHODS[method].looks else 0)
+    coarse = maps[0].detach().float().cpu()  # (D, h, w)
+    low, high = float(coarse.min()), float(coarse.max())
+    constant = high - low <= 1e-6 * max(abs(low), abs(high))
+    if constant:
+        coarse = torch.zeros_like(coarse)  # or rounding would rank its patches
+    return MethodMap(
+        name=method,
+        coarse=coarse,
+        significance=patch_significance(coarse, scene.grid),
+        seconds=seconds,
+        constant=constant,
+        count=len(checked_patches(patches, scene.num_patches)) if method == "by-hand" else None,
+    )
+
+
+# Answers
+
+
+def answers(
+    scene: Scene,
+    maps: Iterable[MethodMap],
+    counts: Iterable[int],
+    *,
+    stop: Callable[[], bool] | None = None,
+) -> Iterator[tuple[tuple[str, int, int], Tensor]]:
+    """What the backbone says when only the k best patches of each map are kept, for each k of `counts`.
+
+    Gives ((method, draw, k), probabilities (C,) on the CPU), count by count in the order asked;
+    `dict(answers(...))` has them all. All maps and draws of one count go through the backbone in one batch,
+    equal sets of patches once, and all N patches not at all: that answer is known. By-hand counts once, with
+    as many patches as were chosen.
+
+    stop: asked before every batch. Raises Stopped when it says so.
+    """
+    maps = list(maps)
+    counts = list(dict.fromkeys(counts))
+    for count in dict.fromkeys(counts + [one.count for one in maps if one.count]):
+        kept = {}  # (method, draw, count) -> patches
+        for one in maps:
+            if one.count == count or (one.count is None and count in counts):
+                for draw, patches in enumerate(scene.backbone.select_count(one.coarse, count)):
+                    kept[one.name, draw, count] = patches
+        yield from _run(scene, kept, stop)
+
+
+def _run(scene: Scene, kept: dict, stop: Callable[[], bool] | None) -> Iterator[tuple[tuple, Tensor]]:
+    distinct = {tuple(patches.tolist()): patches for patches in kept.values()}
+    found = {tuple(range(scene.num_patches)): scene.full_probabilities}
+    waiting = [key for key in distinct if key not in found]
+    if waiting:
+        if stop and stop():
+            raise Stopped
+        rows = torch.stack([distinct[key] for key in waiting]).to(scene.backbone_images.device)  # (M, k)
+        with torch.inference_mode():
+            logits = scene.backbone(scene.backbone_images, rows)
+        found.update(zip(waiting, _probabilities(logits)))
+    for key, patches in kept.items():
+        yield key, found[tuple(patches.tolist())]
+
+
+def curve_counts(num_patches: int, points: int = CURVE_POINTS) -> tuple[int, ...]:
+    """Where the full curve stands: k = ceil(N i / points) for i = 1 to points, ascending, each once."""
+    return tuple(sorted({math.ceil(num_patches * i / points) for i in range(1, points + 1)}))
+
+
+def coarse_counts(num_patches: int, points: int = CURVE_POINTS) -> tuple[int, ...]:
+    """The part of the full curve that comes first: every sixth point, both ends among them."""
+    counts = curve_counts(num_patches, points)
+    return tuple(sorted({*counts[::6], counts[-1]}))
+
+
+def scene_notes(scene: Scene, maps: Iterable[MethodMap]) -> tuple[str, ...]:
+    """What a reader must know to read the maps of this scene rightly, a sentence each."""
+    notes = []
+    if scene.flat:
+        notes.append(
+            "This picture is of one colour: its maps are constant but for what padding does at the border, "
+            "so they rank nothing."
+        )
+    empty = [one.title for one in maps if one.constant]
+    if empty:
+        whose = "map is" if len(empty) == 1 else "maps are"
+        notes.append(
+            f"The {whose} constant for {', '.join(empty)}: patches are kept in the order of their index."
+        )
+    return tuple(notes)
+
+
+def _probabilities(logits: Tensor) -> Tensor:
+    return logits.float().softmax(dim=-1).cpu()
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
