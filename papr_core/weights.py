@@ -28,6 +28,7 @@ __all__ = [
     "Progress",
     "Source",
     "configure",
+    "configured",
     "create",
     "fetch",
     "is_own",
@@ -93,6 +94,19 @@ def configure(*, weights_dir: str | os.PathLike | None = None, downloads: bool |
         _settings.weights_dir = folder
     if downloads is not None:
         _settings.downloads = bool(downloads)
+
+
+@contextmanager
+def configured(
+    *, weights_dir: str | os.PathLike | None = None, downloads: bool | None = None
+) -> Iterator[None]:
+    """`configure` for a block: afterwards, for all threads, it is as it was before."""
+    before = replace(_settings)
+    try:
+        configure(weights_dir=weights_dir, downloads=downloads)
+        yield
+    finally:
+        _settings.weights_dir, _settings.downloads = before.weights_dir, before.downloads
 
 
 def own_models() -> tuple[str, ...]:

@@ -58,6 +58,5 @@ def pair(tmp_path_factory):
     from papr_core import load_backbone, load_proposal, weights
 
     folder = write_pair(tmp_path_factory.mktemp("pair"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(weights._settings, "weights_dir", folder)
+    with weights.configured(weights_dir=folder):
         yield load_proposal(PROPOSAL), load_backbone(BACKBONE)

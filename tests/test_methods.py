@@ -5,24 +5,15 @@ import threading
 
 import pytest
 import torch
-from page_server import BACKBONE, PROPOSAL, write_pair
 from torch import nn
 
-from papr_core import load_backbone, load_proposal, methods, weights
+from papr_core import load_proposal, methods
 from papr_core.errors import InvalidInput, Stopped, UnsupportedModel
 from papr_core.methods import DEFAULT_METHODS, METHODS, available, method_map, refusal
 
 GRID = (6, 9)
 SIZE = 96
 LOOKING = [name for name, method in METHODS.items() if method.looks]
-
-
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory):
-    folder = write_pair(tmp_path_factory.mktemp("pair"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(weights._settings, "weights_dir", folder)
-        yield load_proposal(PROPOSAL), load_backbone(BACKBONE)
 
 
 @pytest.fixture(scope="module")

@@ -60,16 +60,13 @@ def test_a_convnet_learns_and_is_written_as_timm_reads_it(pictures, tmp_path):
 
     from papr_core import load_proposal, weights
 
-    weights.configure(weights_dir=tmp_path)
-    try:
+    with weights.configured(weights_dir=tmp_path):
         proposal = load_proposal("model")
-        answers = []
-        for name in ("blue", "red"):
-            crop = Image.open(pictures / name / "3.png").resize((32, 32), Image.BILINEAR)
-            answers.append(proposal.labels[int(proposal(proposal.view(crop)).argmax())])
-        assert answers == ["blue", "red"]
-    finally:
-        weights._settings.weights_dir = None
+    answers = []
+    for name in ("blue", "red"):
+        crop = Image.open(pictures / name / "3.png").resize((32, 32), Image.BILINEAR)
+        answers.append(proposal.labels[int(proposal(proposal.view(crop)).argmax())])
+    assert answers == ["blue", "red"]
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -1,5 +1,6 @@
 """Where weights come from: own folder, hub-shaped cache, downloads from a hub made here, broken files."""
 
+import contextlib
 import hashlib
 import http.server
 import importlib.util
@@ -40,7 +41,8 @@ def clean(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(weights, "_settings", weights._Settings())
+    with weights.configured():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -404,6 +406,25 @@ def test_an_own_file_comes_before_the_hub_s(own, tmp_path, state):
     assert weights.locate(BACKBONE).kind == "cached"
     with pytest.raises(InvalidInput, match="does not exist"):
         weights.configure(weights_dir=tmp_path / "nowhere")
+
+
+def test_settings_for_a_block_end_with_it(own, tmp_path, state):
+    write_own(own, "mine", state, {"architecture": "test_vit", "num_classes": 1000})
+    for error in (None, KeyError):
+        with contextlib.suppress(KeyError), weights.configured(weights_dir=tmp_path, downloads=False):
+            assert not weights.is_own("mine")
+            with pytest.raises(WeightsUnavailable, match="downloads are off"):
+                weights.fetch(weights.locate("resnet18.a1_in1k"))
+            weights.configure(weights_dir=own)
+            if error:
+                raise error
+        assert weights.is_own("mine")
+        with (
+            pytest.raises(InvalidInput),
+            weights.configured(weights_dir=tmp_path / "nowhere", downloads=False),
+        ):
+            pass
+        assert weights.is_own("mine")
 
 
 @torch.inference_mode()
