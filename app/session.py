@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -137,6 +138,7 @@ class Shared:
         with self._lock:
             if not self._configured:
                 papr_core.configure(weights_dir=self.settings.weights_dir, downloads=self.settings.downloads)
+                warnings.filterwarnings("ignore", module="PIL")  # read_image says what matters
                 self._configured = True
         return papr_core
 

@@ -13,7 +13,7 @@ from papr_core import labels as _labels
 from papr_core import weights
 from papr_core.errors import UnknownModel
 
-__all__ = ["BACKBONES", "DEFAULT_BACKBONE", "DEFAULT_PROPOSAL", "PROPOSALS", "Entry", "find"]
+__all__ = ["BACKBONES", "DEFAULT_BACKBONE", "DEFAULT_PROPOSAL", "PROPOSALS", "Entry", "find", "own_role"]
 
 DEFAULT_PROPOSAL = "papr_proposal"
 DEFAULT_BACKBONE = "papr_backbone"
@@ -155,6 +155,19 @@ def find(name: str, role: str) -> Entry:
     if full is None:
         raise UnknownModel(_nothing_named(name, role))
     return table.get(full) or Entry(full, role, full)
+
+
+def own_role(name: str) -> str:
+    """The list in which a model of the user's own folder stands: "backbone" for ViT kin, else "proposal".
+
+    Raises:
+        WeightsUnavailable: its configuration cannot be used.
+    """
+    from timm.models import is_model_in_modules
+
+    architecture = weights.read_config(name)["architecture"]
+    tokens = is_model_in_modules(architecture, ("vision_transformer", "eva", "deit"))
+    return "backbone" if tokens else "proposal"
 
 
 def _nothing_named(name: str, role: str) -> str:

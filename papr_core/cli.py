@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -39,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a name that the terminal cannot show is no reason to fail
+    warnings.filterwarnings("ignore", module="PIL")  # read_image has limits, and a sentence, of its own
     try:
         code = _run(sys.argv[1:] if argv is None else list(argv))
         sys.stdout.flush()
@@ -128,8 +130,6 @@ def _model_line(row: dict[str, Any]) -> tuple[str, ...]:
 
 def _entries() -> Iterator[Any]:
     """The catalogue, then the models of the user's own folder that it does not name."""
-    from timm.models import is_model_in_modules
-
     from papr_core import catalog, weights
 
     yield from catalog.PROPOSALS.values()
@@ -137,12 +137,9 @@ def _entries() -> Iterator[Any]:
     for name in weights.own_models():
         if name not in catalog.PROPOSALS and name not in catalog.BACKBONES:
             try:
-                architecture = weights.read_config(name)["architecture"]
+                yield catalog.find(name, catalog.own_role(name))
             except PaprError as error:
                 _complain(error)
-                continue
-            tokens = is_model_in_modules(architecture, ("vision_transformer", "eva", "deit"))
-            yield catalog.find(name, "backbone" if tokens else "proposal")
 
 
 def _model_row(entry: Any) -> dict[str, Any]:

@@ -228,7 +228,7 @@ def _decode(image: "Image.Image") -> "Image.Image":
         image.load()
     except Exception as error:  # broken data shows itself in a dozen ways
         reason = str(error).strip().rstrip(".") or type(error).__name__
-        raise UnreadableImage(f"The image is damaged or cut off ({reason}).") from error
+        raise UnreadableImage(f"The image is damaged or cut off: {reason}.") from error
     with contextlib.suppress(Exception):  # a broken EXIF block is no reason to refuse the picture
         image = ImageOps.exif_transpose(image)
     try:

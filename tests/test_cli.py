@@ -1,10 +1,13 @@
 """The command line: what it prints, what it refuses and how, and that its numbers are the library's."""
 
+import contextlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,7 @@ import pytest
 from page_server import BACKBONE, HOSTILE, NAMES, PROPOSAL, write_pair
 from PIL import Image
 
-from papr_core import cli, compare, load_backbone, load_proposal, weights
+from papr_core import PaprError, cli, compare, load_backbone, load_proposal, read_image, weights
 from papr_core.methods import DEFAULT_METHODS, METHODS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,9 +37,8 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
-def papr(folder, capsys, monkeypatch):
+def papr(folder, capsys):
     """Run a command in this process: (exit code, stdout, stderr)."""
-    monkeypatch.setattr(weights._settings, "weights_dir", None)
 
     def run(*words):
         code = cli.main([str(word) for word in words])
@@ -44,7 +46,8 @@ def papr(folder, capsys, monkeypatch):
         assert "Traceback" not in out.out + out.err
         return code, out.out, out.err
 
-    return run
+    with weights.configured():
+        yield run
 
 
 @pytest.fixture
@@ -246,6 +249,55 @@ def test_a_flat_picture_is_said_to_be_flat(papr, pair, folder):
     assert "This picture is of one colour" in out
 
 
+def test_pictures_of_every_kind_work(papr, pair, folder):
+    image = Image.open(folder / "one.png")
+    grey, few = np.asarray(image.convert("L")), image.quantize(64)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    kinds = {
+        "few.png": (few.convert("RGB"), {}),
+        "palette.png": (few, {}),
+        "animation.gif": (few, {"save_all": True, "append_images": [Image.new("P", few.size)]}),
+        "cmyk.tif": (image.convert("CMYK"), {}),
+        "sixteen.png": (Image.fromarray(grey.astype(np.uint16) * 257), {}),
+        "grey-alpha.png": (Image.fromarray(grey).convert("LA"), {}),
+        "turned.png": (image.transpose(Image.Transpose.ROTATE_90), {"exif": exif}),
+    }
+    for name, (picture, options) in kinds.items():
+        picture.save(folder / name, **options)
+    Image.fromarray(grey).save(folder / "grey.png")
+    names = ["one.png", "grey.png", *kinds]
+    code, out, err = papr(
+        "compare", *[folder / name for name in names], *pair, "--json", "--methods", "papr", "--target", 3
+    )
+    assert (code, err) == (0, "")
+    full = {name: json.loads(line)["full"]["confidence"] for name, line in zip(names, out.splitlines())}
+    assert full["turned.png"] == full["cmyk.tif"] == full["one.png"]
+    assert full["sixteen.png"] == full["grey-alpha.png"] == full["grey.png"]
+    assert full["palette.png"] == full["animation.gif"] == full["few.png"]
+    assert len(set(full.values())) == 3
+
+
+def test_pillow_s_own_warnings_are_not_heard(papr, pair, folder, tmp_path, recwarn):
+    """It has a limit of 89 megapixels, where ours is 100, and warns of EXIF that it cannot read."""
+    large, exif = tmp_path / "large.png", tmp_path / "exif.jpg"
+    Image.new("1", (9500, 9500)).save(large)
+    large.write_bytes(large.read_bytes()[:300])  # cut off: nothing is decoded here
+    Image.open(folder / "one.png").save(exif, exif=b"Exif\0\0" + b"II*\0\xff\xff\xff\xff" + b"junk" * 9)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        for path in (large, exif):
+            with contextlib.suppress(PaprError):
+                read_image(path)
+        assert {"DecompressionBombWarning", "UserWarning"} <= {one.category.__name__ for one in heard}
+    code, out, err = papr("compare", large, exif, *pair, "--methods", "papr", "--json")
+    assert code == 2
+    assert one_sentence(err)
+    assert "damaged or cut off" in err
+    assert json.loads(out)["image"] == str(exif)
+    assert not [warning for warning in recwarn if "PIL" in warning.filename]
+
+
 def test_models_are_listed(papr, folder):
     code, out, _ = papr("models", "--weights-dir", folder, "--json")
     rows = json.loads(out)
@@ -314,13 +366,18 @@ def test_a_reader_that_leaves_is_no_error(folder, pair):
     assert papr.stderr.read() == b""
 
 
-def test_an_interrupt_ends_with_130(monkeypatch, capsys):
-    def interrupted(argv):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(cli, "_run", interrupted)
-    assert cli.main(["compare", "x.png"]) == 130
-    assert capsys.readouterr().err == ""
+def test_an_interrupt_in_the_middle_ends_with_130(folder, pair):
+    words = ["-m", "papr_core", "compare", *[folder / "one.png"] * 200, *pair, "--json"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    papr = subprocess.Popen(
+        [sys.executable, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, cwd=ROOT
+    )
+    assert json.loads(papr.stdout.readline())["methods"]
+    papr.send_signal(signal.SIGINT)
+    out, err = papr.communicate(timeout=300)
+    assert papr.returncode == 130
+    assert out.count(b"\n") < 199
+    assert err == b""
 
 
 def test_a_terminal_sees_progress_and_its_end(monkeypatch):
@@ -337,9 +394,9 @@ def test_a_terminal_sees_progress_and_its_end(monkeypatch):
     assert terminal.getvalue().endswith(" \r")
 
 
-def test_a_terminal_that_knows_only_ascii_is_served(folder, pair):
-    words = ["-m", "papr_core", "compare", folder / "one.png", *pair, "--methods", "papr"]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, *map(str, words)], capture_output=True, env=env, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
-    assert b"PaPr" in done.stdout
+def test_a_terminal_that_knows_only_ascii_is_served(papr, pair, folder, monkeypatch):
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    words = ["compare", folder / "one.png", *pair, "--methods", "papr"]
+    assert cli.main([str(word) for word in words]) == 0
+    assert b"Confidence on ?thing" in terminal.buffer.getvalue()

@@ -302,18 +302,17 @@ def test_sixteen_threads_share_one_pair(pair):
         assert [row[2] for row in found[i]] == pytest.approx([row[2] for row in one], abs=2e-4)
 
 
-def test_the_real_pair_agrees_on_a_lion(real_weights, monkeypatch):
+def test_the_real_pair_agrees_on_a_lion(real_weights):
     """An off-the-shelf pair and the lion that ships with Gradio."""
     gradio = pytest.importorskip("gradio")
     from pathlib import Path
 
     from conftest import REAL_BACKBONE, REAL_PROPOSAL
 
-    monkeypatch.setattr(weights._settings, "weights_dir", real_weights)
     lion = Path(gradio.__file__).parent / "media_assets" / "images" / "lion.jpg"
-    found = compare(
-        lion, proposal=REAL_PROPOSAL, backbone=REAL_BACKBONE, methods=["papr", "cam", "reversed"], curve=False
-    )
+    wanted = {"proposal": REAL_PROPOSAL, "backbone": REAL_BACKBONE, "methods": ["papr", "cam", "reversed"]}
+    with weights.configured(weights_dir=real_weights):
+        found = compare(lion, **wanted, curve=False)
     assert found.target.index == 291
     papr, cam, reverse = found.methods
     assert papr.kept_answer and cam.kept_answer  # noqa: PT018

@@ -1,6 +1,7 @@
 """The public names, and what an import costs."""
 
 import ast
+import graphlib
 import importlib
 import pkgutil
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 
 import papr_core
 
+ROOT = Path(__file__).resolve().parent.parent
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(papr_core.__path__, "papr_core.")
@@ -45,6 +47,31 @@ def test_each_module_says_what_it_is_and_what_it_exports(name):
     defined = {node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
     public = {item for item in defined if not item.startswith("_")}
     assert public <= set(exported) | {"main"}, f"{name}: {public - set(exported)}"
+
+
+def imports(path: Path) -> set[str]:
+    """What a file imports anywhere, as `module` and as `module.name`."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {item.name for item in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module, *(f"{node.module}.{item.name}" for item in node.names)}
+    return found
+
+
+def test_arrows_point_one_way():
+    """The page imports the library, never the other way; inside, no circle; pure functions stand alone."""
+    files = {name: Path(importlib.import_module(name).__file__) for name in MODULES}
+    arrows = {name: imports(path) & {*MODULES} - {name} for name, path in files.items()}
+    list(graphlib.TopologicalSorter(arrows).static_order())  # raises CycleError
+    for name in ("significance", "selection", "figures"):
+        assert arrows[f"papr_core.{name}"] <= {"papr_core.errors"}
+    assert not [name for name in arrows if "papr_core.cli" in arrows[name]]
+    for name, path in files.items():
+        assert not {item.partition(".")[0] for item in imports(path)} & {"app", "gradio"}, name
+    for path in (ROOT / "app").rglob("*.py"):
+        assert not {item.partition(".")[0] for item in imports(path)} & {"torch", "timm"}, path
 
 
 def imported(code: str) -> set[str]:

@@ -27,10 +27,10 @@ def shared(folder, tmp_path, monkeypatch):
     from app import session
     from papr_core import weights
 
-    monkeypatch.setattr(weights, "_settings", weights._Settings())
     monkeypatch.setattr(session, "upload_folder", lambda: tmp_path.resolve())
     settings = session.Settings(proposal=PROPOSAL, backbone=BACKBONE, weights_dir=str(folder))
-    return session.Shared(settings)
+    with weights.configured():
+        yield session.Shared(settings)
 
 
 def question(shared, **change):
@@ -258,6 +258,38 @@ def test_points_at_rest_and_by_hand(shared):
     assert chosen["points"]["by-hand"][:2] == [3, pytest.approx(expected.confidence, abs=2e-6)]
 
 
+def test_sixteen_visitors_at_once_get_what_each_would_get_alone(shared, folder, tmp_path):
+    from app.parts.run import Run
+    from app.session import Shared
+
+    files = [picture_file(tmp_path, f"{seed}.png", seed=seed) for seed in range(8)]
+    asked = [
+        {"visitor": str(i), "picture": None, "upload": str(files[i % 8]), "name": f"{i}.png",
+         "methods": ["papr", "cam", "grad-cam", "random"][: 2 + i % 3], "keep_ratio": 0.2 + 0.05 * (i % 5)}
+        for i in range(16)
+    ]  # fmt: skip
+    alone = Shared(shared.settings)
+    expected = [Run(alone, question(alone, **one)).at_rest() for one in asked]
+    found, errors, start = {}, [], threading.Barrier(16)
+
+    def work(i):
+        try:
+            start.wait()
+            found[i] = Run(shared, question(shared, **asked[i])).at_rest()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    for i, one in enumerate(expected):
+        assert set(found[i]["points"]) == set(asked[i]["methods"])
+        _same(found[i]["points"], one["points"], asked[i]["name"])
+
+
 def test_names_stay_with_those_who_gave_them(shared, tmp_path):
     one = picture_file(tmp_path, "a.png")
     mine = last(shared, picture=None, upload=str(one), name="mine.png")
@@ -393,25 +425,28 @@ def test_the_page_builds_without_torch():
     assert done.stdout.strip().endswith("[]"), done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(
-    ("arguments", "any_model", "downloads"),
-    [
-        ([], True, True),
-        (["--host", "0.0.0.0"], False, False),
-        (["--host", "0.0.0.0", "--models", "any", "--downloads", "yes"], True, True),
-        (["--models", "catalogue", "--downloads", "no"], False, False),
-    ],
-)
-def test_what_the_owner_allows(arguments, any_model, downloads):
+def test_what_the_owner_allows():
+    """Anything on this machine alone; elsewhere the catalogue and no downloads, unless the owner says so."""
+    cases = [
+        ("", "", True, True),
+        ("", "--host localhost", True, True),
+        ("", "--host 0.0.0.0", False, False),
+        ("0.0.0.0", "", False, False),
+        ("0.0.0.0", "--host 127.0.0.1", True, True),
+        ("", "--host 0.0.0.0 --models any --downloads yes", True, True),
+        ("", "--models catalogue --downloads no", False, False),
+    ]
     code = (
-        "import runpy, sys; sys.argv = ['app.py', *sys.argv[1:]];"
-        "names = runpy.run_path('app.py', run_name='not main');"
-        "settings = names['settings_of'](names['parse']()); print(settings.any_model, settings.downloads)"
+        "import os, runpy, sys; names = runpy.run_path('app.py', run_name='not main')\n"
+        f"for host, words, *_ in {cases!r}:\n"
+        "    os.environ.pop('GRADIO_SERVER_NAME', None)\n"
+        "    os.environ.update({'GRADIO_SERVER_NAME': host} if host else {})\n"
+        "    sys.argv = ['app.py', *words.split()]\n"
+        "    settings = names['settings_of'](names['parse']())\n"
+        "    print(settings.any_model, settings.downloads)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300
-    )
-    assert done.stdout.split()[-2:] == [str(any_model), str(downloads)], done.stderr
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.stdout.split() == [str(allowed) for case in cases for allowed in case[2:]], done.stderr
 
 
 # the endpoint
@@ -419,15 +454,15 @@ def test_what_the_owner_allows(arguments, any_model, downloads):
 
 @pytest.fixture(scope="module")
 def client(folder):
+    from gradio_client import Client
+
     from app.session import Settings
     from papr_core import weights
 
-    weights._settings = weights._Settings()
-    demo, url = page_server.start(Settings(proposal=PROPOSAL, backbone=BACKBONE, weights_dir=str(folder)))
-    from gradio_client import Client
-
-    yield Client(url, verbose=False)
-    demo.close()
+    with weights.configured():
+        demo, url = page_server.start(Settings(proposal=PROPOSAL, backbone=BACKBONE, weights_dir=str(folder)))
+        yield Client(url, verbose=False)
+        demo.close()
 
 
 def test_the_endpoint_gives_what_the_command_prints(client, tmp_path):

@@ -19,18 +19,13 @@ def choices(shared: Shared, role: str) -> list[tuple[str, str]]:
 
 
 def _plays(name: str, role: str) -> bool:
-    """Whether a model of the owner's folder is of the kind that plays this part: ViT kin are pruned."""
-    import timm
-
-    from papr_core import errors, weights
+    """Whether a model of the owner's folder belongs in this list; one that cannot be used is in none."""
+    from papr_core import catalog, errors
 
     try:
-        family = timm.model_entrypoint(weights.read_config(name)["architecture"]).__module__.rsplit(".", 1)[
-            -1
-        ]
+        return catalog.own_role(name) == role
     except errors.PaprError:
         return False
-    return (family in ("vision_transformer", "deit", "eva")) == (role == "backbone")
 
 
 def _fetch(shared: Shared, name: str, megabytes: float | None) -> str:
