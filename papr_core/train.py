@@ -352,7 +352,7 @@ class _Teacher:
             self.model = load_backbone(recipe.teacher, device=device)
         self.model.requires_grad_(False)
         self.size = self.model.input_size[1:]
-        self.device, self.lessons = device, None
+        self.device, self.lessons, self.rows = device, None, None
         self.columns = torch.tensor(match_classes(classes, self.model.labels), device=device)
         self.hint = nn.Conv2d(student.num_features, self.model.model.num_features, 1).to(device)
 
@@ -378,16 +378,19 @@ class _Teacher:
         return soft, F.mse_loss(guess, wanted)
 
     def learn_once(self, dataset: Dataset, folder: Path, progress: bool) -> None:
-        """Look at every whole picture, or find in `folder` what was seen of the same pictures."""
+        """Look at every whole picture, or find in `folder` what was seen of these pictures and maybe more."""
         source, logits, maps = (folder / name for name in ("source.json", "logits.npy", "maps.npy"))
-        seen = {"teacher": self.model.name, "sha256": self.model.sha256, "size": list(self.size)}
-        seen["keys"] = [key for key, _ in dataset.samples]
-        if source.exists() and json.loads(source.read_text()) != seen:
-            raise InvalidInput(f"{folder} holds what another teacher saw, or of other pictures; remove it.")
+        teacher = {"name": self.model.name, "sha256": self.model.sha256, "size": list(self.size)}
+        keys = [key for key, _ in dataset.samples]
         if not source.exists():
             folder.mkdir(parents=True, exist_ok=True)
             self._look_at_all(dataset, logits, maps, progress)
-            source.write_text(json.dumps(seen))
+            source.write_text(json.dumps({"teacher": teacher, "keys": keys}))
+        seen = json.loads(source.read_text())
+        rows = {key: row for row, key in enumerate(seen["keys"])}
+        if seen["teacher"] != teacher or not rows.keys() >= set(keys):
+            raise InvalidInput(f"{folder} holds what another teacher saw, or of other pictures; remove it.")
+        self.rows = np.array([rows[key] for key in keys])
         self.lessons = np.load(logits, mmap_mode="r"), np.load(maps, mmap_mode="r")
 
     def _look_at_all(self, dataset: Dataset, logits: Path, maps: Path, progress: bool) -> None:
@@ -418,8 +421,8 @@ class _Teacher:
 
     def _remembered(self, views: _Views, features: Tensor | None) -> tuple[Tensor, Tensor]:
         """The pictures' logits, and the part of each map that its view shows, at the student's resolution."""
-        indices = views.indices.numpy()
-        answer, maps = (torch.from_numpy(lesson[indices]).to(self.device) for lesson in self.lessons)
+        rows = self.rows[views.indices.numpy()]
+        answer, maps = (torch.from_numpy(lesson[rows]).to(self.device) for lesson in self.lessons)
         rows, columns = features.shape[-2:] if features is not None else maps.shape[1:3]
         left, top, right, bottom = views.boxes.to(self.device).mul(2).sub(1).unbind(-1)
         zero = torch.zeros_like(left)

@@ -2,6 +2,7 @@
 
     python recipes/embedded_pair.py tiny-imagenet-train.tar.gz --out runs
 
+The teacher of the later stages is downloaded unless its two files lie in `--out`; what it saw takes 7 GB.
 Splits the archive (25 images a class are held out and never trained on), trains the stages below one after
 the other, and copies the two results to `assets/`. A run that was cut off goes on where it stood; a stage
 whose weights are there is not trained again. How the stages were chosen, and what was not blind in it, stands
@@ -27,6 +28,7 @@ from papr_core.train import Recipe, train
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 HELD_OUT = 25  # images a class
+TEACHER = "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
 
 CONVNET = {
     "model": "resnet10t",
@@ -37,8 +39,11 @@ CONVNET = {
     "ema": 0.998,
 }
 
+# A real ViT looks once at every whole picture; each crop learns from its part of what was seen.
+TAUGHT = {"teacher": TEACHER, "teacher_once": True, "distill": 0.5, "distill_features": 0.5}
 
-def vit(size: int, teacher: str) -> dict:
+
+def vit(size: int) -> dict:
     """Patches of 8 px and no class token: the position embedding is resampled from size to size."""
     arguments = {"img_size": size, "patch_size": 8, "depth": 6, "class_token": False, "global_pool": "avg"}
     return {
@@ -47,7 +52,6 @@ def vit(size: int, teacher: str) -> dict:
         "opt": "muon",
         "weight_decay": 0.05,
         "scale": 0.4,
-        "teacher": teacher,
         "compile": True,
     }
 
@@ -55,15 +59,19 @@ def vit(size: int, teacher: str) -> dict:
 def stages(out: Path) -> dict[str, Recipe]:
     """name -> recipe, in order. A name is also the weight file's, and so what `teacher` may say.
 
-    Most epochs run small, where a step is cheap; the last ones at the size of use.
+    Most epochs run small, where a step is cheap; the last ones at the size of use. The taught stages, a
+    second evening, go on from the first ones' weights.
     """
+
+    def weights_of(stage: str) -> str:
+        return str(out / f"{stage}.safetensors")
+
     return {
         "proposal_64": Recipe(**CONVNET, size=64, epochs=7, lr=4e-3, warmup=0.1),
-        "proposal_112": Recipe(
-            **CONVNET, size=112, epochs=2, lr=2e-3, init=str(out / "proposal_64.safetensors")
-        ),
+        "proposal_112": Recipe(**CONVNET, size=112, epochs=2, lr=2e-3, init=weights_of("proposal_64")),
         "backbone_48": Recipe(
-            **vit(48, "proposal_64"),
+            **vit(48),
+            teacher="proposal_64",
             epochs=7,
             until=4,
             batch_size=192,
@@ -72,7 +80,8 @@ def stages(out: Path) -> dict[str, Recipe]:
             ema=0.998,
         ),
         "backbone_112": Recipe(
-            **vit(112, "proposal_112"),
+            **vit(112),
+            teacher="proposal_112",
             epochs=1,
             limit=48000,
             batch_size=128,
@@ -81,7 +90,28 @@ def stages(out: Path) -> dict[str, Recipe]:
             distill=0.3,
             distill_features=0.25,
             ema=0.995,
-            init=str(out / "backbone_48.safetensors"),
+            init=weights_of("backbone_48"),
+        ),
+        "proposal_64_taught": Recipe(
+            **CONVNET,
+            **TAUGHT,
+            size=64,
+            epochs=10,
+            until=8,
+            lr=3e-3,
+            warmup=0.03,
+            init=weights_of("proposal_112"),
+        ),
+        "backbone_48_taught": Recipe(
+            **vit(48),
+            **TAUGHT,
+            epochs=8,
+            until=6,
+            batch_size=192,
+            lr=2e-3,
+            warmup=0.03,
+            ema=0.998,
+            init=weights_of("backbone_112"),
         ),
     }
 
@@ -155,6 +185,7 @@ def main() -> None:
             facts=written,
             device=options.device,
             workers=options.workers,
+            lessons=options.out / "lessons",
             on_epoch=lambda line: print(json.dumps(line), flush=True),
         )
         for suffix in (".json", ".safetensors"):

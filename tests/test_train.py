@@ -157,7 +157,7 @@ def test_a_view_gets_its_part_of_what_the_teacher_saw_of_the_whole_picture(
     recipe = Recipe(teacher="teacher", teacher_once=True, distill_features=0.5, **CONVNET)
     run = training._Run(recipe, dataset, torch.device("cpu"), tmp_path / "lessons")
     maps = np.random.default_rng(0).normal(size=(1, 8, 8, 5)).astype(np.float16)
-    run.teacher.lessons = np.zeros((1, 2), np.float16), maps
+    run.teacher.lessons, run.teacher.rows = (np.zeros((1, 2), np.float16), maps), np.array([0])
     maps = torch.from_numpy(maps).float().permute(0, 3, 1, 2)
 
     def part(box: tuple[float, ...], side: tuple[int, int]) -> torch.Tensor:
@@ -205,8 +205,10 @@ def test_a_teacher_that_looks_once_teaches_and_its_lessons_are_shared(pictures, 
     again = train(recipe, pictures, tmp_path / "again", val=pictures, lessons=lessons, progress=False)
     assert again["loss"] == line["loss"]
     assert (lessons / "maps.npy").stat().st_mtime_ns == written
+    part = dataclasses.replace(recipe, limit=16, epochs=1)
+    train(part, pictures, tmp_path / "part", lessons=lessons, progress=False)
     source = json.loads((lessons / "source.json").read_text())
-    (lessons / "source.json").write_text(json.dumps({**source, "sha256": "0"}))
+    (lessons / "source.json").write_text(json.dumps({**source, "teacher": {}}))
     with pytest.raises(InvalidInput, match="another teacher"):
         train(recipe, pictures, tmp_path / "other", lessons=lessons, progress=False)
 
