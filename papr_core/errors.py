@@ -3,6 +3,7 @@
     PaprError
     |-- InvalidInput (also a ValueError)     something the caller can correct
     |   |-- UnreadableImage                  not an image, truncated, too large
+    |   |-- UnreadableClip                   not a clip, truncated, too large or too long
     |   |-- UnknownModel                     no model of this name
     |   |-- UnsupportedModel                 a model that cannot play the part asked of it
     |   `-- UnknownClass                     no class of this name, or more than one
@@ -18,6 +19,7 @@ __all__ = [
     "Stopped",
     "UnknownClass",
     "UnknownModel",
+    "UnreadableClip",
     "UnreadableImage",
     "UnsupportedModel",
     "WeightsUnavailable",
@@ -34,6 +36,10 @@ class InvalidInput(PaprError, ValueError):
 
 class UnreadableImage(InvalidInput):
     """A picture that cannot be read, or is larger than is allowed."""
+
+
+class UnreadableClip(InvalidInput):
+    """A clip that cannot be read, or is larger or longer than is allowed."""
 
 
 class UnknownModel(InvalidInput):

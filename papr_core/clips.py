@@ -1,0 +1,492 @@
+"""Reading clips defensively and writing clips that every browser plays.
+
+A clip is probed first: its packets are walked without decoding any, which tells the time of every frame.
+Then the frames asked for are decoded and no others, but for those on the way from a keyframe. Where that way
+is too long (ten minutes of 1080p), frames near keyframes stand in, so that time and memory stay bounded.
+"""
+
+import io
+import os
+import tempfile
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from papr_core.errors import InvalidInput, UnreadableClip
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["Clip", "ClipInfo", "Pick", "evenly", "read_clip", "strided", "write_clip"]
+
+Pick = Callable[[int], Sequence[int]]  # how many frames there are -> the frames wanted, ascending
+
+# Readers that stay inside the file they are given: a playlist would make FFmpeg open what it names.
+_CLIPS = ("mov", "matroska", "avi", "gif", "apng", "mpegts", "mpeg", "flv", "asf", "ogg", "ivf")
+_SOUNDS = ("wav", "mp3", "aac", "flac", "aiff", "amr")
+_PICTURES = ("jpeg_pipe", "png_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe", "jpegxl_pipe", "j2k_pipe")
+_STILL_BRANDS = ("avif", "mif1", "heic", "heix", "msf1")
+_KINDS = "MP4, MOV, WebM, MKV, AVI, GIF and kin"
+_CONVERT = "save it as MP4 with H.264"
+
+_DECODED_PIXELS = 1_250_000_000  # in all: 600 frames of 1080p, two to three seconds on two cores
+_DECODED_FRAMES = 64  # but at least so many, however large
+_MOST_FRAMES = 2_000_000  # in a file's index; beyond, the file is a trap
+
+
+@dataclass(frozen=True)
+class ClipInfo:
+    """What a file says of its clip: codec, upright size in pixels, seconds, and how many frames it has."""
+
+    codec: str
+    width: int
+    height: int
+    seconds: float
+    frames: int
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """The sampled frames of a clip, upright RGB pictures, and the second that each one shows.
+
+    exact: they are the frames asked for; else ones near them that are quicker to reach.
+    """
+
+    frames: "tuple[Image.Image, ...]"
+    times: tuple[float, ...]
+    info: ClipInfo
+    exact: bool = True
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+
+def evenly(count: int) -> Pick:
+    """`count` frames from the middles of equal parts of the clip; all frames where it has no more."""
+
+    def pick(frames: int) -> list[int]:
+        if frames <= count:
+            return list(range(frames))
+        return [(2 * i + 1) * frames // (2 * count) for i in range(count)]
+
+    return pick
+
+
+def strided(count: int, stride: int, where: float = 0.5) -> Pick:
+    """Every `stride`-th frame, `count` of them, as far into the clip as `where` says (0 start, 1 end).
+
+    A clip too short for that is spread evenly, first frame to last, with repeats if it must be.
+    """
+    span = (count - 1) * stride + 1
+
+    def pick(frames: int) -> list[int]:
+        if frames < span:
+            return [round(i * (frames - 1) / max(1, count - 1)) for i in range(count)]
+        start = round((frames - span) * where)
+        return list(range(start, start + span, stride))
+
+    return pick
+
+
+def read_clip(
+    source: bytes | str | os.PathLike,
+    pick: Pick | None = None,
+    *,
+    short_side: int = 512,
+    max_bytes: int = 2_000_000_000,
+    max_pixels: int = 40_000_000,
+    max_seconds: float = 7200,
+) -> Clip:
+    """The frames that `pick` chooses (by default 32, evenly spaced) of a clip's file or bytes.
+
+    Frames come upright and with square pixels, and no larger than `short_side` on their shorter side;
+    transparency lies over white. Sound is ignored.
+
+    Raises:
+        UnreadableClip: in one sentence, what is wrong; size and length are checked before anything is
+        decoded.
+    """
+    with _opened(source, max_bytes) as file, _container(file) as container:
+        stream = _video_stream(container)
+        context = stream.codec_context
+        _check_pixels(context.width, context.height, max_pixels)
+        _check_length((container.duration or 0) / 1e6, max_seconds)
+        index = _Index.of(container, stream)
+        _check_length(index.seconds, max_seconds)
+        wanted = list((pick or evenly(32))(len(index)))
+        budget = max(_DECODED_FRAMES, _DECODED_PIXELS // (context.width * context.height))
+        chosen = index.within(wanted, budget)
+        each = sorted(set(chosen))
+        shown = dict(zip(each, _decode(container, stream, index, each, short_side)))
+        width, height = shown[each[0]].size
+        return Clip(
+            frames=tuple(shown[i].picture for i in chosen),
+            times=tuple(float((shown[i].tick - index.ticks[0]) * index.tick) for i in chosen),
+            info=ClipInfo(_codec_name(stream), width, height, index.seconds, len(index)),
+            exact=chosen == wanted,
+        )
+
+
+def write_clip(frames: "Sequence[Image.Image | np.ndarray]", path: str | os.PathLike, fps: float) -> Path:
+    """Write RGB pictures of one size as an MP4 that browsers play while it loads; gives its path.
+
+    H.264 High, yuv420p, index first; an odd side gets its last row or column twice. The file appears whole or
+    not at all.
+
+    Raises:
+        InvalidInput: no frames, frames of several sizes, or a place that cannot be written.
+    """
+    arrays = [np.asarray(frame) for frame in frames]
+    shape = arrays[0].shape if arrays else None
+    if shape is None or len(shape) != 3 or any(array.shape != shape for array in arrays):
+        raise InvalidInput("A clip is written from at least one picture, all RGB and of one size.")
+    path = Path(path)
+    try:
+        handle, draft = tempfile.mkstemp(suffix=".mp4", prefix=f".{path.stem}-", dir=path.parent)
+        os.close(handle)
+        try:
+            _encode(arrays, os.path.abspath(draft), fps)
+            os.chmod(draft, 0o644)  # mkstemp keeps its files to the owner
+            os.replace(draft, path)
+        finally:
+            Path(draft).unlink(missing_ok=True)
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be written: {error.strerror or error}.") from error
+    return path
+
+
+def _encode(arrays: Sequence[np.ndarray], path: str, fps: float) -> None:
+    import av
+
+    height, width = arrays[0].shape[:2]
+    rate = Fraction(fps).limit_denominator(1000)
+    options = {"preset": "veryfast", "crf": "20"}
+    with av.open(path, "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        stream = container.add_stream("libx264", rate=rate, options=options)
+        context = stream.codec_context
+        context.width, context.height = width + width % 2, height + height % 2
+        context.pix_fmt, context.profile = "yuv420p", "High"
+        # written into the file, or a browser guesses by the size
+        context.colorspace, context.color_range = 1, 1
+        context.color_primaries, context.color_trc = 1, 1
+        for number, array in enumerate(arrays):
+            even = np.pad(array, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
+            frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+            frame.pts, frame.time_base = number, 1 / rate
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+# Opening
+
+
+@contextmanager
+def _opened(source: bytes | str | os.PathLike, max_bytes: int) -> Iterator[BinaryIO]:
+    """A clip's bytes as an open file: FFmpeg never sees a name that it could take for an address."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        _check_bytes(len(source), max_bytes)
+        yield io.BytesIO(source)
+        return
+    if not isinstance(source, (str, os.PathLike)):
+        raise UnreadableClip(f"A clip is a file or its bytes, not {type(source).__name__}.")
+    path = Path(source)
+    try:
+        if not path.is_file():
+            raise UnreadableClip(f"There is no file {path.name!r}.")
+        file = path.open("rb")
+    except (OSError, ValueError) as error:
+        if isinstance(error, UnreadableClip):
+            raise
+        raise UnreadableClip(f"The file {path.name!r} cannot be opened ({error}).") from error
+    with file:
+        _check_bytes(os.fstat(file.fileno()).st_size, max_bytes)
+        yield file
+
+
+def _check_bytes(size: int, max_bytes: int) -> None:
+    if size == 0:
+        raise UnreadableClip("The file is empty: it has zero bytes.")
+    if size > max_bytes:
+        raise UnreadableClip(
+            f"The file has {size / 1e6:.1f} MB, over the limit of {max_bytes / 1e6:g} MB: cut it shorter or "
+            f"save it smaller."
+        )
+
+
+@contextmanager
+def _container(file: BinaryIO) -> Iterator[Any]:
+    import av
+
+    allowed = ",".join((*_CLIPS, *_SOUNDS, *_PICTURES))
+    head = file.read(12)
+    file.seek(0)
+    try:
+        container = av.open(
+            file, "r", options={"format_whitelist": allowed}, metadata_errors="replace", buffer_size=1 << 18
+        )
+    except av.error.FFmpegError as error:
+        if head[4:8] == b"ftyp":
+            raise UnreadableClip(
+                "The clip is damaged or cut off: the list of its frames is missing."
+            ) from error
+        raise UnreadableClip(f"The file is not a clip that can be read here ({_KINDS}).") from error
+    with container:
+        brand = container.metadata.get("major_brand", "").strip()
+        if container.format.name in _PICTURES or brand in _STILL_BRANDS:
+            raise UnreadableClip("The file is a picture, not a clip.")
+        yield container
+
+
+def _video_stream(container: Any) -> Any:
+    from av.stream import Disposition
+
+    covers = Disposition.attached_pic | Disposition.timed_thumbnails
+    streams = [stream for stream in container.streams if not stream.disposition & covers]
+    videos = [stream for stream in streams if stream.type == "video"]
+    known = [stream for stream in videos if stream.codec_context is not None]
+    if known:
+        return max(known, key=lambda stream: stream.codec_context.width * stream.codec_context.height)
+    if videos or any(stream.type in ("data", "unknown") for stream in streams):
+        raise UnreadableClip(f"The clip's pictures are in a form that is not known here: {_CONVERT}.")
+    if streams:
+        raise UnreadableClip("The file holds only sound, no pictures.")
+    raise UnreadableClip("The file holds no pictures.")
+
+
+def _codec_name(stream: Any) -> str:
+    name = stream.codec_context.codec.canonical_name
+    return {"h264": "H.264", "hevc": "HEVC"}.get(name, name.upper())
+
+
+def _check_pixels(width: int, height: int, max_pixels: int) -> None:
+    if width * height == 0:
+        raise UnreadableClip("The clip's width and height are missing or impossible.")
+    if width * height > max_pixels:
+        raise UnreadableClip(
+            f"The clip has {width} x {height} pixels, over the limit of {max_pixels / 1e6:.0f} megapixels: "
+            f"save it smaller."
+        )
+
+
+def _check_length(seconds: float, max_seconds: float) -> None:
+    if seconds > max_seconds:
+        raise UnreadableClip(
+            f"The clip lasts {seconds / 60:,.1f} minutes, over the limit of {max_seconds / 60:g}: "
+            f"cut it shorter."
+        )
+
+
+# The frames that there are, and how far each is from a keyframe
+
+
+@dataclass(frozen=True, eq=False)
+class _Index:
+    """The times of all frames, ascending, in ticks of `tick` seconds, and which of them are keyframes."""
+
+    ticks: list[int]
+    keys: list[int]
+    tick: Fraction
+    seconds: float
+
+    def __len__(self) -> int:
+        return len(self.ticks)
+
+    @classmethod
+    def of(cls, container: Any, stream: Any) -> "_Index":
+        """Walk the packets; nothing is decoded. Raises UnreadableClip where packets are missing."""
+        import av
+
+        found: dict[int, tuple[bool, int]] = {}
+        packets, last = 0, 0.0
+        try:
+            for packet in container.demux():
+                when = packet.pts if packet.pts is not None else packet.dts
+                if when is None:
+                    continue
+                last = max(last, float((when + (packet.duration or 0)) * packet.time_base))
+                if packet.stream_index == stream.index:
+                    packets += 1
+                    if packet.has_sidedata("encryption_info"):
+                        raise UnreadableClip("The clip is encrypted: only unprotected clips can be read.")
+                    if not packet.is_discard:
+                        found[when] = (packet.is_keyframe, packet.duration or 0)
+                if packets > _MOST_FRAMES:
+                    raise UnreadableClip("The clip has millions of frames: cut it shorter.")
+        except av.error.FFmpegError:
+            pass  # what came before counts, and is compared with what the file promised
+        if not found:
+            raise UnreadableClip("The clip holds no frames.")
+        promised, start = stream.frames, (container.start_time or 0) / 1e6
+        seconds = (container.duration or 0) / 1e6
+        if packets < 0.98 * promised:
+            raise UnreadableClip(f"The clip is damaged or cut off: {packets} of {promised} frames are there.")
+        if seconds - (last - start) > max(1.0, 0.05 * seconds):
+            raise UnreadableClip(
+                f"The clip is damaged or cut off: {last - start:.1f} of {seconds:.1f} seconds are there."
+            )
+        ticks = sorted(found)
+        keys = sorted({0, *(i for i, when in enumerate(ticks) if found[when][0])})
+        # the last frame lasts as long as its packet says, or as the others do
+        length = found[ticks[-1]][1] or (ticks[-1] - ticks[0]) // max(1, len(ticks) - 1)
+        return cls(ticks, keys, stream.time_base, float((ticks[-1] - ticks[0] + length) * stream.time_base))
+
+    def key_of(self, frame: int) -> int:
+        """The keyframe from which a frame is reached."""
+        return self.keys[bisect_right(self.keys, frame) - 1]
+
+    def within(self, wanted: Sequence[int], budget: int) -> list[int]:
+        """The wanted frames, or others near them, so that no more than `budget` are decoded on the way."""
+        reach = len(self)
+        chosen = list(wanted)
+        while self._cost(chosen) > budget and reach > 1:
+            reach = (reach + 1) // 2
+            chosen = self._near(wanted, reach)
+        return chosen
+
+    def _cost(self, frames: Sequence[int]) -> int:
+        furthest: dict[int, int] = {}
+        for frame in frames:
+            key = self.key_of(frame)
+            furthest[key] = max(furthest.get(key, 0), frame - key + 1)
+        return sum(furthest.values())
+
+    def _near(self, wanted: Sequence[int], reach: int) -> list[int]:
+        """For each wanted frame the nearest of those less than `reach` after a keyframe, each once; where
+        there are too few for that, such frames evenly."""
+        ends = [*self.keys[1:], len(self)]
+        near = []
+        for frame in wanted:
+            place = bisect_right(self.keys, frame) - 1
+            key, end = self.keys[place], ends[place]
+            if frame - key >= reach:
+                before, after = key + reach - 1, end
+                frame = after if after < len(self) and after - frame < frame - before else before
+            near.append(frame)
+        if len(set(near)) == len(set(wanted)):
+            return near
+        there = [i for key, end in zip(self.keys, ends) for i in range(key, min(end, key + reach))]
+        return [there[i] for i in evenly(len(wanted))(len(there))]
+
+
+# Decoding
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """A decoded frame as a picture, when it is shown (in ticks), and the clip's upright size in pixels."""
+
+    picture: "Image.Image"
+    tick: int
+    size: tuple[int, int]
+
+
+def _decode(
+    container: Any, stream: Any, index: _Index, frames: Sequence[int], short_side: int
+) -> list[_Shown]:
+    """The frames of these numbers, ascending; a damaged one is stood in for by the next.
+
+    It seeks only where keyframes can be skipped, so that neighbouring frames share the way to them.
+    """
+    stream.thread_type = "AUTO"
+    stream.codec_context.thread_count = min(4, os.cpu_count() or 1)
+    shown: list[_Shown] = []
+    picture, place, coming = None, -1, iter(())
+    for frame in frames:
+        key = index.key_of(frame)
+        if picture is None or key > place + 1:
+            picture, place, coming = None, -1, _from(container, stream, index.ticks[key])
+        while picture is None or place < frame:
+            following = next(coming, None)
+            if following is None:  # the data ends early: the last frame that came stands in
+                break
+            picture, place = following, bisect_left(index.ticks, following.pts)
+        if picture is not None:
+            shown.append(_shown(picture, stream, short_side))
+    if len(shown) < len(frames):
+        raise UnreadableClip(f"The clip is damaged: {len(frames) - len(shown)} frames cannot be decoded.")
+    return shown
+
+
+def _from(container: Any, stream: Any, tick: int) -> Iterator[Any]:
+    """Decoded frames from a keyframe on, or from the start where seeking misses it."""
+    container.seek(tick, stream=stream)
+    coming = _decoded(container, stream)
+    first = next(coming, None)
+    if first is None or first.pts > tick:
+        container.seek(0, backward=True)
+        coming = _decoded(container, stream)
+        first = next(coming, None)
+    if first is not None:
+        yield first
+    yield from coming
+
+
+def _decoded(container: Any, stream: Any) -> Iterator[Any]:
+    import av
+
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+            if packet is None:
+                return
+            pictures = packet.decode()
+        except av.error.EOFError:
+            return
+        except av.error.FFmpegError:  # a damaged packet; later ones may do
+            continue
+        yield from (picture for picture in pictures if picture.pts is not None)
+
+
+def _shown(frame: Any, stream: Any, short_side: int) -> _Shown:
+    """A frame upright, with square pixels, no larger than asked."""
+    from PIL import Image
+
+    aspect = float(stream.sample_aspect_ratio or 1)
+    aspect = aspect if 0.1 <= aspect <= 10 else 1.0
+    width, height = max(1, round(frame.width * aspect)), frame.height
+    scale = min(1.0, short_side / min(width, height), 4 * short_side / max(width, height))
+    scaled = {"width": max(1, round(width * scale)), "height": max(1, round(height * scale))}
+    how = "AREA" if scale < 1 else "BICUBIC"
+    turn = _display_matrix(frame)
+    if any(component.is_alpha for component in frame.format.components):
+        array = _upright(frame.reformat(format="rgba", interpolation=how, **scaled).to_ndarray(), turn)
+        over = Image.fromarray(array)
+        picture = Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB")
+    else:
+        array = _upright(frame.reformat(format="rgb24", interpolation=how, **scaled).to_ndarray(), turn)
+        picture = Image.fromarray(array)
+    size = (height, width) if turn and turn[0] == turn[3] == 0 else (width, height)
+    return _Shown(picture, frame.pts, size)
+
+
+def _display_matrix(frame: Any) -> tuple[int, int, int, int] | None:
+    """The signs of (a, b, c, d) in x' = a x + c y, y' = b x + d y: how a phone was held."""
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return None
+    a, b, _, c, d = np.frombuffer(bytes(data), dtype=np.int32)[:5].tolist()
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        return 0, _sign(b), _sign(c), 0
+    return _sign(a), 0, 0, _sign(d)
+
+
+def _sign(value: int) -> int:
+    return (value > 0) - (value < 0)
+
+
+def _upright(array: np.ndarray, turn: tuple[int, int, int, int] | None) -> np.ndarray:
+    if turn is None:
+        return array
+    a, b, c, d = turn
+    if a == d == 0:
+        array = array.transpose(1, 0, 2)
+    across, down = (c, b) if a == d == 0 else (a, d)
+    return np.ascontiguousarray(array[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1])

@@ -1,0 +1,116 @@
+"""Clips encoded for the tests: each frame carries its number, so that a test sees which one was read."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+STEP = 8  # grey levels between the frames; codecs stay well within
+
+
+def numbered(number: int, size: tuple[int, int] = (64, 96)) -> np.ndarray:
+    """A picture (H, W, 3): its right half as grey as the frame's number, green, red and blue corners left."""
+    height, width = size
+    picture = np.full((height, width, 3), 128, np.uint8)
+    picture[:, width // 2 :] = number * STEP % 256
+    picture[: height // 2, : width // 4] = (0, 200, 0)
+    picture[height // 2 :, : width // 4] = (200, 0, 0)
+    picture[height // 2 :, width // 4 : width // 2] = (0, 0, 200)
+    return picture
+
+
+def number_of(picture) -> int:
+    """The number of an upright frame made by `numbered`, below 32."""
+    array = np.asarray(picture)
+    patch = array[array.shape[0] // 4 : -(array.shape[0] // 4), array.shape[1] * 5 // 8 : -2]
+    return round(float(np.median(patch)) / STEP)
+
+
+def encode(
+    path: Path,
+    frames: Sequence[np.ndarray],
+    *,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    times: Sequence[int] | None = None,
+    rate: int = 24,
+    gop: int = 6,
+    sound: bool = False,
+    orientation: tuple[float, bool] | None = None,
+    options: dict[str, str] | None = None,
+    muxer: dict[str, str] | None = None,
+    aspect: Fraction | None = None,
+) -> Path:
+    """Write a clip. times: of frames, in 1/rate s; orientation: (degrees, mirrored), as phones note it."""
+    import av
+
+    with _usual_priority(), av.open(str(path), "w", options=muxer or {}) as container:
+        stream = container.add_stream(codec, rate=rate, options=options or {})
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = pix_fmt
+        stream.codec_context.gop_size = gop
+        if aspect:
+            stream.codec_context.sample_aspect_ratio = aspect
+        if orientation:
+            stream.set_display_rotation(orientation[0], hflip=orientation[1])
+        track = container.add_stream("aac", rate=48000) if sound else None
+        for number, array in enumerate(frames):
+            form = "rgba" if array.shape[2] == 4 else "rgb24"
+            frame = av.VideoFrame.from_ndarray(array, format=form)
+            frame.pts, frame.time_base = times[number] if times else number, Fraction(1, rate)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        if track:
+            _silence(container, track, len(frames) / rate)
+    return path
+
+
+@contextmanager
+def _usual_priority() -> Iterator[None]:
+    """SVT-AV1, run by root, leaves the calling thread at real-time priority: a browser started next would
+    starve."""
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        if os.sched_getscheduler(0) != policy:
+            os.sched_setscheduler(0, policy, parameters)
+
+
+def encode_sound(path: Path) -> Path:
+    """A second of silence, and no pictures."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        _silence(container, container.add_stream("aac", rate=48000), 1)
+    return path
+
+
+def remux(source: Path, path: Path, **muxer: str) -> Path:
+    """The same frames in another file, written with the muxer's options."""
+    import av
+
+    with av.open(str(source)) as given, av.open(str(path), "w", options=muxer) as container:
+        stream = container.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(given.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                container.mux(packet)
+    return path
+
+
+def _silence(container, track, seconds: float) -> None:
+    import av
+
+    frame = av.AudioFrame.from_ndarray(
+        np.zeros((1, round(48000 * seconds)), np.float32), format="fltp", layout="mono"
+    )
+    frame.sample_rate, frame.pts = 48000, 0
+    container.mux(track.encode(frame))
+    container.mux(track.encode())
