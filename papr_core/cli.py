@@ -11,11 +11,12 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from papr_core.errors import InvalidInput, PaprError
+from papr_core.tables import plain, table
 
 if TYPE_CHECKING:
     from papr_core.comparison import Comparison
@@ -31,6 +32,7 @@ COMMANDS: dict[str, tuple[str | None, str]] = {
         "papr_core.evaluate",
         "measure accuracy against keep ratio on a folder of labelled pictures",
     ),
+    "cost": ("papr_core.cost", "count what a configuration costs, without weights; or the paper's own table"),
     "train": ("papr_core.train", "train or fine-tune a model, also with patches pruned"),
 }
 
@@ -89,13 +91,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _complain(error: Exception, about: str = "") -> None:
     words = f"{about}: {error}" if about else str(error)
-    print(f"papr: {_plain(words)}", file=sys.stderr)
-
-
-def _plain(text: str) -> str:
-    """Text of others on one line, without control characters."""
-    words = " ".join(text.split())
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in words)
+    print(f"papr: {plain(words)}", file=sys.stderr)
 
 
 # models
@@ -117,7 +113,7 @@ def _models(args: argparse.Namespace) -> int:
         ("proposal", "Proposals: ConvNets that rank patches"),
         ("backbone", "Backbones: pruned"),
     ):
-        print(f"{title}\n\n{_table(head, [_model_line(row) for row in rows if row['role'] == role])}\n")
+        print(f"{title}\n\n{table(head, [_model_line(row) for row in rows if row['role'] == role])}\n")
     return 0
 
 
@@ -198,7 +194,7 @@ def _compare(args: argparse.Namespace) -> int:
         else:
             print(_report(image, comparison), end="\n\n", flush=True)
             if folder:
-                print(f"Figure, maps and manifest are in {_plain(str(folder))}.", end="\n\n", flush=True)
+                print(f"Figure, maps and manifest are in {plain(str(folder))}.", end="\n\n", flush=True)
     return 2 if failed else 0
 
 
@@ -234,9 +230,9 @@ def _report(image: str, comparison: "Comparison") -> str:
         f"Confidence on “{target}”.{_explained(comparison)}",
         *comparison.notes,
         "",
-        _table(head, lines),
+        table(head, lines),
     ]
-    return "\n".join(line if "\n" in line else _plain(line) for line in said)
+    return "\n".join(line if "\n" in line else plain(line) for line in said)
 
 
 def _explained(comparison: "Comparison") -> str:
@@ -289,7 +285,7 @@ def _figure(args: argparse.Namespace) -> int:
     if drawn:
         rows = [comparison.figure_row() for comparison in drawn]
         figures.save_figure(figures.methods_figure(rows, note=drawn[0].caption), args.out)
-        print(f"{len(drawn)} of {len(comparisons)} pictures are in {_plain(str(args.out))}.")
+        print(f"{len(drawn)} of {len(comparisons)} pictures are in {plain(str(args.out))}.")
     return 0 if len(drawn) == len(comparisons) else 2
 
 
@@ -433,22 +429,6 @@ class _Progress:
 
     def __exit__(self, *_: object) -> None:
         self.clear()
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Aligned columns: a column of numbers to the right, others to the left."""
-    rows = [tuple(_plain(str(cell)) for cell in row) for row in rows]
-    columns = list(zip(head, *rows))
-    widths = [max(map(len, column)) for column in columns]
-    right = [all(cell[:1].isdigit() or cell == "-" for cell in column[1:]) for column in columns]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if number else cell.ljust(width)
-            for cell, width, number in zip(row, widths, right)
-        )
-        for row in (tuple(head), *rows)
-    ]
-    return "\n".join(line.rstrip() for line in lines)
 
 
 _OWN: dict[str, tuple[Callable, Callable]] = {

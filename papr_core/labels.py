@@ -112,11 +112,13 @@ def from_config(config: dict, num_classes: int) -> Labels:
 
     `label_names` (names, or WordNet ids beside `label_descriptions`), our own `label_synsets` and
     `label_set`. Without names a model with as many classes as a subset of ImageNet has that subset's, any
-    other gets numbers.
+    other gets numbers. A model without a classifier has none.
 
     Raises:
         InvalidInput: names that are not one text a class.
     """
+    if num_classes < 1:
+        return Labels("no classes", ())
     merged = {**config.get("pretrained_cfg", {}), **config}
     names = merged.get("label_names")
     if not names:

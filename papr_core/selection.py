@@ -12,7 +12,7 @@ from torch import Tensor
 
 from papr_core.errors import InvalidInput
 
-__all__ = ["num_kept", "select_patches", "top_patches"]
+__all__ = ["check_kept", "num_kept", "select_patches", "top_patches"]
 
 
 def select_patches(significance: Tensor, keep_ratio: float, *, num_prefix_tokens: int = 0) -> Tensor:
@@ -67,3 +67,22 @@ def top_patches(significance: Tensor, k: int) -> Tensor:
         raise InvalidInput("The significance map holds NaN or infinity, so it cannot be ranked.")
     ranked = scores.argsort(dim=1, descending=True, stable=True)
     return ranked[:, :k].sort(dim=1).values
+
+
+def check_kept(kept: Tensor, num_images: int, num_patches: int) -> None:
+    """Refuse what are not the kept patches, (B, k), of so many images (or, of one image, of B answers).
+
+    Raises:
+        InvalidInput: of another shape or type, out of range, or the same patch twice in a row.
+    """
+    if not isinstance(kept, Tensor) or kept.ndim != 2 or kept.dtype != torch.int64 or 0 in kept.shape:
+        shown = f"{tuple(kept.shape)} of {kept.dtype}" if isinstance(kept, Tensor) else type(kept).__name__
+        raise InvalidInput(f"Kept patches are an int64 tensor (B, k) with k from 1 up, not {shown}.")
+    if num_images not in (1, len(kept)):
+        raise InvalidInput(f"Kept patches of {len(kept)} images do not go with a batch of {num_images}.")
+    if torch.compiler.is_compiling() or kept.is_meta:  # no values to look at
+        return
+    ordered = kept.sort(dim=1).values
+    repeated = (ordered.diff(dim=1) == 0).any(dim=1)
+    if ((ordered[:, 0] < 0) | (ordered[:, -1] >= num_patches) | repeated).any():
+        raise InvalidInput(f"Kept patches are different numbers from 0 to {num_patches - 1}, a row an image.")

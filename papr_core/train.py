@@ -444,10 +444,11 @@ class _Pruner:
 
     def __init__(self, recipe: Recipe, model: nn.Module, device: torch.device):
         from papr_core import catalog
-        from papr_core.backbones import TokenBackbone
+        from papr_core.backbones import prunable
         from papr_core.proposals import load_proposal
 
-        self.backbone = TokenBackbone(model, catalog.find(recipe.model, "backbone"))
+        any_size = None if hasattr(model, "patch_embed") else _size(recipe, model)
+        self.backbone = prunable(model, catalog.find(recipe.model, "backbone"), img_size=any_size)
         self.proposal = load_proposal(recipe.proposal, device=device)
         self.keep_ratio = recipe.keep
 

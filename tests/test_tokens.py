@@ -418,9 +418,7 @@ def test_another_image_size_also_one_that_is_not_square():
         ("hiera_tiny_224", "merges neighbouring patches"),
         ("naflexvit_base_patch16_gap", "in training only"),
         ("samvit_base_patch16", "whole grid"),
-        ("swin_tiny_patch4_window7_224", "whole grid"),
         ("resnet18", "no place where patches can be dropped"),
-        ("vit_small_patch14_dinov2", "no classifier"),
     ],
 )
 def test_a_family_without_a_seam_is_refused_in_one_sentence(name, why):

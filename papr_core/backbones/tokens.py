@@ -5,79 +5,135 @@ before the first block; prefix tokens stay. timm calls the slot just there and g
 indices it returns (it is made for training: https://arxiv.org/abs/2212.00794,
 https://arxiv.org/abs/2208.07220). Here the slot is filled once with a module that gathers the kept patches of
 the running call. Which these are travels with the call, in a `ContextVar`, never on a module, so any number
-of threads may share a model. Written from the paper.
+of threads may share a model. Merging tokens (ToMe) may follow: merged.py. Written from the paper.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+import papr_core.backbones.merged as merged
 from papr_core import catalog, weights
-from papr_core import labels as _labels
+from papr_core.backbones.base import Backbone
 from papr_core.errors import InvalidInput, UnsupportedModel
-from papr_core.images import View
-from papr_core.selection import num_kept, select_patches, top_patches
+from papr_core.merging import Merging
+from papr_core.selection import check_kept, num_kept, select_patches, top_patches
 from papr_core.significance import patch_significance
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 __all__ = ["TokenBackbone"]
 
 
-class TokenBackbone(nn.Module):
+class TokenBackbone(Backbone):
     """A timm ViT in eval mode that sees only the patches it is told to keep.
 
-    name, title; model: the plain timm model; input_size (3, H, W); grid (rows, columns); num_patches;
-    num_prefix_tokens; labels; weights: where they came from, None if they are random.
+    num_prefix_tokens: class, distillation and register tokens, which always stay.
 
-    To compile it, compile the timm model in place: `backbone.model.compile()`.
+    To compile it, compile the timm model in place: `backbone.model.compile()`. To compile it with merging,
+    `torch.compile(backbone)`.
     """
 
     family = "tokens"
 
     def __init__(self, model: nn.Module, entry: catalog.Entry, source: weights.Source | None = None) -> None:
-        super().__init__()
-        reason = self.refusal(model)
-        if reason:
-            raise UnsupportedModel(f"{entry.name} cannot be pruned: {reason}.")
-        self.name, self.title, self.weights = entry.name, entry.title, source
-        self.model = model
-        self.grid = tuple(int(side) for side in model.patch_embed.grid_size)
-        self.num_patches = self.grid[0] * self.grid[1]
-        if self.num_patches < 1:
-            raise InvalidInput(f"{entry.name} cannot see pictures smaller than one of its patches.")
-        self.num_prefix_tokens = model.num_prefix_tokens
-        self.input_size = (3, *(int(side) for side in model.patch_embed.img_size))
-        self.labels = _labels.from_config(source.config if source else entry.config, model.num_classes)
-        self._view = View.of(model.pretrained_cfg, self.input_size[1:])
+        self._check(model, entry)
+        super().__init__(
+            model,
+            entry,
+            source,
+            input_size=(3, *model.patch_embed.img_size),
+            grid=model.patch_embed.grid_size,
+            num_prefix_tokens=model.num_prefix_tokens,
+        )
         model.patch_drop = _KeepPatches(model)
         self.eval()
 
-    def forward(self, images: Tensor, kept: Tensor | None = None) -> Tensor:
+    def forward(
+        self, images: Tensor, kept: Tensor | None = None, *, merging: Merging | int | None = None
+    ) -> Tensor:
         """Normalised images (B, 3, H, W) and the patches that each keeps, (B, k), to logits (B, C).
 
         kept counts patches only, row by row, in any order; None is timm's own forward. One image (1, 3, H, W)
-        with kept (M, k) is embedded once and gives M answers, (M, C).
+        with kept (M, k) is embedded once and gives M answers, (M, C). merging: how many tokens each block
+        merges of those that are kept (a number: so many in every block).
 
         Raises:
             InvalidInput: images of another size, or kept that are not different patches, a row an image.
+            UnsupportedModel: merging inside blocks of an unknown kind.
         """
+        numbers = self._per_block(merging)
+        if any(numbers):
+            tokens = self._merged(images, kept, numbers, traced=False)
+            return merged.pooled_by_size(self.model, self.model.norm(tokens.x), tokens.sizes)
+        with self._pruned(images, kept):
+            return self.model(images)
+
+    def groups(self, images: Tensor, kept: Tensor | None = None, *, merging: Merging | int) -> Tensor:
+        """Where each patch ends up: (B, N) int64, patches of one number are one token at the end; -1 is a
+        patch that is not kept. Arguments as of a call."""
+        tokens = self._merged(images, kept, self._per_block(merging), traced=True)
+        ends = tokens.sources[:, self.num_prefix_tokens :] - self.num_prefix_tokens  # (B, k)
+        if kept is None:
+            return ends
+        grid = self._grid_of(images)
+        return ends.new_full((len(ends), grid[0] * grid[1]), -1).scatter(1, kept.to(ends.device), ends)
+
+    def _merged(
+        self, images: Tensor, kept: Tensor | None, numbers: tuple[int, ...], *, traced: bool
+    ) -> merged.Tokens:
+        """The tokens behind the last block. Here kept is an argument all the way, so that it compiles."""
+        model, grid = self.model, self._grid_of(images)
+        embedded = model._pos_embed(model.patch_embed(images))  # outside a call the slot keeps everything
+        x, rope = embedded if isinstance(embedded, tuple) else (embedded, None)
+        mixed = rope is not None and model.rope_mixed
+        if kept is not None:
+            check_kept(kept, len(images), grid[0] * grid[1])
+            kept = kept.to(x.device)
+            x = _gather(x, kept, self.num_prefix_tokens)
+            if mixed:  # (depth, heads, N, D) to (depth, B, heads, k, D)
+                rope = rope[:, :, kept].transpose(1, 2)
+            elif rope is not None:  # (N, D) to (B, 1, k, D)
+                rope = rope[kept].unsqueeze(1)
+        x = model.norm_pre(x)
+        sources = torch.arange(x.shape[1], device=x.device).expand(len(x), -1) if traced else None
+        tokens = merged.Tokens(x, rope, mixed, sources=sources)
+        for depth, (block, r) in enumerate(zip(model.blocks, numbers)):
+            tokens = merged.merged_block(block, tokens, depth, r, self.num_prefix_tokens)
+        return tokens
+
+    def _per_block(self, merging: Merging | int | None) -> tuple[int, ...]:
+        if merging is None:
+            return ()
+        if not isinstance(merging, Merging):
+            merging = Merging(merging)
+        numbers = merging.per_block(len(self.model.blocks))
+        if any(numbers) and (reason := self.merging_refusal()):
+            raise UnsupportedModel(reason)
+        return numbers
+
+    def merging_refusal(self) -> str | None:
+        """Why this backbone's tokens cannot be merged, in a sentence; None where they can."""
+        reason = merged.refusal(self.model)
+        return f"{self.name} cannot merge tokens: {reason}." if reason else None
+
+    @contextmanager
+    def _pruned(self, images: Tensor, kept: Tensor | None) -> Iterator[None]:
+        """Inside, the model's patch_drop slot keeps these patches of these images."""
         grid = self._grid_of(images)
         if kept is None:
-            return self.model(images)
-        _check_kept(kept, len(images), grid[0] * grid[1])
+            yield
+            return
+        check_kept(kept, len(images), grid[0] * grid[1])
         call = _Call(kept)
         token = _running.set(call)
         try:
-            logits = self.model(images)
+            yield
         finally:
             _running.reset(token)
         if not call.pruned:
             raise UnsupportedModel(f"{self.name} never asked which patches to keep, so nothing was pruned.")
-        return logits
 
     def select(self, map: Tensor, keep_ratio: float) -> Tensor:
         """A method's coarse map (B, h, w), resized to the grid, to the patches kept at a ratio: (B, k)."""
@@ -92,23 +148,6 @@ class TokenBackbone(nn.Module):
         """How many patches stay at a keep ratio."""
         return num_kept(self.num_patches, keep_ratio, self.num_prefix_tokens)
 
-    def fit(self, image: "Image.Image", fit: str = "crop") -> "Image.Image":
-        """The backbone's own crop of a picture, exactly its input size; all that follows sees it."""
-        return self._view.fit(image, fit)
-
-    def view(self, crop: "Image.Image") -> Tensor:
-        """The crop as this backbone wants it: (1, 3, H, W), normalised."""
-        return self._view.tensor(crop)
-
-    def normalise(self, images: Tensor) -> Tensor:
-        """Images (B, 3, H, W) in 0..1, brought to this backbone's mean and standard deviation."""
-        return self._view.normalise(images)
-
-    @property
-    def sha256(self) -> str | None:
-        """Of the weights file; None for random weights."""
-        return weights.sha256(self.weights.path) if self.weights else None
-
     @staticmethod
     def refusal(model: nn.Module) -> str | None:
         """Why a timm model cannot be pruned here, or None if it can."""
@@ -118,9 +157,9 @@ class TokenBackbone(nn.Module):
         if not isinstance(model, (VisionTransformer, Eva)):
             kind = type(model).__name__
             why = _WHY_NOT.get(kind, "timm gives it no place where patches can be dropped")
-            return f"{why} ({kind}; ViT, DeiT, CLIP, EVA-02 and their kin can be)"
-        if model.num_classes < 1:
-            return "it has no classifier, so there is no answer to watch"
+            return f"{why} ({kind}; ViT, DeiT, CLIP, EVA-02 and their kin can be, ConvNeXt and Swin too)"
+        if getattr(model, "attn_pool", None) is None and not model.global_pool:
+            return "it does not pool, so it gives no one answer"
         return None
 
     def _grid_of(self, images: Tensor) -> tuple[int, int]:
@@ -178,29 +217,12 @@ def _gather(tokens: Tensor, kept: Tensor, num_prefix_tokens: int) -> Tensor:
     return tokens.flatten(0, 1).index_select(0, rows.flatten()).view(*rows.shape, width)
 
 
-def _check_kept(kept: Tensor, num_images: int, num_patches: int) -> None:
-    if not isinstance(kept, Tensor) or kept.ndim != 2 or kept.dtype != torch.int64 or 0 in kept.shape:
-        shown = f"{tuple(kept.shape)} of {kept.dtype}" if isinstance(kept, Tensor) else type(kept).__name__
-        raise InvalidInput(f"Kept patches are an int64 tensor (B, k) with k from 1 up, not {shown}.")
-    if num_images not in (1, len(kept)):
-        raise InvalidInput(f"Kept patches of {len(kept)} images do not go with a batch of {num_images}.")
-    if torch.compiler.is_compiling() or kept.is_meta:  # no values to look at
-        return
-    ordered = kept.sort(dim=1).values
-    repeated = (ordered.diff(dim=1) == 0).any(dim=1)
-    if ((ordered[:, 0] < 0) | (ordered[:, -1] >= num_patches) | repeated).any():
-        raise InvalidInput(f"Kept patches are different numbers from 0 to {num_patches - 1}, a row an image.")
-
-
 _PAIRS = "its attention holds a bias for each pair of positions"
 _GRID = "its windows need the whole grid"
 _WHY_NOT = {
     "Beit": _PAIRS,
     "VisionTransformerRelPos": _PAIRS,
     "VisionTransformerSAM": _GRID,
-    "SwinTransformer": _GRID,
-    "SwinTransformerV2": _GRID,
     "Hiera": "it merges neighbouring patches between its stages",
-    "ConvNeXt": "its convolutions need the whole grid",
     "NaFlexVit": "timm drops its patches in training only",
 }

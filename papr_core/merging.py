@@ -1,0 +1,138 @@
+"""Token merging: between attention and MLP of a block, the r most similar pairs of tokens become one.
+
+ToMe: Token Merging, Your ViT But Faster, https://arxiv.org/abs/2210.09461, Sec. 3. Written from the paper.
+Choices of ours: tokens alternate between the two sets counting from the first that is no prefix token, and
+all prefix tokens (class, distillation, registers) stay out of it; the order is kept tokens of the first set,
+then the second set, as in the paper.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from papr_core.errors import InvalidInput
+
+__all__ = ["LAYERS", "Merge", "Merging", "as_published", "bipartite_soft_matching"]
+
+LAYERS = ("all", "second_half")
+
+
+@dataclass(frozen=True)
+class Merging:
+    """How many tokens are merged in each block.
+
+    r: as many in every block, or a number a block. layers: "all", or "second_half" of the blocks (after PaPr,
+    as in its paper, Sec. 4.2). decreasing: from 2 r in the first of them in even steps to 0 in the last
+    (ToMe, Sec. 4.1 and Appendix), as many in all; r is one number then.
+    """
+
+    r: int | Sequence[int]
+    layers: str = "all"
+    decreasing: bool = False
+
+    def __post_init__(self) -> None:
+        numbers = list(self.r) if isinstance(self.r, Sequence) else [self.r]
+        if not all(isinstance(r, int) and not isinstance(r, bool) and r >= 0 for r in numbers):
+            raise InvalidInput(f"Tokens merged a block are whole numbers from 0 up, not {self.r!r}.")
+        if self.layers not in LAYERS:
+            raise InvalidInput(f"Tokens are merged in {' or '.join(LAYERS)}, not in {self.layers!r}.")
+        if self.decreasing and not isinstance(self.r, int):
+            raise InvalidInput("A decreasing number of merged tokens is given by one number, its mean.")
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is merged."""
+        return self.r > 0 if isinstance(self.r, int) else any(self.r)
+
+    def per_block(self, depth: int) -> tuple[int, ...]:
+        """How many tokens each of `depth` blocks merges, first block first.
+
+        Raises:
+            InvalidInput: a list that has not one number for each block that merges.
+        """
+        first = depth // 2 if self.layers == "second_half" else 0
+        active = depth - first
+        if not isinstance(self.r, int):
+            if len(self.r) != active:
+                raise InvalidInput(f"{active} blocks merge, but r lists {len(self.r)} numbers.")
+            numbers = tuple(self.r)
+        elif self.decreasing and active > 1:
+            numbers = tuple(round(2 * self.r * (1 - i / (active - 1))) for i in range(active))
+        else:
+            numbers = (self.r,) * active
+        return (0,) * first + numbers
+
+
+def as_published(r: int, keep_ratio: float, layers: str | None = None) -> Merging:
+    """Merging where the papers do it, unless said: alone in all blocks, after PaPr in the second half."""
+    return Merging(r, layers or ("all" if keep_ratio == 1 else "second_half"))
+
+
+@dataclass(frozen=True, eq=False)
+class Merge:
+    """A matching, ready to merge: target (B, N) is the place of each token afterwards, length how many places
+    there are."""
+
+    target: Tensor
+    length: int
+
+    def __call__(self, tokens: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Tokens (B, N, C) of sizes (B, N, 1), one each if None, to (B, N - r, C) and sizes (B, N - r, 1):
+        the mean of what is merged, weighted by size."""
+        if sizes is None:  # in float32 at least: a half counts to 256 only
+            kind = torch.promote_types(tokens.dtype, torch.float32)
+            sizes = torch.ones(*tokens.shape[:2], 1, dtype=kind, device=tokens.device)
+        if self.length == tokens.shape[1]:
+            return tokens, sizes
+        total = self.summed(sizes)
+        return (self.summed(tokens * sizes) / total).to(tokens.dtype), total
+
+    def summed(self, values: Tensor) -> Tensor:
+        """(B, N, C) to (B, length, C): the sum of what is merged."""
+        images, _, width = values.shape
+        rows = self.target + self.length * torch.arange(images, device=self.target.device).unsqueeze(1)
+        sums = values.new_zeros(images * self.length, width)
+        return sums.index_add(0, rows.flatten(), values.flatten(0, 1)).view(images, self.length, width)
+
+
+def bipartite_soft_matching(keys: Tensor, r: int, *, num_prefix_tokens: int) -> Merge:
+    """Which r tokens merge into which others: keys (B, N, C), averaged over heads, prefix tokens first.
+
+    The tokens behind the prefix are dealt into two sets by turns; each of the first set draws an edge to the
+    most similar of the second (cosine), and the r strongest edges merge. r is cut to what is possible, half
+    of the tokens that are no prefix. Gives `merge(tokens, sizes=None) -> (tokens, sizes)`.
+
+    Raises:
+        InvalidInput: keys that are not (B, N, C) with N of at least the prefix, or r below 0.
+    """
+    if keys.ndim != 3 or keys.shape[1] < num_prefix_tokens or num_prefix_tokens < 0:
+        raise InvalidInput(
+            f"Keys are (B, N, C) with {num_prefix_tokens} prefix tokens first, not {tuple(keys.shape)}."
+        )
+    if r < 0:
+        raise InvalidInput(f"The number of merged tokens is from 0 up, not {r}.")
+    images, length, _ = keys.shape
+    r = min(r, (length - num_prefix_tokens) // 2)
+    places = torch.arange(length, device=keys.device).expand(images, -1)
+    if r == 0:
+        return Merge(places, length)
+    if keys.is_meta:  # nothing to compare, shapes alone
+        return Merge(places, length - r)
+    with torch.no_grad():
+        patches = keys[:, num_prefix_tokens:]
+        unit = F.normalize(patches.to(torch.promote_types(keys.dtype, torch.float32)), dim=-1)
+        first, second = unit[:, ::2], unit[:, 1::2]  # (B, Na, C), (B, Nb, C)
+        similarity, partner = (first @ second.transpose(1, 2)).max(dim=-1)  # (B, Na)
+        order = similarity.argsort(dim=-1, descending=True, stable=True)
+        merged, stay = order[:, :r], order[:, r:].sort(dim=-1).values
+        begin = num_prefix_tokens + stay.shape[1]  # where the second set stands afterwards
+        of_first = torch.empty_like(partner)
+        of_first.scatter_(1, stay, places[:, num_prefix_tokens:begin])
+        of_first.scatter_(1, merged, begin + partner.gather(1, merged))
+        target = places.clone()
+        target[:, num_prefix_tokens::2] = of_first
+        target[:, num_prefix_tokens + 1 :: 2] = places[:, begin : begin + second.shape[1]]
+    return Merge(target, length - r)
