@@ -38,10 +38,10 @@ Progress = Callable[[int, int], None]
 def cam(features: Tensor, class_weights: Tensor, class_index: Tensor) -> Tensor:
     """CAM of one class: sum over k of w_c^k f_k (the PaPr paper's Eq. 1 without its sum over classes).
 
-    features (B, K, h, w); class_weights (C, K) of the one linear layer after pooling; class_index (B,).
-    Gives (B, h, w). No bias, and negatives are kept.
+    features (B, K, h, w), or (B, K, t, h, w) of clips; class_weights (C, K) of the one linear layer after
+    pooling; class_index (B,). Gives (B, h, w) or (B, t, h, w). No bias, and negatives are kept.
     """
-    return torch.einsum("bk,bkhw->bhw", class_weights[class_index].to(features.dtype), features)
+    return torch.einsum("bk,bk...->b...", class_weights[class_index].to(features.dtype), features)
 
 
 def feature_gradients(logits_of: Callable[[Tensor], Tensor], features: Tensor, class_index: Tensor) -> Tensor:
@@ -58,9 +58,10 @@ def feature_gradients(logits_of: Callable[[Tensor], Tensor], features: Tensor, c
 
 
 def grad_cam(features: Tensor, gradients: Tensor) -> Tensor:
-    """Grad-CAM (its Eq. 1 and 2): channels weighted by their mean gradient; negatives cut. (B, h, w)."""
-    weights = gradients.mean(dim=(2, 3))  # (B, K)
-    return torch.einsum("bk,bkhw->bhw", weights, features).relu()
+    """Grad-CAM (its Eq. 1 and 2): channels weighted by their mean gradient; negatives cut. (B, h, w), or (B,
+    t, h, w) of clips."""
+    weights = gradients.mean(dim=tuple(range(2, gradients.ndim)))  # (B, K)
+    return torch.einsum("bk,bk...->b...", weights, features).relu()
 
 
 def grad_cam_plus_plus(features: Tensor, gradients: Tensor) -> Tensor:

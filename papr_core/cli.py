@@ -20,6 +20,7 @@ from papr_core.tables import plain, table
 
 if TYPE_CHECKING:
     from papr_core.comparison import Comparison
+    from papr_core.video import PrunedClip
 
 __all__ = ["COMMANDS", "main"]
 
@@ -27,6 +28,7 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS: dict[str, tuple[str | None, str]] = {
     "models": (None, "list the models, and where their weights are"),
     "compare": (None, "prune pictures by several methods and see what the backbone still says"),
+    "video": (None, "prune clips and see what the backbone still says"),
     "figure": (None, "draw figures for paper and slides"),
     "evaluate": (
         "papr_core.evaluate",
@@ -260,6 +262,126 @@ def _folder_names(images: Sequence[str]) -> list[str]:
     return names
 
 
+# video
+
+
+def _video_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_video(parser, "CLIP", nargs="+")
+    out = "write both clips, figure and numbers: into DIR for one clip, into DIR/NAME for several"
+    parser.add_argument("--out", metavar="DIR", type=Path, help=out)
+    parser.add_argument("--json", action="store_true", help="print one JSON object a clip, a line each")
+
+
+def _video(args: argparse.Namespace) -> int:
+    names = _folder_names(args.clips)
+    failed = False
+    for index, (_, result) in enumerate(_pruned_clips(args)):
+        failed |= result is None
+        if result is None:
+            continue
+        folder = None
+        if args.out is not None:
+            folder = result.save(args.out if len(args.clips) == 1 else args.out / names[index])
+        if args.json:
+            print(json.dumps(result.to_dict(), allow_nan=False), flush=True)
+        else:
+            print(_video_report(result.to_dict()), end="\n\n", flush=True)
+            if folder:
+                print(f"Clips, figure and numbers are in {plain(str(folder))}.", end="\n\n", flush=True)
+    return 2 if failed else 0
+
+
+def _video_report(found: dict[str, Any]) -> str:
+    """What a person reads: the answer with and without pruning, then a line a frame."""
+    from papr_core.labels import short_label
+    from papr_core.methods import METHODS
+
+    full, less, source = found["full"], found["pruned"], found["source"]
+    low, high = 100 * less["confidence_low"], 100 * less["confidence_high"]
+    spread = f" ({low:.1f} to {high:.1f})" if METHODS[found["method"]].draws > 1 else ""
+    saved = 100 * (1 - found["gmacs_pruned"] / found["gmacs_full"])
+    lines = [(f"{frame['time']:.2f} s", f"{frame['kept']}") for frame in found["frames"]]
+    said = [
+        found["clip"],
+        f"{source['codec']}, {source['width']} x {source['height']}, {source['seconds']:.1f} s; "
+        f"{len(found['frames'])} of {source['frames']} frames looked at.",
+        f"{METHODS[found['method']].title} keeps {found['kept']} of {found['patches']} patches.",
+        f"Confidence on “{short_label(found['target']['label'])}”: {100 * full['confidence']:.1f} % "
+        f"unpruned, {100 * less['confidence']:.1f} %{spread} pruned. The answer is "
+        f"{'kept' if less['kept_answer'] else 'lost'}: {short_label(less['top'][0]['label'])}.",
+        f"{found['gmacs_full']:.3f} GMACs unpruned, {found['gmacs_pruned']:.3f} pruned "
+        f"({abs(saved):.1f} % {'less' if saved >= 0 else 'more'}), {found['seconds']:.2f} s.",
+        *found["notes"],
+        "",
+        table(("Frame", "Kept"), lines),
+    ]
+    return "\n".join(line if "\n" in line else plain(line) for line in said)
+
+
+def _add_video(parser: argparse.ArgumentParser, metavar: str, **clips: Any) -> None:
+    def add(*flags: str, help: str, **kwargs: Any) -> None:
+        parser.add_argument(*flags, help=help, **kwargs)
+
+    target = "the class whose confidence is reported: index or name (default: the full model's answer)"
+    explain = (
+        "the class that CAMs explain: proposal (the ConvNet's own answer, the default), target, or a class"
+    )
+    methods = "papr (the default), cam, grad-cam, random, center or reversed"
+    add("clips", metavar=metavar, help="a clip's file", **({"nargs": 1} | clips))
+    add("--proposal", metavar="NAME", help="the ConvNet that ranks patches (default: the embedded one)")
+    add("--backbone", metavar="NAME", help="the model that is pruned (default: the embedded one)")
+    add("--keep", metavar="RATIO", type=float, default=0.4, help="keep ratio, 0 to 1 (default: 0.4)")
+    add("--method", metavar="METHOD", default="papr", help=methods)
+    add("--target", metavar="CLASS", help=target)
+    add("--explain", metavar="WHAT", default="proposal", help=explain)
+    add("--device", default="cpu", help="cpu (the default), cuda, cuda:1, ...")
+    _add_weights_dir(parser)
+
+
+def _pruned_clips(args: argparse.Namespace) -> "Iterator[tuple[str, PrunedClip | None]]":
+    """(clip, result) of each clip; one that fails gives a sentence and None, and the others go on."""
+    from papr_core.backbones import load_backbone
+    from papr_core.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
+    from papr_core.proposals import load_proposal
+    from papr_core.selection import num_kept
+    from papr_core.video import check_method, find_pair, prune_clip
+
+    _use_weights_dir(args)
+    num_kept(100, args.keep)
+    check_method(args.method)
+    with _Progress() as progress:
+        proposal = load_proposal(
+            args.proposal or DEFAULT_PROPOSAL, device=args.device, progress=progress.of("ConvNet's weights")
+        )
+        backbone = load_backbone(
+            args.backbone or DEFAULT_BACKBONE, device=args.device, progress=progress.of("Backbone's weights")
+        )
+        find_pair(proposal, backbone)
+        check_method(args.method, proposal)
+        if args.target is not None:
+            backbone.labels.find(args.target)
+        if args.explain not in ("proposal", "target"):
+            proposal.labels.find(args.explain)
+        for clip in args.clips:
+            try:
+                result = prune_clip(
+                    clip,
+                    proposal=proposal,
+                    backbone=backbone,
+                    keep_ratio=args.keep,
+                    method=args.method,
+                    target=args.target,
+                    explain=args.explain,
+                    progress=progress,
+                )
+            except PaprError as error:
+                progress.clear()
+                _complain(error, about=clip if len(args.clips) > 1 else "")
+                result = None
+            progress.clear()
+            yield clip, result
+
+
 # figure
 
 
@@ -271,6 +393,10 @@ def _figure_arguments(parser: argparse.ArgumentParser) -> None:
     figure = figures.add_parser("methods", help=text, description=text[0].upper() + text[1:] + ".")
     _add_comparison(figure)
     figure.add_argument("--out", metavar="FILE", type=Path, required=True, help="a .pdf, .png or .svg file")
+    text = "frames of a clip, and the same frames with pruned patches masked"
+    figure = figures.add_parser("video", help=text, description=text[0].upper() + text[1:] + ".")
+    _add_video(figure, "CLIP")
+    figure.add_argument("--out", metavar="FILE", type=Path, required=True, help="a .pdf, .png or .svg file")
 
 
 def _figure(args: argparse.Namespace) -> int:
@@ -280,6 +406,12 @@ def _figure(args: argparse.Namespace) -> int:
         raise InvalidInput(f"A figure is written as .png, .pdf or .svg, not as {args.out.name!r}.")
     if not args.out.parent.is_dir():
         raise InvalidInput(f"There is no folder {args.out.parent} for {args.out.name}.")
+    if args.figure == "video":
+        _, result = next(_pruned_clips(args))
+        if result is not None:
+            figures.save_figure(result.figure(), args.out)
+            print(f"{plain(result.caption)} The figure is {plain(str(args.out))}.")
+        return 2 if result is None else 0
     comparisons = [comparison for _, comparison in _comparisons(args, curve=False)]
     drawn = [comparison for comparison in comparisons if comparison is not None]
     if drawn:
@@ -434,5 +566,6 @@ class _Progress:
 _OWN: dict[str, tuple[Callable, Callable]] = {
     "models": (_models_arguments, _models),
     "compare": (_compare_arguments, _compare),
+    "video": (_video_arguments, _video),
     "figure": (_figure_arguments, _figure),
 }

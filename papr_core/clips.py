@@ -189,7 +189,7 @@ def _encode(arrays: Sequence[np.ndarray], path: str, fps: float) -> None:
 
 @contextmanager
 def _opened(source: bytes | str | os.PathLike, max_bytes: int) -> Iterator[BinaryIO]:
-    """A clip's bytes as an open file: FFmpeg never sees a name that it could take for an address."""
+    """A clip's bytes as an open file, whose name FFmpeg does not see: it would judge the contents by it."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         _check_bytes(len(source), max_bytes)
         yield io.BytesIO(source)
@@ -207,7 +207,14 @@ def _opened(source: bytes | str | os.PathLike, max_bytes: int) -> Iterator[Binar
         raise UnreadableClip(f"The file {path.name!r} cannot be opened ({error}).") from error
     with file:
         _check_bytes(os.fstat(file.fileno()).st_size, max_bytes)
-        yield file
+        yield _Nameless(file)
+
+
+class _Nameless:
+    """What FFmpeg needs of a file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
 
 
 def _check_bytes(size: int, max_bytes: int) -> None:

@@ -24,9 +24,11 @@ __all__ = [
     "COLORS",
     "FORMATS",
     "LOOKS",
+    "Frame",
     "Line",
     "Panel",
     "Row",
+    "clip_figure",
     "curve_figure",
     "figure_bytes",
     "masked_image",
@@ -93,6 +95,15 @@ class Line:
     name: str
     counts: Sequence[int]
     confidence: Sequence[Sequence[float]]
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One frame of a clip (H, W, 3) uint8, its kept patches (k,) counted row by row, and its second."""
+
+    image: np.ndarray
+    kept: np.ndarray
+    time: float
 
 
 # Pictures
@@ -260,6 +271,34 @@ def curve_figure(
     )  # fmt: skip
     for text in legend.get_texts():
         text.set_parse_math(False)
+    return figure
+
+
+def clip_figure(frames: Sequence[Frame], grid: Sequence[int], *, note: str = "", look: str = "dim") -> Figure:
+    """Two rows, as in the paper's Fig. 8, 18 and 19: frames of a clip, and the same with every pruned patch
+    of the grid (rows, columns) masked. Above each its second, below how many patches it keeps."""
+    if not frames:
+        raise InvalidInput("A figure of a clip needs at least one frame.")
+    shape = frames[0].image.shape
+    cell_height = _CELL * shape[0] / shape[1]
+    width = 2 * _MARGIN + len(frames) * (_CELL + _GAP) - _GAP
+    height = 2 * _MARGIN + 2 * cell_height + _GAP + 2 * 0.18 + (_NOTE if note else 0)
+    figure = Figure(figsize=(width, height), dpi=200, facecolor="white")
+    for index, frame in enumerate(frames):
+        left, top = _MARGIN + index * (_CELL + _GAP), _MARGIN + 0.18
+        _text(figure, f"{frame.time:.1f} s", left / width, 1 - _MARGIN / height, size=7, color=QUIET)
+        picture = _enlarged(frame.image)
+        for one in (picture, masked_image(picture, frame.kept, grid, look=look)):
+            box = (left / width, 1 - (top + cell_height) / height, _CELL / width, cell_height / height)
+            axes = figure.add_axes(box)
+            axes.imshow(one)
+            axes.set_axis_off()
+            top += cell_height + _GAP
+        kept = f"{len(frame.kept)} of {math.prod(grid)}"
+        _text(figure, kept, left / width, 1 - top / height, size=7, weight="bold")
+    if note:
+        longest = int(width * 17)  # letters of this size in the figure's width
+        _text(figure, _clipped(note, longest), _MARGIN / width, _NOTE / height, color=QUIET, size=6.5)
     return figure
 
 

@@ -128,9 +128,10 @@ class View:
             interpolation=config.get("interpolation") or "bicubic",
         )
 
-    def fit(self, image: "Image.Image", fit: str = "crop") -> "Image.Image":
-        """The model's own crop of a picture."""
-        return fit_image(image, self.size, fit=fit, crop_pct=self.crop_pct, interpolation=self.interpolation)
+    def fit(self, image: "Image.Image", fit: str = "crop", *, times: int = 1) -> "Image.Image":
+        """The model's own crop of a picture; the same crop so many times as large, for the eye."""
+        size = (times * self.size[0], times * self.size[1])
+        return fit_image(image, size, fit=fit, crop_pct=self.crop_pct, interpolation=self.interpolation)
 
     def tensor(self, crop: "Image.Image", size: Sequence[int] | None = None) -> Tensor:
         """A crop resized to the model's size (or another) and normalised: (1, 3, h, w)."""

@@ -37,6 +37,8 @@ __all__ = [
     "coarse_counts",
     "curve_counts",
     "explain_refusal",
+    "find_explained",
+    "find_target",
     "open_scene",
     "scene_map",
     "scene_notes",
@@ -117,11 +119,11 @@ class Scene:
 
     def with_classes(self, *, target: int | str | None = None, explain: int | str = "proposal") -> "Scene":
         """The same scene for another target or another explained class; no model runs."""
-        aim = _target(self.full_probabilities, self.backbone, target)
+        aim = find_target(self.full_probabilities, self.backbone, target)
         return replace(
             self,
             target=aim,
-            explain=_explained(self.proposal_probabilities, self.proposal, self.backbone, aim, explain),
+            explain=find_explained(self.proposal_probabilities, self.proposal, self.backbone, aim, explain),
         )
 
 
@@ -154,7 +156,7 @@ def open_scene(
         proposal_logits, full_logits = proposal.logits(features), backbone(backbone_images)
     proposal_probabilities = _probabilities(proposal_logits)[0]
     full_probabilities = _probabilities(full_logits)[0]
-    aim = _target(full_probabilities, backbone, target)
+    aim = find_target(full_probabilities, backbone, target)
     return Scene(
         crop=crop,
         proposal=proposal,
@@ -165,7 +167,7 @@ def open_scene(
         proposal_probabilities=proposal_probabilities,
         full_probabilities=full_probabilities,
         target=aim,
-        explain=_explained(proposal_probabilities, proposal, backbone, aim, explain),
+        explain=find_explained(proposal_probabilities, proposal, backbone, aim, explain),
         seconds=seconds,
         flat=all(low == high for low, high in crop.getextrema()),
     )
@@ -181,14 +183,16 @@ def explain_refusal(proposal: nn.Module, backbone: nn.Module, target: int) -> st
     )
 
 
-def _target(probabilities: Tensor, backbone: nn.Module, target: int | str | None) -> ClassLabel:
+def find_target(probabilities: Tensor, backbone: nn.Module, target: int | str | None) -> ClassLabel:
+    """The class under study: as named, or the top-1 of the full model's probabilities (C,)."""
     index = int(probabilities.argmax()) if target is None else backbone.labels.find(target)
     return _label(backbone.labels, index)
 
 
-def _explained(
+def find_explained(
     probabilities: Tensor, proposal: nn.Module, backbone: nn.Module, target: ClassLabel, explain: int | str
 ) -> Explained:
+    """The proposal's class that a class activation map explains, from the proposal's probabilities (C,)."""
     if explain == "proposal":
         mode, index = "proposal", int(probabilities.argmax())
     elif explain == "target":

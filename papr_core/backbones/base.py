@@ -52,9 +52,10 @@ class Backbone(nn.Module):
         self._view = View.of(model.pretrained_cfg, self.input_size[1:])
         self.eval()
 
-    def fit(self, image: "Image.Image", fit: str = "crop") -> "Image.Image":
-        """The backbone's own crop of a picture, exactly its input size; all that follows sees it."""
-        return self._view.fit(image, fit)
+    def fit(self, image: "Image.Image", fit: str = "crop", *, times: int = 1) -> "Image.Image":
+        """The backbone's own crop of a picture, exactly its input size; all that follows sees it. times: the
+        same crop so many times as large, for the eye."""
+        return self._view.fit(image, fit, times=times)
 
     def view(self, crop: "Image.Image") -> Tensor:
         """The crop as this backbone wants it: (1, 3, H, W), normalised."""

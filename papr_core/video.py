@@ -1,0 +1,429 @@
+"""The main job on clips: from a clip to the kept patches, the masked clip and what the backbone still says.
+
+PaPr, https://arxiv.org/abs/2403.16020, Sec. 5, Fig. 8, 18 and 19. Written from the paper.
+
+`open_footage` samples and crops the frames and runs the proposal, `footage_map` makes one method's map,
+`full_answer` and `pruned` run the backbone; the page goes these steps one by one, `prune_clip` all at once.
+An image pair goes frame by frame (framewise.py).
+"""
+
+import json
+import math
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from papr_core import methods as _methods
+from papr_core.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
+from papr_core.clips import Clip, read_clip, write_clip
+from papr_core.errors import InvalidInput, UnsupportedModel
+from papr_core.framewise import FramePair
+from papr_core.methods import METHODS
+from papr_core.results import rounded, top_classes, top_dicts
+from papr_core.scene import ClassLabel, Explained, find_explained, find_target
+from papr_core.selection import top_patches
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+__all__ = [
+    "VIDEO_METHODS",
+    "Footage",
+    "FootageMap",
+    "PrunedClip",
+    "check_method",
+    "find_pair",
+    "footage_map",
+    "full_answer",
+    "masked_frames",
+    "open_footage",
+    "prune_clip",
+    "pruned",
+]
+
+VIDEO_METHODS = ("papr", "cam", "grad-cam", "random", "center", "reversed")
+STILL = "Nothing moves in this clip, so time adds no information."
+_SHOWN = 320  # pixels that a frame has at least on its shorter side, for the eye
+_MOVING = 2.0  # of 255: what compression does to a still picture stays below
+
+Progress = Callable[[str, int, int], None]
+
+
+def prune_clip(
+    clip: "str | os.PathLike | bytes | Clip",
+    *,
+    proposal: str | nn.Module = DEFAULT_PROPOSAL,
+    backbone: str | nn.Module = DEFAULT_BACKBONE,
+    keep_ratio: float = 0.4,
+    method: str = "papr",
+    target: int | str | None = None,
+    explain: int | str = "proposal",
+    seed: int = 0,
+    name: str | None = None,
+    progress: Progress | None = None,
+) -> "PrunedClip":
+    """Prune one clip by one method and see what the backbone still says.
+
+    clip: a path, a file's bytes, or frames that were read. proposal, backbone: names, or loaded models.
+    target, explain: classes, as for pictures (`compare`). name: of the clip, for a reader.
+    progress: called as progress(what, done, of); it may raise `Stopped`.
+
+    >>> clip = papr_core.prune_clip("skating.mp4", keep_ratio=0.3)  # doctest: +SKIP
+    >>> [frame["kept"] for frame in clip.to_dict()["frames"]]  # doctest: +SKIP
+
+    Raises:
+        InvalidInput and its kin, WeightsUnavailable, Stopped: each in one sentence.
+    """
+    from papr_core.backbones import load_backbone
+    from papr_core.proposals import load_proposal
+
+    check_method(method)
+    proposal = load_proposal(proposal) if isinstance(proposal, str) else proposal
+    backbone = load_backbone(backbone) if isinstance(backbone, str) else backbone
+    pair = find_pair(proposal, backbone)
+    pair.num_kept(1, keep_ratio)  # a ratio that is none is refused before anything runs
+    check_method(method, proposal)
+    if name is None:
+        name = os.fspath(clip) if isinstance(clip, (str, os.PathLike)) else "clip"
+    clip = clip if isinstance(clip, Clip) else read_clip(clip, pair.pick)
+    footage = open_footage(clip, pair, name=name, progress=progress)
+    full = full_answer(footage, progress=progress)
+    aim = find_target(full.mean(dim=0), backbone, target)
+    explained = find_explained(footage.proposal_probabilities, proposal, backbone, aim, explain)
+    found = footage_map(footage, method, explained, seed=seed)
+    return pruned(footage, found, full, keep_ratio, target=aim, progress=progress)
+
+
+def check_method(name: str, proposal: nn.Module | None = None) -> None:
+    """Raise InvalidInput or UnsupportedModel for a method that does not work on clips, or with a proposal."""
+    _methods.find_method(name)
+    if name not in VIDEO_METHODS:
+        offered = ", ".join(VIDEO_METHODS)
+        raise InvalidInput(f"{METHODS[name].title} is not offered for clips; there are {offered}.")
+    if proposal is not None and (reason := _methods.refusal(name, proposal)):
+        raise UnsupportedModel(reason)
+
+
+def find_pair(proposal: nn.Module, backbone: nn.Module) -> FramePair:
+    """How this pair goes about a clip. Raises UnsupportedModel for two that do not go together."""
+    return FramePair(proposal, backbone)
+
+
+# Frames, and what the proposal sees in them
+
+
+@dataclass(frozen=True, eq=False)
+class Footage:
+    """The sampled frames of a clip, cropped once by the backbone's rule, and the proposal's pass over them.
+
+    shown: the crops at a size for the eye, the same region and grid; images (F, 3, H, W) as the backbone
+    sees them; seen and features: the proposal's; proposal_probabilities (C,) of the clip, on the CPU;
+    seconds: the proposal's pass; still: nothing moves.
+    """
+
+    name: str
+    clip: Clip
+    pair: FramePair
+    shown: "tuple[Image.Image, ...]"
+    images: Tensor
+    seen: Tensor
+    features: Tensor
+    proposal_probabilities: Tensor
+    seconds: float
+    still: bool
+
+    def __len__(self) -> int:
+        return len(self.shown)
+
+    @property
+    def grid(self) -> tuple[int, int, int]:
+        """(T, rows, columns) of the clip's patches."""
+        return self.pair.grid(len(self))
+
+    @property
+    def num_patches(self) -> int:
+        return math.prod(self.grid)
+
+
+def open_footage(
+    clip: Clip, pair: FramePair, *, name: str = "clip", progress: Progress | None = None
+) -> Footage:
+    """Crop the frames, by the backbone's rule, and run the proposal on them."""
+    backbone = pair.backbone
+    crops = [backbone.fit(frame) for frame in clip.frames]
+    times = max(1, math.ceil(_SHOWN / min(crops[0].size)))
+    shown = tuple(backbone.fit(frame, times=times) for frame in clip.frames)
+    images = pair.view(crops)
+    start = time.perf_counter()
+    seen, features, probabilities = pair.look(crops, _step(progress, "ConvNet"))
+    return Footage(
+        name=name,
+        clip=clip,
+        pair=pair,
+        shown=shown,
+        images=images,
+        seen=seen,
+        features=features,
+        proposal_probabilities=probabilities,
+        seconds=time.perf_counter() - start,
+        still=_still(crops),
+    )
+
+
+def _still(crops: "Sequence[Image.Image]") -> bool:
+    """Whether no frame differs from the first by more than compression makes it."""
+    first = np.asarray(crops[0], dtype=np.int16)
+    return all(np.abs(np.asarray(crop, dtype=np.int16) - first).mean() < _MOVING for crop in crops[1:])
+
+
+# Maps
+
+
+@dataclass(frozen=True, eq=False)
+class FootageMap:
+    """One method's map of a clip, on the CPU: significance (D, T, rows, columns), D draws (five of random,
+    else one). seconds: to make it, the proposal's pass included where the method looks. constant: no spread,
+    so it ranks nothing and patches go by their index. explain: the class explained, None where none is."""
+
+    name: str
+    significance: Tensor
+    seconds: float
+    constant: bool
+    explain: Explained | None
+
+    def kept(self, count: int) -> Tensor:
+        """The patches of the clip that stay, (D, k) ascending, counted frame by frame, row by row."""
+        return top_patches(self.significance, count)
+
+
+def footage_map(footage: Footage, method: str, explain: Explained, *, seed: int = 0) -> FootageMap:
+    """One method's map. explain: see `scene.find_explained`.
+
+    Raises:
+        InvalidInput: no such method for clips. UnsupportedModel: not with this proposal.
+    """
+    check_method(method, footage.pair.proposal)
+    start = time.perf_counter()
+    coarse = footage.pair.coarse(footage.seen, footage.features, method, explain.index, seed)
+    coarse = coarse.detach().float().cpu()
+    low, high = float(coarse.min()), float(coarse.max())
+    constant = high - low <= 1e-6 * max(abs(low), abs(high))
+    about = METHODS[method]
+    return FootageMap(
+        name=method,
+        significance=footage.pair.significance(torch.zeros_like(coarse) if constant else coarse),
+        seconds=time.perf_counter() - start + (footage.seconds if about.looks else 0),
+        constant=constant,
+        explain=explain if about.uses_class else None,
+    )
+
+
+# Answers
+
+
+def full_answer(footage: Footage, *, progress: Progress | None = None) -> Tensor:
+    """The backbone's plain probabilities, (F, C) frame by frame; their mean is its answer to the clip."""
+    return footage.pair.full(footage.images, _step(progress, "Full model"))
+
+
+def pruned(
+    footage: Footage,
+    found: FootageMap,
+    full: Tensor,
+    keep_ratio: float,
+    *,
+    target: ClassLabel | None = None,
+    progress: Progress | None = None,
+) -> "PrunedClip":
+    """Keep a map's best patches of the whole clip and see what the backbone says.
+
+    full: `full_answer`. target: the class reported; None is the full model's top-1.
+
+    Raises:
+        InvalidInput: a keep ratio that is none.
+    """
+    pair, frames = footage.pair, len(footage)
+    start = time.perf_counter()
+    kept = found.kept(pair.num_kept(frames, keep_ratio))
+    answers, run = [], {}
+    for draw in kept:
+        key = tuple(draw.tolist())
+        if key not in run:
+            run[key] = pair.answer(footage.images, draw, full, _step(progress, "Pruned model"))
+        answers.append(run[key])
+    seconds = time.perf_counter() - start
+    whole = full.mean(dim=0)
+    looked = pair.looking_gmacs(frames) if METHODS[found.name].looks else 0.0
+    return PrunedClip(
+        footage=footage,
+        method=found,
+        keep_ratio=float(keep_ratio),
+        kept=kept[0],
+        target=target or find_target(whole, pair.backbone, None),
+        answer=find_target(whole, pair.backbone, None),
+        full=whole,
+        pruned=torch.stack(answers),
+        gmacs_full=pair.gmacs(frames),
+        gmacs_pruned=looked + pair.gmacs(frames, kept[0]),
+        seconds=found.seconds + seconds,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class PrunedClip:
+    """One clip, pruned by one method at one keep ratio.
+
+    kept (k,): patches of the clip that stay, of the first draw; full (C,) and pruned (D, C): probabilities of
+    the plain and the pruned backbone; gmacs_pruned: with the proposal, where the method looks at the clip;
+    seconds: map and pruned answer.
+    """
+
+    footage: Footage
+    method: FootageMap
+    keep_ratio: float
+    kept: Tensor
+    target: ClassLabel
+    answer: ClassLabel
+    full: Tensor
+    pruned: Tensor
+    gmacs_full: float
+    gmacs_pruned: float
+    seconds: float
+
+    @property
+    def kept_answer(self) -> bool:
+        """Whether the full model's top-1 stays on top (for random: in the first draw)."""
+        return int(self.pruned[0].argmax()) == self.answer.index
+
+    def each_frame(self) -> list[list[int]]:
+        """The patches that each sampled frame keeps, counted row by row in it."""
+        return [patches.tolist() for patches in self.footage.pair.each_frame(self.kept, len(self.footage))]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know to read the result rightly, a sentence each."""
+        notes = []
+        if self.footage.still:
+            notes.append(STILL)
+        if self.method.constant:
+            notes.append("The map is constant: patches are kept in the order of their index.")
+        if not self.footage.clip.exact:
+            notes.append("This clip is long or large, so frames near its keyframes stand in for even ones.")
+        return tuple(notes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object that `video --json` prints."""
+        footage, found, index = self.footage, self.method, self.target.index
+        labels = footage.pair.backbone.labels
+        confidences = self.pruned[:, index].tolist()
+        info = footage.clip.info
+        return {
+            "clip": footage.name,
+            "proposal": footage.pair.proposal.name,
+            "backbone": footage.pair.backbone.name,
+            "method": found.name,
+            "keep_ratio": self.keep_ratio,
+            "target": asdict(self.target),
+            "explain": asdict(found.explain) if found.explain else None,
+            "source": {**asdict(info), "seconds": rounded(info.seconds), "exact": footage.clip.exact},
+            "grid": list(footage.grid),
+            "frames": [
+                {"time": rounded(when), "kept": len(patches)}
+                for when, patches in zip(footage.clip.times, self.each_frame())
+            ],
+            "full": {
+                "confidence": rounded(float(self.full[index])),
+                "top": top_dicts(top_classes(self.full, labels)),
+            },
+            "pruned": {
+                "confidence": rounded(statistics.fmean(confidences)),
+                "confidence_low": rounded(min(confidences)),
+                "confidence_high": rounded(max(confidences)),
+                "kept_answer": self.kept_answer,
+                "top": top_dicts(top_classes(self.pruned[0], labels)),
+            },
+            "patches": footage.num_patches,
+            "kept": len(self.kept),
+            "gmacs_full": rounded(self.gmacs_full),
+            "gmacs_pruned": rounded(self.gmacs_pruned),
+            "seconds": rounded(self.seconds),
+            "notes": list(self.notes),
+        }
+
+    @property
+    def fps(self) -> float:
+        """How fast the written clips play: as the clip does, but never slower than four frames a second."""
+        return min(60.0, max(4.0, len(self.footage) / self.footage.clip.info.seconds))
+
+    def figure(self, columns: int = 8) -> "Figure":
+        """Two rows: sampled frames, evenly, and the same with pruned patches masked (Fig. 8, 18, 19)."""
+        from papr_core.clips import evenly
+        from papr_core.figures import Frame, clip_figure
+
+        each, grid = self.each_frame(), self.footage.grid[1:]
+        shown, times = self.footage.shown, self.footage.clip.times
+        frames = [
+            Frame(np.asarray(shown[i]), np.array(each[i], dtype=np.int64), times[i])
+            for i in evenly(columns)(len(self.footage))
+        ]
+        return clip_figure(frames, grid, note=self.caption)
+
+    @property
+    def caption(self) -> str:
+        """One line for below a figure."""
+        models = self.footage.pair
+        kept = f"{len(self.kept)} of {self.footage.num_patches} patches kept ({100 * self.keep_ratio:g} %)"
+        return (
+            f"{METHODS[self.method.name].title}. ConvNet: {models.proposal.title}. "
+            f"Pruned: {models.backbone.title}. {kept}."
+        )
+
+    def save(self, folder: str | os.PathLike) -> Path:
+        """Write original.mp4, masked.mp4 (both of the sampled frames), figure.png and video.json into a
+        folder; gives its path. Files of these names are replaced; a failure leaves nothing half done."""
+        from papr_core.figures import save_figure
+
+        folder = Path(folder)
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+            try:
+                write_clip(self.footage.shown, draft / "original.mp4", self.fps)
+                write_clip(masked_frames(self), draft / "masked.mp4", self.fps)
+                save_figure(self.figure(), draft / "figure.png")
+                text = json.dumps(self.to_dict(), indent=2, allow_nan=False, ensure_ascii=False)
+                (draft / "video.json").write_text(text + "\n", encoding="utf-8")
+                folder.mkdir(exist_ok=True)
+                for file in sorted(draft.iterdir(), key=lambda file: file.suffix == ".json"):
+                    os.replace(file, folder / file.name)
+            finally:
+                shutil.rmtree(draft, ignore_errors=True)
+        except OSError as error:
+            raise InvalidInput(f"{folder} cannot be written: {error.strerror or error}.") from error
+        return folder
+
+
+def masked_frames(result: PrunedClip, look: str = "dim") -> list[np.ndarray]:
+    """The frames with every pruned patch faded out, (H, W, 3) each. look: as for pictures."""
+    from papr_core.figures import masked_image
+
+    grid = result.footage.grid[1:]
+    return [
+        masked_image(np.asarray(frame), patches, grid, look=look)
+        for frame, patches in zip(result.footage.shown, result.each_frame())
+    ]
+
+
+def _step(progress: Progress | None, what: str) -> Callable[[int, int], None]:
+    return (lambda done, of: progress(what, done, of)) if progress else lambda done, of: None
