@@ -25,8 +25,8 @@ class Entry:
 
     role: "proposal" or "backbone"; megabytes: of the published file, None for what is embedded or has no line
     here (`weights.locate` and `weights.megabytes` know); family: "convnet" for a proposal; for a backbone
-    what is pruned, and so which module of `papr_core.backbones` knows how ("tokens"); None where the built
-    model must tell.
+    what is pruned, and so which module of `papr_core.backbones` knows how ("tokens", "pixels"); None where
+    the built model must tell.
     """
 
     name: str
@@ -86,6 +86,14 @@ _DEIT = "https://arxiv.org/abs/2012.12877"
 _EVA02 = "https://arxiv.org/abs/2303.11331"
 _OPEN_CLIP = "https://arxiv.org/abs/2212.07143"
 _ROPE_VIT = "https://arxiv.org/abs/2403.13298"
+_MAE = "https://arxiv.org/abs/2111.06377"
+_DINO_V2 = "https://arxiv.org/abs/2309.16588"
+_DINO_V3 = "https://arxiv.org/abs/2508.10104"
+_SIGLIP_2 = "https://arxiv.org/abs/2502.14786"
+_CONVNEXT = "https://arxiv.org/abs/2201.03545"
+_CONVNEXT_V2 = "https://arxiv.org/abs/2301.00808"
+_SWIN = "https://arxiv.org/abs/2103.14030"
+_SWIN_V2 = "https://arxiv.org/abs/2111.09883"
 
 
 def _table(role: str, family: str, *lines: tuple[str, str, str, float | None]) -> dict[str, Entry]:
@@ -128,6 +136,30 @@ BACKBONES: dict[str, Entry] = _table(
     ("eva02_tiny_patch14_336.mim_in22k_ft_in1k", "EVA-02-Ti/14, 336 px", _EVA02, 23.0),
     ("vit_betwixt_patch16_rope_reg4_gap_256.sbb_in1k", "Rotary ViT, four registers", _ROPE_VIT, 240.9),
     ("vit_base_patch16_clip_224.laion2b_ft_in12k_in1k", "ViT-B/16, CLIP fine-tuned", _OPEN_CLIP, 346.3),
+    ("mae_finetuned_vit_base", "ViT-B/16, MAE fine-tuned", _MAE, 346.3),
+    ("mae_finetuned_vit_large", "ViT-L/16, MAE fine-tuned", _MAE, 1217.3),
+    ("mae_finetuned_vit_huge", "ViT-H/14, MAE fine-tuned", _MAE, 2528.2),
+    # without a classifier: what is compared is their embedding
+    ("vit_small_patch14_reg4_dinov2.lvd142m", "DINOv2 ViT-S/14, four registers, 518 px", _DINO_V2, 88.2),
+    ("vit_small_patch16_dinov3.lvd1689m", "DINOv3 ViT-S/16, 256 px", _DINO_V3, 86.3),
+    ("vit_base_patch16_siglip_224.v2_webli", "SigLIP 2 ViT-B/16", _SIGLIP_2, 371.5),
+) | _table(
+    "backbone",
+    "pixels",
+    ("convnext_tiny.fb_in22k_ft_in1k", "ConvNeXt-T, 22k to 1k", _CONVNEXT, 114.4),
+    ("convnext_base.fb_in1k", "ConvNeXt-B, 1k", _CONVNEXT, 354.4),
+    ("convnext_base.fb_in22k_ft_in1k", "ConvNeXt-B, 22k to 1k", _CONVNEXT, 354.4),
+    ("convnext_large.fb_in1k", "ConvNeXt-L, 1k", _CONVNEXT, 791.1),
+    ("convnext_large.fb_in22k_ft_in1k", "ConvNeXt-L, 22k to 1k", _CONVNEXT, 791.1),
+    ("convnextv2_tiny.fcmae_ft_in22k_in1k", "ConvNeXt V2-T, 22k to 1k", _CONVNEXT_V2, 114.5),
+    ("swin_tiny_patch4_window7_224.ms_in22k_ft_in1k", "Swin-T, 22k to 1k", _SWIN, 113.2),
+    ("swin_base_patch4_window7_224.ms_in1k", "Swin-B, 1k", _SWIN, 351.1),
+    ("swin_base_patch4_window7_224.ms_in22k_ft_in1k", "Swin-B, 22k to 1k", _SWIN, 351.1),
+    ("swin_base_patch4_window12_384.ms_in1k", "Swin-B, 1k, 384 px", _SWIN, 351.6),
+    ("swin_base_patch4_window12_384.ms_in22k_ft_in1k", "Swin-B, 22k to 1k, 384 px", _SWIN, 351.6),
+    ("swin_large_patch4_window7_224.ms_in22k_ft_in1k", "Swin-L, 22k to 1k", _SWIN, 786.1),
+    ("swin_large_patch4_window12_384.ms_in22k_ft_in1k", "Swin-L, 22k to 1k, 384 px", _SWIN, 786.9),
+    ("swinv2_tiny_window8_256.ms_in1k", "Swin V2-T, 256 px", _SWIN_V2, 113.4),
 )
 
 _TABLES = {"proposal": PROPOSALS, "backbone": BACKBONES}
@@ -158,7 +190,8 @@ def find(name: str, role: str) -> Entry:
 
 
 def own_role(name: str) -> str:
-    """The list in which a model of the user's own folder stands: "backbone" for ViT kin, else "proposal".
+    """The list in which a model of the user's own folder stands: "backbone" for ViT kin, Swin and ConvNeXt
+    (which may be asked for as a proposal too), else "proposal".
 
     Raises:
         WeightsUnavailable: its configuration cannot be used.
@@ -166,8 +199,8 @@ def own_role(name: str) -> str:
     from timm.models import is_model_in_modules
 
     architecture = weights.read_config(name)["architecture"]
-    tokens = is_model_in_modules(architecture, ("vision_transformer", "eva", "deit"))
-    return "backbone" if tokens else "proposal"
+    pruned = ("vision_transformer", "eva", "deit", "convnext", "swin_transformer", "swin_transformer_v2")
+    return "backbone" if is_model_in_modules(architecture, pruned) else "proposal"
 
 
 def _nothing_named(name: str, role: str) -> str:

@@ -209,27 +209,33 @@ def _report(image: str, comparison: "Comparison") -> str:
     unpruned = ", ".join(
         f"{short_label(label)} {100 * share:.1f} %" for label, share in comparison.full_top[:3]
     )
-    target = short_label(comparison.target.label)
+    marks = {True: "kept", False: "lost", None: ""}
     lines = []
     for method in comparison.methods:
         several = METHODS[method.name].draws > 1
-        low, high = 100 * method.confidence_low, 100 * method.confidence_high
+        ends = (method.confidence_low, method.confidence_high)
+        low, high = (comparison.shown(end).removesuffix(" %") for end in ends)
         lines.append((
             method.title,
             f"{method.kept}",
-            f"{100 * method.confidence:.1f} %" + (f" ({low:.1f} to {high:.1f})" if several else ""),
-            "kept" if method.kept_answer else "lost",
-            short_label(method.top[0][0]),
+            comparison.shown(method.confidence) + (f" ({low} to {high})" if several else ""),
+            marks[method.kept_answer],
+            short_label(method.top[0][0]) if method.top else "",
             "-" if method.fewest_patches is None else f"{method.fewest_patches}",
             f"{100 * method.overlap_with_papr:.0f} %",
             f"{method.seconds:.3f} s",
         ))  # fmt: skip
-    head = ("Method", "Kept", "Confidence", "Answer", "Top-1", "Fewest", "As PaPr", "Map in")
+    measure = comparison.measure.capitalize()
+    head = ("Method", "Kept", measure, "Answer", "Top-1", "Fewest", "As PaPr", "Map in")
+    about = (
+        f"on “{short_label(comparison.target.label)}”" if comparison.target else "to the unpruned embedding"
+    )
+    full = f" Unpruned: {unpruned}." if unpruned else ""
     said = [
         image,
         comparison.verdict,
-        f"{100 * comparison.keep_ratio:g} % of {num_patches} patches kept. Unpruned: {unpruned}.",
-        f"Confidence on “{target}”.{_explained(comparison)}",
+        f"{100 * comparison.keep_ratio:g} % of {num_patches} patches kept.{full}",
+        f"{measure} {about}.{_explained(comparison)}",
         *comparison.notes,
         "",
         table(head, lines),

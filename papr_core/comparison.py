@@ -103,7 +103,7 @@ def compare(
     steps = curve_counts(scene.num_patches) if curve else ()
     order = {k: i for i, k in enumerate(dict.fromkeys((count, *steps)))}
     found: dict[tuple[str, int, int], Tensor] = {}
-    for key, probabilities in answers(scene, maps.values(), order):
+    for key, probabilities in answers(scene, maps.values(), order, keep_ratio=keep_ratio):
         found[key] = probabilities
         tell("Confidence", order.get(key[2], len(order)), len(order))
     return build_comparison(
@@ -186,7 +186,8 @@ class Comparison:
 
     image: its name; crop; scene numbers (target, answer, explain, probabilities); methods: a MethodResult
     each; maps: the MethodMap of each, by name; models: facts of both; settings; notes: what a reader must
-    know.
+    know. measure: what stands where a confidence is named, "confidence" in the target or, of a backbone
+    without a classifier, the "cosine" to the unpruned embedding; target and answer are None then.
     """
 
     image: str
@@ -194,8 +195,8 @@ class Comparison:
     models: dict[str, dict[str, Any]]
     keep_ratio: float
     grid: tuple[int, int]
-    target: ClassLabel
-    answer: ClassLabel
+    target: ClassLabel | None
+    answer: ClassLabel | None
     explain: Explained
     full_confidence: float
     full_top: tuple[tuple[str, float], ...]
@@ -206,14 +207,19 @@ class Comparison:
     settings: dict[str, Any]
     notes: tuple[str, ...] = ()
 
+    @property
+    def measure(self) -> str:
+        return "confidence" if self.target else "cosine"
+
     def to_dict(self) -> dict[str, Any]:
-        """The object that `compare --json` prints."""
-        return {
+        """The object that `compare --json` prints; without classes it says `measure` too."""
+        measure = {} if self.target else {"measure": self.measure}
+        return measure | {
             "image": self.image,
             "proposal": self.models["proposal"]["name"],
             "backbone": self.models["backbone"]["name"],
             "keep_ratio": self.keep_ratio,
-            "target": asdict(self.target),
+            "target": asdict(self.target) if self.target else None,
             "explain": asdict(self.explain),
             "full": {"confidence": rounded(self.full_confidence), "top": top_dicts(self.full_top)},
             "methods": [method.to_dict() for method in self.methods],
@@ -227,13 +233,13 @@ class Comparison:
             "models": self.models,
             "settings": self.settings,
             "grid": list(self.grid),
-            "answer": asdict(self.answer),
+            "answer": asdict(self.answer) if self.answer else None,
             "numbers": self.to_dict(),
             "curves": {
                 method.name: {
                     "patches": list(method.curve.counts),
                     "confidence": [[rounded(value) for value in row] for row in method.curve.confidence],
-                    "kept_answer": [list(row) for row in method.curve.kept_answer],
+                    "kept_answer": [list(row) for row in method.curve.kept_answer or ()],
                 }
                 for method in self.methods
                 if method.curve
@@ -277,9 +283,9 @@ class Comparison:
 
         return Row(
             image=np.asarray(self.crop),
-            label=short_label(self.target.label),
+            label=self._subject,
             proposal_confidence=self.proposal_confidence,
-            backbone_confidence=self.full_confidence,
+            backbone_confidence=self.full_confidence if self.target else None,
             panels=tuple(
                 Panel(
                     title=method.title,
@@ -315,10 +321,16 @@ class Comparison:
         return curve_figure(
             lines,
             num_patches=math.prod(self.grid),
-            label=short_label(self.target.label),
+            label=self._subject,
             full_confidence=self.full_confidence,
             keep_ratio=self.keep_ratio,
+            measure=self.measure,
         )
+
+    @property
+    def _subject(self) -> str:
+        """What the numbers are about, in a few words."""
+        return short_label(self.target.label) if self.target else "the unpruned embedding"
 
     def save(self, folder: str | os.PathLike) -> Path:
         """Write figure.png, curve.png (where there is one), maps.npz and manifest.json into a folder; give
@@ -360,7 +372,11 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """One sentence: which methods keep the full model's answer, and which lose it."""
+        """One sentence: which methods keep the full model's answer, and which lose it; of a model without
+        answers, how near each stays to the unpruned embedding."""
+        if self.target is None:
+            near = [f"{method.title} {method.confidence:.3f}" for method in self.methods]
+            return f"Cosine to the unpruned embedding: {', '.join(near)}."
         kept = [method.title for method in self.methods if method.kept_answer]
         lost = [method.title for method in self.methods if not method.kept_answer]
         answer = f"“{short_label(self.answer.label)}”"
@@ -371,6 +387,10 @@ class Comparison:
             said.append(f"{_listed(lost)} {'loses' if len(lost) == 1 else 'lose'} {'it' if kept else answer}")
         return ", ".join(said) + "."
 
+    def shown(self, number: float) -> str:
+        """A number as it is written: 93.1 % of confidence, or a cosine of 0.931."""
+        return f"{100 * number:.1f} %" if self.target else f"{number:.3f}"
+
     def _repr_png_(self) -> bytes:
         from papr_core.figures import figure_bytes
 
@@ -380,19 +400,19 @@ class Comparison:
         import base64
         from html import escape
 
+        marks = {True: "kept", False: "lost", None: ""}
         rows = "".join(
             f"<tr><td>{escape(method.title)}</td><td>{method.kept} of {method.patches}</td>"
-            f"<td>{100 * method.confidence:.1f} %</td>"
-            f"<td>{'kept' if method.kept_answer else 'lost'}</td></tr>"
+            f"<td>{self.shown(method.confidence)}</td><td>{marks[method.kept_answer]}</td></tr>"
             for method in self.methods
         )
         picture = base64.b64encode(self._repr_png_()).decode()
-        target = escape(short_label(self.target.label))
+        number = escape(f"{self.measure.capitalize()} {'on' if self.target else 'to'} {self._subject}")
         return (
             f"<p>{escape(self.verdict)}</p>"
             f'<img alt="Maps and kept patches of each method" style="max-width:100%" '
             f'src="data:image/png;base64,{picture}">'
-            f"<table><tr><th>Method</th><th>Patches</th><th>Confidence on {target}</th><th>Answer</th></tr>"
+            f"<table><tr><th>Method</th><th>Patches</th><th>{number}</th><th>Answer</th></tr>"
             f"{rows}</table>"
         )
 

@@ -69,7 +69,7 @@ class Panel:
     significance: np.ndarray
     kept: np.ndarray
     confidence: float
-    kept_answer: bool
+    kept_answer: bool | None
     note: str = ""
 
 
@@ -77,13 +77,14 @@ class Panel:
 class Row:
     """One picture (H, W, 3) uint8, the class under study, both models' confidence in it, and its panels.
 
-    proposal_confidence is None where the ConvNet does not know the class.
+    proposal_confidence is None where the ConvNet does not know the class; backbone_confidence is None where
+    the backbone has no classes: then a panel's confidence is a cosine, and kept_answer None.
     """
 
     image: np.ndarray
     label: str
     proposal_confidence: float | None
-    backbone_confidence: float
+    backbone_confidence: float | None
     panels: Sequence[Panel]
 
 
@@ -199,7 +200,8 @@ def methods_figure(
         place(picture, _MARGIN, top)
         write(_clipped(row.label, 22), _MARGIN, below, weight="bold", size=7.5)
         convnet = "n/a" if row.proposal_confidence is None else _percent(row.proposal_confidence)
-        said = f"ConvNet {convnet}   ViT {_percent(row.backbone_confidence)}"
+        classes = row.backbone_confidence is not None
+        said = f"ConvNet {convnet}   ViT {_percent(row.backbone_confidence)}" if classes else "cosine to it"
         write(said, _MARGIN, below + 0.15, color=QUIET, size=6.5)
         left = _MARGIN + _CELL
         for panel in row.panels:
@@ -213,9 +215,11 @@ def methods_figure(
                 write(_clipped(panel.note, 26), left, below, color=QUIET, size=6.5)
             left += _CELL + _GAP
             place(masked_image(picture, panel.kept, grid, look=look), left, top)
-            write(_percent(panel.confidence), left, below, weight="bold", size=8)
-            mark, color = ("✓ kept", GOOD) if panel.kept_answer else ("✗ lost", BAD)
-            write(mark, left + _CELL, below, color=color, size=7.5, ha="right")
+            number = _percent(panel.confidence) if classes else f"{panel.confidence:.3f}"
+            write(number, left, below, weight="bold", size=8)
+            if panel.kept_answer is not None:
+                mark, color = ("✓ kept", GOOD) if panel.kept_answer else ("✗ lost", BAD)
+                write(mark, left + _CELL, below, color=color, size=7.5, ha="right")
             left += _CELL
     if note:
         write(note, _MARGIN, height - _NOTE + 0.02, color=QUIET, size=6.5)
@@ -229,9 +233,10 @@ def curve_figure(
     label: str,
     full_confidence: float,
     keep_ratio: float | None = None,
+    measure: str = "confidence",
 ) -> Figure:
     """The target's confidence against the share of patches kept, a line a method; of several draws the mean
-    and, as a band, the range."""
+    and, as a band, the range. measure: "confidence" or "cosine"."""
     figure = Figure(figsize=(6.0, 3.4), dpi=200, facecolor="white", layout="constrained")
     axes = figure.add_subplot()
     if keep_ratio is not None:
@@ -260,9 +265,10 @@ def curve_figure(
     for side in ("left", "bottom"):
         axes.spines[side].set_color("#c3c8d0")
     axes.set_xlabel("patches kept, %", fontsize=8.5, color=INK)
-    axes.set_ylabel("confidence, %", fontsize=8.5, color=INK)
+    axes.set_ylabel(f"{measure}, %", fontsize=8.5, color=INK)
+    about = {"confidence": "Confidence on", "cosine": "Cosine to"}[measure]
     axes.set_title(
-        f"Confidence on “{_clipped(label, 60)}” by patches kept", loc="left", fontsize=9.5, color=INK,
+        f"{about} “{_clipped(label, 60)}” by patches kept", loc="left", fontsize=9.5, color=INK,
         fontweight="bold", parse_math=False,
     )  # fmt: skip
     legend = axes.legend(

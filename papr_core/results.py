@@ -19,16 +19,19 @@ Found = Mapping[tuple[str, int, int], Tensor]  # (method, draw, k) -> probabilit
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """The target's confidence over kept patches: counts (n), confidence and kept_answer (D, n), D draws."""
+    """The target's confidence (or the cosine) over kept patches: counts (n), confidence and kept_answer
+    (D, n), D draws; kept_answer is None where there is no answer."""
 
     counts: tuple[int, ...]
     confidence: tuple[tuple[float, ...], ...]
-    kept_answer: tuple[tuple[bool, ...], ...]
+    kept_answer: tuple[tuple[bool, ...], ...] | None
 
     @property
     def fewest_patches(self) -> int | None:
         """The smallest k from which the full model's top-1 stays on top up to N; of several draws the
         median."""
+        if self.kept_answer is None:
+            return None
         each = []
         for kept in self.kept_answer:
             fewest = math.inf
@@ -44,7 +47,8 @@ class Curve:
 @dataclass(frozen=True, eq=False)
 class MethodResult:
     """One method's numbers, as issue and page define them. For random: confidence is the mean of the draws,
-    confidence_low and _high their range, fewest_patches their median, all else the first draw."""
+    confidence_low and _high their range, fewest_patches their median, all else the first draw. Of a backbone
+    without a classifier confidence is the cosine; top is empty, kept_answer and fewest_patches are None."""
 
     name: str
     kept: int
@@ -54,7 +58,7 @@ class MethodResult:
     confidence_low: float
     confidence_high: float
     top: tuple[tuple[str, float], ...]
-    kept_answer: bool
+    kept_answer: bool | None
     seconds: float
     overlap_with_papr: float
     fewest_patches: int | None
@@ -98,9 +102,9 @@ def method_result(
     """
     draws = range(len(one.coarse))
     kept = one.count or count
-    indices = scene.backbone.select_count(one.coarse[:1], kept)[0].tolist()
-    shared = {*indices} & {*scene.backbone.select_count(papr.coarse[:1], count)[0].tolist()}
-    confidences = [float(found[one.name, draw, kept][scene.target.index]) for draw in draws]
+    indices = _patches(scene, one, kept)
+    shared = {*indices} & {*_patches(scene, papr, count)}
+    confidences = [scene.number(found[one.name, draw, kept]) for draw in draws]
     first = found[one.name, 0, kept]
     drawn = None if curve is None or one.count else _curve(scene, one, found, curve)
     return MethodResult(
@@ -112,7 +116,7 @@ def method_result(
         confidence_low=min(confidences),
         confidence_high=max(confidences),
         top=top_classes(first, scene.backbone.labels),
-        kept_answer=int(first.argmax()) == scene.answer.index,
+        kept_answer=scene.keeps(first),
         seconds=one.seconds,
         overlap_with_papr=len(shared) / kept,
         fewest_patches=drawn.fewest_patches if drawn else None,
@@ -124,14 +128,20 @@ def _curve(scene: Scene, one: MethodMap, found: Found, counts: Sequence[int]) ->
     rows = [[found[one.name, draw, count] for count in counts] for draw in range(len(one.coarse))]
     return Curve(
         counts=tuple(counts),
-        confidence=tuple(tuple(float(point[scene.target.index]) for point in row) for row in rows),
-        kept_answer=tuple(tuple(int(point.argmax()) == scene.answer.index for point in row) for row in rows),
+        confidence=tuple(tuple(map(scene.number, row)) for row in rows),
+        kept_answer=tuple(tuple(map(scene.keeps, row)) for row in rows) if scene.answer else None,
     )
 
 
+def _patches(scene: Scene, one: MethodMap, count: int) -> list[int]:
+    """The patches of the first draw that a reader is told of."""
+    chosen = scene.backbone.select_count(one.coarse[:1], count)
+    return scene.backbone.shown_patches(chosen)[0].tolist()
+
+
 def top_classes(probabilities: Tensor, labels: Labels, count: int = 5) -> tuple[tuple[str, float], ...]:
-    """The most probable classes, (name, probability), best first."""
-    best = probabilities.topk(min(count, len(probabilities)))
+    """The most probable classes, (name, probability), best first; none where there are no classes."""
+    best = probabilities.topk(min(count, len(labels)))
     return tuple((labels[index], value) for value, index in zip(best.values.tolist(), best.indices.tolist()))
 
 

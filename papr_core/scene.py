@@ -8,6 +8,8 @@ backbone on what is kept; `results.method_result` reads the numbers off. The pag
 moved slider costs one batch of the backbone.
 
 *Target* is the class whose confidence is reported, *explain* the class that a class activation map explains.
+A backbone without a classifier has neither target nor answer: the number is then the cosine between its
+embedding of what is kept and of the whole picture.
 """
 
 import math
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from papr_core import methods
 from papr_core.errors import InvalidInput, Stopped
@@ -77,6 +80,9 @@ class Scene:
     crop: PIL image of the backbone's size; proposal_images (1, 3, h, w) and backbone_images (1, 3, H, W), as
     each model sees it; features (1, K, h, w) of the proposal; proposal_probabilities and full_probabilities
     (C,), on the CPU; seconds: the proposal's pass; flat: the crop is of one colour.
+
+    Of a backbone without a classifier: target None, full_probabilities (1,) the cosine to itself, 1, and
+    embedding (D,), else None.
     """
 
     crop: "Image.Image"
@@ -87,10 +93,11 @@ class Scene:
     features: Tensor
     proposal_probabilities: Tensor
     full_probabilities: Tensor
-    target: ClassLabel
+    target: ClassLabel | None
     explain: Explained
     seconds: float
     flat: bool
+    embedding: Tensor | None = None
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -102,18 +109,30 @@ class Scene:
         return self.backbone.num_patches
 
     @property
-    def answer(self) -> ClassLabel:
+    def answer(self) -> ClassLabel | None:
         """The full model's top-1."""
+        if self.embedding is not None:
+            return None
         return _label(self.backbone.labels, int(self.full_probabilities.argmax()))
 
     @property
     def full_confidence(self) -> float:
-        """The full model's probability of the target."""
-        return float(self.full_probabilities[self.target.index])
+        """The full model's probability of the target, or 1."""
+        return self.number(self.full_probabilities)
+
+    def number(self, answer: Tensor) -> float:
+        """What is reported of an answer (C,): the target's probability, or the cosine."""
+        return float(answer[self.target.index if self.target else 0])
+
+    def keeps(self, answer: Tensor) -> bool | None:
+        """Whether an answer (C,) has the full model's top-1; None where there is none."""
+        return int(answer.argmax()) == self.answer.index if self.answer else None
 
     @property
     def proposal_confidence(self) -> float | None:
         """The proposal's probability of the target; None where none of its classes matches."""
+        if self.target is None:
+            return None
         matched = _matched(self.backbone.labels, self.proposal.labels, self.target.index)
         return None if matched is None else float(self.proposal_probabilities[matched])
 
@@ -155,7 +174,8 @@ def open_scene(
         seconds = _now(device) - start
         proposal_logits, full_logits = proposal.logits(features), backbone(backbone_images)
     proposal_probabilities = _probabilities(proposal_logits)[0]
-    full_probabilities = _probabilities(full_logits)[0]
+    embedding = full_logits[0].float().cpu() if backbone.headless else None
+    full_probabilities = torch.ones(1) if backbone.headless else _probabilities(full_logits)[0]
     aim = find_target(full_probabilities, backbone, target)
     return Scene(
         crop=crop,
@@ -170,6 +190,7 @@ def open_scene(
         explain=find_explained(proposal_probabilities, proposal, backbone, aim, explain),
         seconds=seconds,
         flat=all(low == high for low, high in crop.getextrema()),
+        embedding=embedding,
     )
 
 
@@ -183,18 +204,29 @@ def explain_refusal(proposal: nn.Module, backbone: nn.Module, target: int) -> st
     )
 
 
-def find_target(probabilities: Tensor, backbone: nn.Module, target: int | str | None) -> ClassLabel:
-    """The class under study: as named, or the top-1 of the full model's probabilities (C,)."""
+def find_target(probabilities: Tensor, backbone: nn.Module, target: int | str | None) -> ClassLabel | None:
+    """The class under study: as named, or the top-1 of the full model's probabilities (C,); None of a model
+    without a classifier."""
+    if backbone.headless:
+        if target is not None:
+            raise InvalidInput(f"{backbone.name} has no classifier, so there is no class to choose.")
+        return None
     index = int(probabilities.argmax()) if target is None else backbone.labels.find(target)
     return _label(backbone.labels, index)
 
 
 def find_explained(
-    probabilities: Tensor, proposal: nn.Module, backbone: nn.Module, target: ClassLabel, explain: int | str
+    probabilities: Tensor,
+    proposal: nn.Module,
+    backbone: nn.Module,
+    target: ClassLabel | None,
+    explain: int | str,
 ) -> Explained:
     """The proposal's class that a class activation map explains, from the proposal's probabilities (C,)."""
     if explain == "proposal":
         mode, index = "proposal", int(probabilities.argmax())
+    elif explain == "target" and target is None:
+        raise InvalidInput(f"{backbone.name} has no classifier, so there is no target to explain.")
     elif explain == "target":
         if reason := explain_refusal(proposal, backbone, target.index):
             raise InvalidInput(reason)
@@ -287,6 +319,7 @@ def answers(
     maps: Iterable[MethodMap],
     counts: Iterable[int],
     *,
+    keep_ratio: float | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Iterator[tuple[tuple[str, int, int], Tensor]]:
     """What the backbone says when only the k best patches of each map are kept, for each k of `counts`.
@@ -296,6 +329,8 @@ def answers(
     equal sets of patches once, and all N patches not at all: that answer is known. By-hand counts once, with
     as many patches as were chosen.
 
+    Of a backbone without a classifier the probabilities are (1,), the cosine to the unpruned embedding.
+    keep_ratio: the ratio that gave one of the counts, which a ConvNeXt or Swin takes stage by stage.
     stop: asked before every batch. Raises Stopped when it says so.
     """
     maps = list(maps)
@@ -304,24 +339,42 @@ def answers(
         kept = {}  # (method, draw, count) -> patches
         for one in maps:
             if one.count == count or (one.count is None and count in counts):
-                for draw, patches in enumerate(scene.backbone.select_count(one.coarse, count)):
-                    kept[one.name, draw, count] = patches
+                at_ratio = keep_ratio is not None and one.count is None
+                if at_ratio and count == scene.backbone.num_kept(keep_ratio):
+                    chosen = scene.backbone.select(one.coarse, keep_ratio)
+                else:
+                    chosen = scene.backbone.select_count(one.coarse, count)
+                for draw, patches in enumerate(zip(*_stages(chosen))):
+                    kept[one.name, draw, count] = patches  # (k,) a stage
         yield from _run(scene, kept, stop)
 
 
 def _run(scene: Scene, kept: dict, stop: Callable[[], bool] | None) -> Iterator[tuple[tuple, Tensor]]:
-    distinct = {tuple(patches.tolist()): patches for patches in kept.values()}
-    found = {tuple(range(scene.num_patches)): scene.full_probabilities}
-    waiting = [key for key in distinct if key not in found]
+    backbone = scene.backbone
+    keys = {key: tuple(tuple(stage.tolist()) for stage in patches) for key, patches in kept.items()}
+    everything = _stages(backbone.select_count(torch.zeros(1, *scene.grid), scene.num_patches))
+    found = {tuple(tuple(stage[0].tolist()) for stage in everything): scene.full_probabilities}
+    waiting = {keys[key]: patches for key, patches in kept.items() if keys[key] not in found}
     if waiting:
         if stop and stop():
             raise Stopped
-        rows = torch.stack([distinct[key] for key in waiting]).to(scene.backbone_images.device)  # (M, k)
+        device = scene.backbone_images.device
+        rows = tuple(torch.stack(stage).to(device) for stage in zip(*waiting.values()))  # (M, k) a stage
         with torch.inference_mode():
-            logits = scene.backbone(scene.backbone_images, rows)
-        found.update(zip(waiting, _probabilities(logits)))
-    for key, patches in kept.items():
-        yield key, found[tuple(patches.tolist())]
+            out = backbone(scene.backbone_images, rows if len(everything) > 1 else rows[0])
+        found.update(zip(waiting, _probabilities(out) if scene.embedding is None else _cosines(scene, out)))
+    for key in kept:
+        yield key, found[keys[key]]
+
+
+def _stages(kept: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """What `select` gives, as a tensor a stage."""
+    return kept if isinstance(kept, tuple) else (kept,)
+
+
+def _cosines(scene: Scene, embeddings: Tensor) -> Tensor:
+    """Embeddings (M, D) to their cosines to the unpruned one, (M, 1)."""
+    return F.cosine_similarity(embeddings.float().cpu(), scene.embedding[None], dim=1).unsqueeze(1)
 
 
 def curve_counts(num_patches: int, points: int = CURVE_POINTS) -> tuple[int, ...]:
@@ -338,6 +391,8 @@ def coarse_counts(num_patches: int, points: int = CURVE_POINTS) -> tuple[int, ..
 def scene_notes(scene: Scene, maps: Iterable[MethodMap]) -> tuple[str, ...]:
     """What a reader must know to read the maps of this scene rightly, a sentence each."""
     notes = []
+    if about := scene.backbone.about_patches:
+        notes.append(about)
     if scene.flat:
         notes.append(
             "This picture is of one colour: its maps are constant but for what padding does at the border, "

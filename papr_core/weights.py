@@ -2,8 +2,9 @@
 
 A model of the own folder is NAME.safetensors (or a .pth that holds nothing but tensors) beside NAME.json, in
 the form of timm's hub config.json: `architecture`, `model_args`, `pretrained_cfg`, `num_classes`,
-`label_names`. Whatever timm publishes is found, converted and loaded by timm's own functions. Nothing in a
-file is ever run.
+`label_names`. Whatever timm publishes is found, converted and loaded by timm's own functions; files that
+authors publish under names of their own (MAE's fine-tuned ViTs, Apple's MobileOne) need no NAME.json:
+data/published.json says what they are. Nothing in a file is ever run.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from papr_core import apple_mobileone
 from papr_core.downloads import Progress, download
 from papr_core.errors import InvalidInput, PaprError, UnknownModel, UnsupportedModel, WeightsUnavailable
 
@@ -45,7 +47,7 @@ __all__ = [
 
 _HERE = Path(__file__).resolve().parent
 _ASSETS = _HERE.parent / "assets"
-_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+_SUFFIXES = (".safetensors", ".pth", ".pth.tar", ".pt", ".bin")
 _YES = ("1", "ON", "YES", "TRUE")
 _NOT_ARGUMENTS = {
     "pretrained",
@@ -114,7 +116,9 @@ def own_models() -> tuple[str, ...]:
     folder = _own_folder()
     if folder is None:
         return ()
-    return tuple(sorted(path.stem for path in folder.glob("*.json") if _weights_in(folder, path.stem)))
+    names = {path.stem for path in folder.glob("*.json")}
+    names |= {*_published(), *(f"mobileone_s{size}" for size in range(5))}  # these need no configuration
+    return tuple(sorted(name for name in names if _weights_in(folder, name)))
 
 
 def is_own(name: str) -> bool:
@@ -148,6 +152,8 @@ def read_config(name: str) -> dict:
         beside = found[1].with_name(f"{name}.json")
         if beside.is_file():
             return _parse_config(beside)
+    if name in _published():
+        return _complete(_published()[name])
     config = _timm_config(name)
     if config is not None:
         return config
@@ -245,7 +251,12 @@ def create(
         return _moved(_build(name, read_config(name), img_size), device), None
     source = fetch(locate(name), progress)
     with _refusing(source), _NoRandomInit():
-        model = _build(name, source.config, img_size, _opened(source.path))
+        opened = _opened(source.path)
+        if apple_mobileone.recognised(opened.get("state_dict", ())):
+            model = _build(name, source.config, img_size)
+            model = apple_mobileone.loaded(model, opened["state_dict"])
+        else:
+            model = _build(name, source.config, img_size, opened)
     model.pretrained_cfg.pop("state_dict", None)  # timm would keep the tensors a second time
     return _moved(model, device), source
 
@@ -297,6 +308,12 @@ def _own_file(name: str) -> tuple[str, Path] | None:
 def _weights_in(folder: Path, name: str) -> Path | None:
     candidates = (folder / f"{name}{suffix}" for suffix in _SUFFIXES)
     return next((path for path in candidates if path.is_file()), None)
+
+
+@lru_cache(maxsize=1)
+def _published() -> dict[str, dict]:
+    """The configurations of files that authors publish under names of their own."""
+    return json.loads((_HERE / "data" / "published.json").read_text(encoding="utf-8"))
 
 
 def _parse_config(path: Path) -> dict:

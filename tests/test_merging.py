@@ -8,7 +8,14 @@ import timm
 import torch
 from torch.nn import functional as F
 
-from papr_core import InvalidInput, Merging, UnsupportedModel, bipartite_soft_matching
+from papr_core import (
+    BACKBONES,
+    InvalidInput,
+    Merging,
+    UnsupportedModel,
+    bipartite_soft_matching,
+    weights,
+)
 from papr_core.backbones import TokenBackbone, merged, prunable
 from papr_core.catalog import Entry
 from papr_core.merging import as_published
@@ -187,6 +194,11 @@ def test_our_blocks_are_timm_s(backbone, images):
     sizes = torch.ones(*x.shape[:2], 1)
     truth = model.forward_head(model.norm(x))
     torch.testing.assert_close(merged.pooled_by_size(model, model.norm(x), sizes), truth, **near(truth, 1e-5))
+
+
+@pytest.mark.parametrize("name", [name for name, line in BACKBONES.items() if line.family == "tokens"])
+def test_every_vit_of_the_catalogue_can_merge(name):
+    assert merged.refusal(weights.skeleton(name)) is None
 
 
 @torch.inference_mode()

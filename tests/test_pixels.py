@@ -12,7 +12,7 @@ import timm
 import torch
 from torch import nn
 
-from papr_core import InvalidInput, UnsupportedModel, load_backbone
+from papr_core import BACKBONES, InvalidInput, UnsupportedModel, load_backbone
 from papr_core.backbones import PixelBackbone, TokenBackbone, prunable
 from papr_core.catalog import Entry
 
@@ -57,6 +57,22 @@ def backbone(request) -> PixelBackbone:
 @pytest.fixture(scope="module")
 def images(backbone) -> torch.Tensor:
     return torch.randn(3, *backbone.input_size, generator=torch.Generator().manual_seed(1))
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("name", [name for name, line in BACKBONES.items() if line.family == "pixels"])
+def test_at_its_own_size_each_entry_is_timm(name):
+    """One block a stage."""
+    config = BACKBONES[name].config
+    model = timm.create_model(config["architecture"], depths=(1, 1, 1, 1), **config["model_args"])
+    backbone = prunable(model, BACKBONES[name])
+    images = torch.randn(1, *backbone.input_size)
+    truth = model(images)
+    assert torch.equal(backbone(images), truth)
+    everything = backbone.select(torch.rand(1, 7, 7), 1)
+    assert torch.equal(backbone(images, everything), truth)
+    features = backbone._features(images, everything, 1)
+    torch.testing.assert_close(model.forward_head(features), truth, **near(truth))
 
 
 def kept_of(backbone, ratio: float = 0.4, batch: int = 3, seed: int = 2) -> tuple[torch.Tensor, ...]:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from page_server import NAMES, picture
 
+from papr_core import compare, load_backbone, load_proposal
 from papr_core.errors import InvalidInput, Stopped, UnknownClass
 from papr_core.labels import Labels
 from papr_core.methods import METHODS
@@ -19,6 +20,7 @@ from papr_core.scene import (
     explain_refusal,
     open_scene,
     scene_map,
+    scene_notes,
 )
 
 NUM_PATCHES = 100
@@ -159,3 +161,54 @@ def test_the_curve_stands_where_decision_18_says(num_patches):
     assert coarse[-1] == num_patches
     assert coarse[0] == counts[0]
     assert len(coarse) <= 10
+
+
+@pytest.fixture(scope="module", params=["convnext_atto", "swin_tiny_patch4_window7_224"])
+def by_stage(request):
+    backbone = load_backbone(request.param, pretrained=False)
+    return open_scene(picture(), load_proposal("test_resnet", pretrained=False), backbone)
+
+
+def test_a_hierarchical_backbone_is_asked_stage_by_stage(by_stage):
+    scene, backbone = by_stage, by_stage.backbone
+    maps = [scene_map(scene, name) for name in ("papr", "random", "center")]
+    count = backbone.num_kept(0.65)
+    found = dict(answers(scene, maps, [count, scene.num_patches], keep_ratio=0.65))
+    with torch.inference_mode():
+        kept = backbone.select(maps[0].coarse, 0.65)
+        truth = backbone(scene.backbone_images, kept).softmax(-1)[0]
+    torch.testing.assert_close(found["papr", 0, count], truth, rtol=1e-3, atol=1e-5)
+    assert torch.equal(found["center", 0, scene.num_patches], scene.full_probabilities)
+    assert len({key for key in found if key[0] == "random"}) == 10
+    notes = scene_notes(scene, maps)
+    assert any("stage 3, 14 x 14" in note for note in notes)
+
+
+def test_without_a_classifier_the_number_is_a_cosine():
+    backbone = load_backbone("vit_small_patch16_dinov3", pretrained=False, img_size=96)
+    proposal = load_proposal("test_resnet", pretrained=False)
+    models = {"proposal": proposal, "backbone": backbone}
+    found = compare(picture(), **models, methods=("papr", "random"), keep_ratio=0.5, curve=True)
+    assert (found.measure, found.target, found.answer, found.full_top) == ("cosine", None, None, ())
+    said = found.to_dict()
+    assert said["target"] is None
+    for method in found.methods:
+        assert method.kept_answer is None
+        assert method.fewest_patches is None
+        assert method.top == ()
+        assert -1 <= method.confidence < 1
+        assert method.curve.confidence[0][-1] == 1
+    assert found.verdict.startswith("Cosine to the unpruned embedding: PaPr ")
+    scene = open_scene(found.crop, proposal, backbone)
+    one = scene_map(scene, "papr")
+    with torch.inference_mode():
+        pruned = backbone(scene.backbone_images, backbone.select(one.coarse, 0.5))[0]
+        full = backbone(scene.backbone_images)[0]
+    cosine = float(torch.nn.functional.cosine_similarity(pruned, full, dim=0))
+    assert found.methods[0].confidence == pytest.approx(cosine, abs=1e-4)
+    assert found.figure() is not None
+    assert found.curve_figure() is not None
+    found.manifest()
+    for wrong in ({"target": 3}, {"explain": "target"}):
+        with pytest.raises(InvalidInput, match="no classifier"):
+            compare(picture(), **models, methods=("papr",), curve=False, **wrong)

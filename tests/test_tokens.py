@@ -17,7 +17,7 @@ from papr_core import BACKBONES, InvalidInput, PaprError, UnsupportedModel, load
 from papr_core.backbones import TokenBackbone
 from papr_core.catalog import DEFAULT_BACKBONE, Entry
 
-CATALOGUE = [name for name in BACKBONES if name != DEFAULT_BACKBONE]
+CATALOGUE = [name for name, line in BACKBONES.items() if name != DEFAULT_BACKBONE and line.family == "tokens"]
 # What the catalogue does not name: each kind of embedding, token, pool and block that a timm ViT can have.
 KINDS = {
     "global pooling beside a class token": ("test_vit2", {}),
@@ -50,7 +50,9 @@ KINDS = {
 
 def of_timm(name: str, arguments: dict | None = None) -> TokenBackbone:
     torch.manual_seed(0)
-    return TokenBackbone(_lively(timm.create_model(name, **arguments or {})), Entry(name, "backbone", name))
+    config = BACKBONES[name].config if name in BACKBONES else {"architecture": name, "model_args": {}}
+    model = timm.create_model(config["architecture"], **config["model_args"] | (arguments or {}))
+    return TokenBackbone(_lively(model), Entry(name, "backbone", name))
 
 
 def _lively(model: nn.Module) -> nn.Module:
@@ -72,7 +74,7 @@ def backbone(request) -> TokenBackbone:
 
 def small(name: str) -> dict:
     """Two blocks and 6 x 8 patches."""
-    patch = 14 if "patch14" in name else 16
+    patch = 14 if "patch14" in BACKBONES[name].architecture else 16
     return {"depth": 2, "img_size": (6 * patch, 8 * patch)}
 
 

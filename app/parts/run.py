@@ -106,6 +106,11 @@ class Run:
         with said("models"):
             proposal = shared.model("proposal", question.proposal)
             backbone = shared.model("backbone", question.backbone)
+            if backbone.headless:
+                raise self.core.InvalidInput(
+                    f"{backbone.title} has no classifier, so there is no answer to watch here;"
+                    " the library and the command line compare its embeddings."
+                )
         with said("picture"):
             self.picture, image = self._picture()
         self._check()

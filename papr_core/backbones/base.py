@@ -70,6 +70,15 @@ class Backbone(nn.Module):
         """Of the weights file; None for random weights."""
         return weights.sha256(self.weights.path) if self.weights else None
 
+    @property
+    def about_patches(self) -> str | None:
+        """What a reader must know of the patches that are counted, in a sentence; None: nothing."""
+        return None
+
+    def shown_patches(self, kept: Tensor | tuple[Tensor, ...]) -> Tensor:
+        """Of what `select` gives, the patches that a reader is told of: (B, k)."""
+        return kept
+
     def merging_refusal(self) -> str | None:
         """Why this backbone's tokens cannot be merged, in a sentence; None where they can."""
         return f"{self.name} cannot merge tokens: it is no ViT, and its windows need every position."

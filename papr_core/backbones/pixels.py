@@ -126,6 +126,19 @@ class PixelBackbone(Backbone):
         counts = [max(1, height * width * k // self.num_patches) for height, width in self.grids]
         return self._select(map, counts)
 
+    @property
+    def about_patches(self) -> str:
+        """Which stage the patches are counted in, in a sentence."""
+        rows, columns = self.grid
+        return (
+            f"{self.title} keeps the same share of positions in each of its {len(self.grids)} stages; patches"
+            f" are counted in stage {self.shown + 1}, {rows} x {columns}."
+        )
+
+    def shown_patches(self, kept: tuple[Tensor, ...]) -> Tensor:
+        """Of what `select` gives, the patches of the shown stage: (B, k)."""
+        return kept[self.shown]
+
     def num_kept(self, keep_ratio: float) -> int:
         """How many patches of the shown stage stay at a keep ratio."""
         return num_kept(self.num_patches, keep_ratio)
