@@ -117,6 +117,11 @@ def check_method(name: str, proposal: nn.Module | None = None) -> None:
 
 def find_pair(proposal: nn.Module, backbone: nn.Module) -> FramePair:
     """How this pair goes about a clip. Raises UnsupportedModel for two that do not go together."""
+    if getattr(backbone, "headless", False):
+        raise UnsupportedModel(f"{backbone.name} has no classifier, so a clip gets no answer from it.")
+    if getattr(backbone, "family", "") == "pixels":
+        why = "a clip's frames keep unequal numbers of patches, and it needs equal ones"
+        raise UnsupportedModel(f"{backbone.name} cannot prune a clip: {why}; choose a ViT.")
     return FramePair(proposal, backbone)
 
 
