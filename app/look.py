@@ -12,9 +12,12 @@ __all__ = ["launch_options"]
 STATIC = Path(__file__).resolve().parent / "static"
 WEIGHTS = {400: "Inter-Regular", 500: "Inter-Medium", 600: "Inter-SemiBold"}
 
+STYLES = ("page", "learn")
+
 # In this order: each file finds what it needs in `papr` already.
 SCRIPTS = (
     "base",
+    "pages",
     "store",
     "ask",
     "draw",
@@ -27,6 +30,12 @@ SCRIPTS = (
     "intake",
     "stage",
     "tools",
+    "cells",
+    "chart",
+    "steps",
+    "experiments",
+    "evidence",
+    "learn",
 )
 
 
@@ -47,7 +56,7 @@ def head() -> str:
         f"src:url(data:font/woff2;base64,{_base64(STATIC / 'fonts' / f'{name}.woff2')}) format('woff2')}}"
         for weight, name in WEIGHTS.items()
     )
-    style = (STATIC / "page.css").read_text(encoding="utf-8")
+    style = "\n".join((STATIC / f"{name}.css").read_text(encoding="utf-8") for name in STYLES)
     maps = (STATIC / "colour_maps.json").read_text(encoding="utf-8")
     return (
         '<meta name="description" content="Which patches does a vision transformer need?">'

@@ -2,13 +2,13 @@
 
 import gradio as gr
 
-from app.pages import compare
+from app.pages import compare, learn
 from app.session import MAX_MEGABYTES, Settings, Shared
 
 __all__ = ["LAUNCH", "build"]
 
-# The next pages (Proposals, Video, Cost, Learn) are added here; a single one shows no tabs.
-PAGES = {"Compare": compare.build}
+# The tabs, in their order. Compare is open first: the others ask with what it holds.
+PAGES = {"Compare": compare.build, "Learn": learn.build}
 
 # What `launch` is told beside the look.
 LAUNCH = {
@@ -40,12 +40,12 @@ def build(settings: Settings | None = None) -> gr.Blocks:
             elem_id="header",
             apply_default_css=False,
         )
-        if len(PAGES) == 1:
-            next(iter(PAGES.values()))(shared)
-        else:
-            with gr.Tabs():
-                for title, make in PAGES.items():
-                    with gr.Tab(title):
-                        make(shared)
+        with gr.Tabs(elem_id="pages"):
+            for title, make in PAGES.items():
+                with gr.Tab(title, id=title) as tab:
+                    make(shared)
+                tab.select(
+                    None, None, None, js=f"() => papr.pages.opened('{title}')", api_visibility="private"
+                )
     demo.shared = shared
     return demo

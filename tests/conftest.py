@@ -60,3 +60,32 @@ def pair(tmp_path_factory):
     folder = write_pair(tmp_path_factory.mktemp("pair"))
     with weights.configured(weights_dir=folder):
         yield load_proposal(PROPOSAL), load_backbone(BACKBONE)
+
+
+# The page in a browser (page_visits.py); a test that asks for `visit` is marked `browser`.
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    pytest.importorskip("playwright")
+    import page_visits
+
+    with page_visits.served(tmp_path_factory.mktemp("weights")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser():
+    pytest.importorskip("playwright")
+    import page_visits
+
+    with page_visits.chrome() as started:
+        yield started
+
+
+@pytest.fixture
+def visit(browser, address):
+    import page_visits
+
+    with page_visits.visiting(browser, address) as open_page:
+        yield open_page

@@ -1,4 +1,4 @@
-"""What the page shows before anyone clicks: lists, settings, and an example with its answer, shipped as data.
+"""What the page shows before anyone clicks: lists, settings, an example with answer and lesson, shipped.
 
 With it the page is served and complete while torch is still being imported. It is written by
 
@@ -35,7 +35,7 @@ VIEW: dict[str, Any] = {
 
 
 def read(settings: Settings) -> dict[str, Any]:
-    """{"view", "choices", "answer"}: the answer only where it belongs to the pair of this page."""
+    """{"view", "choices", "answer", "lesson"}: the last two only where they belong to this pair."""
     ready = json.loads(FILE.read_text(encoding="utf-8"))
     pair = {"proposal": settings.proposal, "backbone": settings.backbone}
     for role, name in pair.items():
@@ -46,7 +46,7 @@ def read(settings: Settings) -> dict[str, Any]:
         (models[role]["name"], models[role]["sha256"]) != (name, _hash(name, settings))
         for role, name in pair.items()
     ):
-        ready["answer"] = {"seq": 0}
+        ready |= {"answer": {"seq": 0}, "lesson": None}
     ready["view"] = {**VIEW, **pair}
     return ready
 
@@ -64,13 +64,15 @@ def _hash(name: str, settings: Settings) -> str | None:
 
 def compute(settings: Settings) -> dict[str, Any]:
     """The same from the library itself; takes seconds."""
+    from app.parts.lesson import WANTS, lesson
     from app.parts.question import Question
     from app.parts.run import Run
 
     shared = Shared(settings)
     core = shared.core()
     pair = {"proposal": settings.proposal, "backbone": settings.backbone}
-    asked = {**VIEW, **pair, "keep_ratio": VIEW["percent"] / 100, "picture": EXAMPLE}
+    methods = [*VIEW["methods"], *WANTS]  # more than there are cards: what Learn needs
+    asked = {**VIEW, **pair, "methods": methods, "keep_ratio": VIEW["percent"] / 100, "picture": EXAMPLE}
     run = Run(shared, Question.read(asked, shared))
     for answer in run.slow():
         last = answer
@@ -85,6 +87,7 @@ def compute(settings: Settings) -> dict[str, Any]:
             "labels": {"name": labels.name, "names": list(labels.names)},
         },
         "answer": last,
+        "lesson": lesson(run),
     }
 
 

@@ -10,6 +10,10 @@ let link = null; // {trigger, server} of the stage
 let last = null; // the last question
 let direct = 0; // direct calls under way
 
+// Methods that an open page needs beside those that Compare shows: its name -> their names.
+papr.wants = {};
+const wanted = () => papr.wants[papr.pages.open] ?? [];
+
 papr.ask = {
   seq: 0,
 
@@ -40,7 +44,7 @@ papr.ask = {
 
   send(change = {}) {
     newest();
-    last = papr.ask.question(change);
+    last = papr.ask.question({ methods: [...new Set([...store.view.methods, ...wanted()])], ...change });
     Object.assign(store, { working: "Computing", progress: null, stopped: false, fresh: false });
     papr.changed("status");
     link.trigger("ask", last);
@@ -95,9 +99,9 @@ for (const end of ["pointerup", "pointercancel"])
 papr.ask.rest = papr.debounce(() => {
   if (!store.answer || !store.fresh || held) return; // an answer under way ends in a rest of its own
   const k = papr.kept();
-  const methods = papr
-    .lines()
-    .filter((m) => m.order && !papr.pointAt(m, k)?.exact)
+  const shown = new Set([...papr.lines().map((m) => m.name), ...wanted()]);
+  const methods = store.answer.methods
+    .filter((m) => shown.has(m.name) && m.order && !papr.pointAt(m, k)?.exact)
     .map((m) => m.name);
   if (methods.length) numbers({ methods });
 }, 180);

@@ -46,7 +46,7 @@ const swatch = (name) => el("span", { class: `p-swatch ${papr.tint(name)}`, "ari
 papr.swatch = swatch;
 
 // The word, the icon and the tint that say kept or lost; `state` is kept, lost or wait.
-function badge() {
+papr.badge = () => {
   const node = el("span", { class: "p-badge" });
   const icons = { kept: papr.icon("kept"), lost: papr.icon("lost"), wait: papr.icon("wait") };
   const word = el("span");
@@ -57,13 +57,13 @@ function badge() {
     node.dataset.state = state;
   };
   return node;
-}
+};
 
 papr.stateOf = ({ point }) => (point ? (point.kept ? "kept" : "lost") : "wait");
 
 function makeLine(method) {
   const value = el("span", { class: "p-value" });
-  const mark = badge();
+  const mark = papr.badge();
   const node = el("li", {}, swatch(method.name), el("span", { class: "p-name", text: method.title }), value, mark);
   return {
     node,
@@ -143,7 +143,7 @@ papr.numbers = (count) => {
 };
 
 function makeCard(method) {
-  const mark = badge();
+  const mark = papr.badge();
   const id = `p-card-${method.name}`;
   const title = el("h3", { id, text: method.title });
   const map = el("canvas", { role: "img", "aria-label": `${method.title}: its map over the picture` });

@@ -106,6 +106,7 @@ papr.intake = {
       root.classList.remove("p-over");
       send(event.dataTransfer.files[0]);
     });
+    Object.assign(papr.intake, { bring, choose: () => chooser.click(), examples: props.value.examples });
     window.addEventListener("paste", (event) => {
       const file = [...(event.clipboardData?.files ?? [])].find((f) => f.type.startsWith("image/"));
       if (file) send(file);

@@ -103,18 +103,23 @@ function restore() {
   papr.sync();
 }
 
-// A map that is there already stays the same object: what was made of it is not made again.
-function keepMaps(before, answer) {
-  for (const method of answer.methods) {
+// What was known stays known: a curve in full is not taken back by an answer that begins anew. And a map that is
+// there already stays the same object, so what was made of it is not made again.
+function keepKnown(before, answer) {
+  answer.methods = answer.methods.map((method) => {
     const known = before.methods.find((m) => m.name === method.name);
-    if (known?.map && method.map) method.map = known.map;
-  }
+    if (!known?.map || method.refused) return method;
+    if (!method.map) return known;
+    const points = [...new Map([...known.points, ...method.points].map((point) => [point[0], point])).values()];
+    const more = known.complete ? { complete: true, fewest: known.fewest } : {};
+    return { ...method, ...more, points, map: known.map };
+  });
 }
 
 function show(answer) {
   const before = store.answer;
   answer.picture.src ??= before?.picture.src; // sent once for each crop
-  if (before?.key === answer.key) keepMaps(before, answer);
+  if (before?.key === answer.key) keepKnown(before, answer);
   store.answer = answer;
   store.stopped = false;
   store.fresh = true;

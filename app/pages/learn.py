@@ -1,0 +1,49 @@
+"""Learn: PaPr in six steps on the visitor's own picture, three experiments, and what holds over many.
+
+The words of the steps stand in static/learn.html; the pictures are drawn by static/js/learn.js and its kin
+from Compare's answer, and from the features that `lesson` gives.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from app.look import STATIC
+from app.parts import arrival
+from app.parts.evidence import evidence
+from app.parts.lesson import lesson
+from app.parts.question import Question
+from app.parts.run import Run
+from app.session import Shared, explain_error
+
+__all__ = ["build"]
+
+
+def build(shared: Shared) -> None:
+    """The page, inside a Tab context."""
+    gr.HTML(
+        value={
+            "lesson": arrival.read(shared.settings).get("lesson"),
+            "evidence": evidence(),
+        },
+        elem_id="learn",
+        html_template=(STATIC / "learn.html").read_text(encoding="utf-8"),
+        js_on_load="papr.learn.mount({element, props, server})",
+        server_functions=[lesson_of(shared)],
+        apply_default_css=False,
+    )
+
+
+def lesson_of(shared: Shared) -> Callable:
+    """A direct call: the features of the picture that the page shows."""
+
+    def features(data: str) -> dict[str, Any]:
+        try:
+            run = Run(shared, Question.read(data, shared))
+            with shared.quick:
+                return {"ok": True, **lesson(run)}
+        except Exception as error:
+            return {"ok": False, **explain_error(error)}
+
+    return features

@@ -1,0 +1,110 @@
+"""What the browser tests of every page share: the page on a small random pair, and visits that must go well.
+
+conftest.py makes the fixtures `address`, `browser` and `visit` of it.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlparse
+
+import page_server
+from page_server import BACKBONE, PROPOSAL
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+]
+PATIENCE = 60_000  # milliseconds; a loaded machine is no failure
+expect.set_options(timeout=PATIENCE)
+DEMO = []
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The page, started with the answer for its pair as it would ship."""
+    page_server.chromium()
+    from app.parts import arrival
+    from app.session import Settings
+
+    page_server.write_pair(folder)
+    settings = Settings(proposal=PROPOSAL, backbone=BACKBONE, weights_dir=str(folder))
+    shipped, arrival.FILE = arrival.FILE, folder / "arrival.json"
+    arrival.FILE.write_text(json.dumps(arrival.compute(settings)))
+    demo, url = page_server.start(settings)
+    demo.shared.warm_up()
+    DEMO[:] = [demo]
+    yield url
+    demo.close()
+    arrival.FILE = shipped
+
+
+@contextmanager
+def chrome() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=page_server.chromium(), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def visiting(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
+    """Open the page as a new visitor; afterwards nothing outside was asked for and nothing went wrong."""
+    contexts, troubles = [], []
+
+    def open_page(width: int = 1440, height: int = 1000, expected: str | None = None, **options) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, permissions=["camera"], **options
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.asked = []  # what was sent to the server after arrival
+
+        def request(sent):
+            if urlparse(sent.url).scheme in ("http", "https", "ws", "wss") and not sent.url.startswith(
+                address
+            ):
+                troubles.append(f"asked for {sent.url}")
+            page.asked.append(sent.url)
+
+        page.on("request", request)
+        page.on("pageerror", lambda error: troubles.append(f"page error: {error}"))
+        page.on(
+            "console",
+            lambda said: (
+                troubles.append(f"console: {said.text}")
+                if said.type == "error" and not (expected and expected in said.text)
+                else None
+            ),
+        )
+        page.goto(address)
+        expect(page.locator(".p-card")).to_have_count(4)
+        page.wait_for_function("papr.draw.picture !== null")
+        page.wait_for_timeout(300)
+        page.asked.clear()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not troubles, "\n".join(troubles)
+
+
+def settled(page: Page) -> None:
+    page.wait_for_function(
+        "!papr.store.working && papr.store.fresh && !papr.ask.busy()"
+        " && papr.lines().every(m => m.refused || m.complete)"
+    )
+
+
+def queued(page: Page) -> list[str]:
+    """Requests that make the server work."""
+    return [url for url in page.asked if "queue/join" in url or "component_server" in url]
