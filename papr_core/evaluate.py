@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ from papr_core.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.datasets import Dataset, match_classes, open_dataset
 from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.images import FITS
+from papr_core.merging import LAYERS, Merging, as_published
 from papr_core.proposals import load_proposal
 from papr_core.selection import num_kept
 
@@ -44,6 +46,7 @@ TOP = 10
 ROUNDS = 2000  # of the bootstrap
 
 Progress = Callable[[int, int], None]
+_Configuration = tuple[str, float, int]  # method, keep ratio, tokens merged a block
 
 
 def evaluate(
@@ -52,6 +55,8 @@ def evaluate(
     backbone: str | nn.Module = DEFAULT_BACKBONE,
     proposal: str | nn.Module = DEFAULT_PROPOSAL,
     keep: Sequence[float] = KEEP,
+    tome_r: Sequence[int] = (0,),
+    tome_layers: str | None = None,
     methods: Sequence[str] | None = None,
     explain: str = "proposal",
     classes: str = "model",
@@ -70,6 +75,8 @@ def evaluate(
     methods: names of METHODS in methods.py (not by-hand); by default papr, random, center and, where the
     proposal allows it, cam. random is five draws: each image counts with the mean over its draws, which
     depend on the image's name alone.
+    tome_r: tokens merged in each block, each number with each keep ratio; tome_layers: "all" blocks or the
+    "second_half", by default all where nothing is pruned, else the second half.
     explain: which class a CAM explains, the proposal's own answer or the true class ("target").
     classes: which classes compete, all that the models know ("model") or those of the folders ("data"), then
     for the proposal too.
@@ -106,12 +113,22 @@ def evaluate(
         backbone = load_backbone(backbone, device=device, progress=downloading)
     if isinstance(proposal, str):
         proposal = load_proposal(proposal, device=device, progress=downloading)
-    names = _methods_for(proposal, methods)
+    names, merged = _methods_for(proposal, methods), list(dict.fromkeys(tome_r))
+    for r in merged:
+        if as_published(r, 1.0, tome_layers).active and (reason := backbone.merging_refusal()):
+            raise UnsupportedModel(reason)
+    if backbone.headless:
+        raise UnsupportedModel(f"{backbone.name} has no classifier, so it can be neither right nor wrong.")
     task = _Task(
         data=data,
         backbone=backbone,
         proposal=proposal,
-        configurations=((FULL, 1.0), *((name, ratio) for ratio in ratios if ratio < 1 for name in names)),
+        configurations=(
+            (FULL, 1.0, 0),
+            *((FULL, 1.0, r) for r in merged if r and 1.0 in ratios),
+            *((name, ratio, r) for ratio in ratios if ratio < 1 for r in merged for name in names),
+        ),
+        tome_layers=tome_layers,
         backbone_contest=_Contest(match_classes(data.classes, backbone.labels), backbone, classes == "data"),
         proposal_contest=_proposal_contest(data, proposal, classes == "data"),
         explain_truth=explain == "target",
@@ -123,7 +140,7 @@ def evaluate(
     records = _gathered(_measure(task, range(rank, len(data), processes), progress), rank, processes)
     if records is None:
         return None
-    rows, differences = _summarise(task, records, 1.0 in ratios)
+    rows, differences = _summarise(task, records, 1.0 in ratios and 0 in merged)
     return {
         "data": str(data.path),
         "n": len(data),
@@ -187,12 +204,13 @@ def _proposal_contest(data: Dataset, proposal: nn.Module, restrict: bool) -> _Co
 
 @dataclass
 class _Task:
-    """What is to be measured; `configurations` are (method, ratio), the full model first."""
+    """What is to be measured; `configurations` are (method, ratio, merged r), the full model first."""
 
     data: Dataset
     backbone: nn.Module
     proposal: nn.Module
-    configurations: tuple[tuple[str, float], ...]
+    configurations: "tuple[_Configuration, ...]"
+    tome_layers: str | None
     backbone_contest: _Contest
     proposal_contest: _Contest
     explain_truth: bool
@@ -201,11 +219,10 @@ class _Task:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for name, _ in self.configurations if name != FULL))
+        return tuple(dict.fromkeys(name for name, _, _ in self.configurations if name != FULL))
 
-    @property
-    def ratios(self) -> tuple[float, ...]:
-        return tuple(dict.fromkeys(ratio for _, ratio in self.configurations))
+    def merging(self, ratio: float, r: int) -> Merging | None:
+        return as_published(r, ratio, self.tome_layers) if r else None
 
     def check(self) -> None:
         needy = [name for name in self.methods if _methods.METHODS[name].uses_class]
@@ -223,7 +240,7 @@ class _Records:
     index: np.ndarray  # (n,)
     right: np.ndarray  # (n,) 1 where the proposal's answer was the true class, NaN where it does not know it
     scores: np.ndarray  # (n, configurations, TOP + 2), 0 to 1: top-1 .. top-10, confidence, answer kept
-    calls: dict[tuple[str, float], list[tuple[float, int]]]  # of the backbone: seconds, images
+    calls: "dict[_Configuration, list[tuple[float, int]]]"  # of the backbone: seconds, images
 
 
 def _measure(task: _Task, indices: Sequence[int], progress: Progress | None) -> _Records:
@@ -271,12 +288,14 @@ def _measure_batch(
     }  # (B, draws, h, w) each
     truth = task.backbone_contest.places[folders]
     scores, answers = [], None
-    for name, ratio in task.configurations:
+    for configuration in task.configurations:
+        name, ratio, r = configuration
         selections = [None] if name == FULL else [backbone.select(one, ratio) for one in maps[name].unbind(1)]
+        call = partial(backbone, merging=task.merging(ratio, r)) if r else backbone
         several = [
-            task.backbone_contest.logits(clock((name, ratio), backbone, images, kept)) for kept in selections
+            task.backbone_contest.logits(clock(configuration, call, images, kept)) for kept in selections
         ]
-        if name == FULL:
+        if answers is None:
             answers = several[0].argmax(dim=1)
         scores.append(torch.stack([_scores(logits, truth, answers) for logits in several]).mean(dim=0))
     return right, torch.stack(scores, dim=1)
@@ -328,11 +347,9 @@ class _Clock:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self.calls: dict[tuple[str, float], list[tuple[float, int]]] = {}
+        self.calls: dict[_Configuration, list[tuple[float, int]]] = {}
 
-    def __call__(
-        self, configuration: tuple[str, float], backbone: nn.Module, *inputs: Tensor | None
-    ) -> Tensor:
+    def __call__(self, configuration: _Configuration, backbone: Callable, *inputs: Tensor | None) -> Tensor:
         self._wait()
         start = time.perf_counter()
         logits = backbone(*inputs)
@@ -393,15 +410,15 @@ def _summarise(task: _Task, records: _Records, full: bool) -> tuple[list[dict], 
             continue
         means = 100 * scores.mean(axis=0)
         resampled = 100 * _bootstrap(scores[:, :, 0])  # (rounds, configurations)
-        for c, (method, ratio) in enumerate(task.configurations):
-            if method == FULL and not full:
+        for c, (method, ratio, r) in enumerate(task.configurations):
+            if c == 0 and not full:
                 continue
             low, high = _interval(resampled[:, c])
             row = {
                 "subset": subset,
                 "method": method,
                 "keep": ratio,
-                "tome_r": 0,
+                "tome_r": r,
                 "n": len(scores),
                 "patches": task.backbone.num_patches,
                 "kept": task.backbone.num_kept(ratio),
@@ -411,17 +428,19 @@ def _summarise(task: _Task, records: _Records, full: bool) -> tuple[list[dict], 
                 "topk": means[c, :TOP].tolist(),
                 "confidence": means[c, TOP],
                 "answers_kept": means[c, TOP + 1],
-                "gmacs": spent[ratio],
-                "images_per_second": _rate(records.calls[method, ratio]),
+                "gmacs": spent[ratio, r],
+                "images_per_second": _rate(records.calls[method, ratio, r]),
             }
             rows.append(_plain(row))
-        for ratio, ours, other in _pairs(task):
+        for ours, other in _pairs(task):
+            method, ratio, r = task.configurations[ours]
             low, high = _interval(resampled[:, ours] - resampled[:, other])
             row = {
                 "subset": subset,
-                "method": task.configurations[ours][0],
+                "method": method,
                 "minus": task.configurations[other][0],
                 "keep": ratio,
+                **({"tome_r": r} if r else {}),
                 "n": len(scores),
                 "top1": means[ours, 0] - means[other, 0],
                 "low": low,
@@ -431,17 +450,21 @@ def _summarise(task: _Task, records: _Records, full: bool) -> tuple[list[dict], 
     return rows, differences
 
 
-def _spent(task: _Task) -> dict[float, float]:
+def _spent(task: _Task) -> dict[tuple[float, int], float]:
     once = cost.proposal_gmacs(task.proposal)
-    return {ratio: cost.backbone_gmacs(task.backbone, ratio) + once for ratio in task.ratios}
+    settings = {(ratio, r) for _, ratio, r in task.configurations}
+    return {
+        (ratio, r): once + cost.backbone_gmacs(task.backbone, ratio, merging=task.merging(ratio, r))
+        for ratio, r in settings
+    }
 
 
-def _pairs(task: _Task) -> Iterator[tuple[float, int, int]]:
-    """(ratio, PaPr's configuration, another's), as places; without PaPr the first method stands for it."""
+def _pairs(task: _Task) -> Iterator[tuple[int, int]]:
+    """(PaPr's configuration, another's), as places; without PaPr the first method stands for it."""
     ours = "papr" if "papr" in task.methods else next(iter(task.methods), None)
-    for place, (name, ratio) in enumerate(task.configurations):
+    for place, (name, ratio, r) in enumerate(task.configurations):
         if name not in (FULL, ours):
-            yield ratio, task.configurations.index((ours, ratio)), place
+            yield task.configurations.index((ours, ratio, r)), place
 
 
 def _plain(row: dict) -> dict:
@@ -493,9 +516,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the class that a CAM explains: the proposal's answer or the true class (default: %(default)s)"
     )
     add("--explain", choices=("proposal", "target"), default="proposal", help=explained)
-    add(
-        "--tome-r", nargs="+", type=int, default=[0], metavar="R", help="tokens merged a block; only 0 so far"
-    )
+    merged = "tokens merged in each block; several numbers: each with each keep ratio (default: 0)"
+    add("--tome-r", nargs="+", type=int, default=[0], metavar="R", help=merged)
+    where = "the blocks that merge (default: all where nothing is pruned, else the second half)"
+    add("--tome-layers", choices=LAYERS, help=where)
     competing = "the classes that compete: all the model's, or those of the data (default: %(default)s)"
     add("--classes", choices=("model", "data"), default="model", help=competing)
     fitted = "how a picture is brought to the model's size (default: %(default)s)"
@@ -509,8 +533,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """`papr evaluate`, alone or under torchrun: tables, or one JSON object, on stdout; progress on stderr."""
-    if any(arguments.tome_r):
-        raise InvalidInput("Token merging cannot be evaluated yet; leave --tome-r at 0.")
     if arguments.weights_dir:
         weights.configure(weights_dir=arguments.weights_dir)
     rank, _ = _share()
@@ -521,6 +543,8 @@ def run(arguments: argparse.Namespace) -> int:
             backbone=arguments.backbone,
             proposal=arguments.proposal,
             keep=arguments.keep,
+            tome_r=arguments.tome_r,
+            tome_layers=arguments.tome_layers,
             methods=arguments.methods,
             explain=arguments.explain,
             classes=arguments.classes,
@@ -591,7 +615,7 @@ def _tables(result: dict) -> str:
 
 
 _HEAD = (
-    f"{'method':<11}{'keep':>6}{'patches':>9}{'top-1':>8}{'interval':>15}{'top-5':>8}{'conf.':>8}"
+    f"{'method':<11}{'keep':>6}{'r':>4}{'patches':>9}{'top-1':>8}{'interval':>15}{'top-5':>8}{'conf.':>8}"
     f"{'answers kept':>14}{'GMACs':>9}{'images/s':>10}"
 )
 
@@ -599,7 +623,7 @@ _HEAD = (
 def _line(row: dict) -> str:
     interval = f"{row['top1_low']:.1f} to {row['top1_high']:.1f}"
     return (
-        f"{row['method']:<11}{row['keep']:>6.4g}{row['kept']:>9}{row['top1']:>8.1f}{interval:>15}"
+        f"{row['method']:<11}{row['keep']:>6.4g}{row['tome_r']:>4}{row['kept']:>9}{row['top1']:>8.1f}{interval:>15}"
         f"{row['topk'][4]:>8.1f}{row['confidence']:>8.1f}{row['answers_kept']:>14.1f}"
         f"{row['gmacs']:>9.3f}{row['images_per_second']:>10.1f}"
     )
@@ -607,6 +631,7 @@ def _line(row: dict) -> str:
 
 def _difference(row: dict) -> str:
     return (
-        f"{row['method']} less {row['minus']} at {row['keep']:.4g}: "
+        f"{row['method']} less {row['minus']} at {row['keep']:.4g}"
+        f"{', r ' + str(row['tome_r']) if 'tome_r' in row else ''}: "
         f"{row['top1']:+.1f} ({row['low']:+.1f} to {row['high']:+.1f})"
     )

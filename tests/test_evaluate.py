@@ -18,7 +18,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from papr_core import cost, load_backbone, load_proposal, weights
+from papr_core import Merging, cost, load_backbone, load_proposal, weights
 from papr_core import evaluate as module
 from papr_core.datasets import open_dataset
 from papr_core.errors import InvalidInput, PaprError
@@ -211,6 +211,32 @@ def test_papr_keeps_more_answers_than_its_reverse():
     assert kept["papr"] - kept["reversed"] >= 15
 
 
+def test_merging_is_evaluated_beside_pruning(photos):
+    backbone, proposal = load_backbone("small_vit"), load_proposal("small_net")
+    data = open_dataset(photos)
+    result = evaluate(
+        data, backbone=backbone, proposal=proposal, keep=(1, 0.5), tome_r=(0, 3), methods=("papr",)
+    )
+    rows = {
+        (row["method"], row["keep"], row["tome_r"]): row for row in result["rows"] if row["subset"] == "all"
+    }
+    assert list(rows) == [("full", 1, 0), ("full", 1, 3), ("papr", 0.5, 0), ("papr", 0.5, 3)]
+    costs = [row["gmacs"] for row in rows.values()]
+    assert costs == sorted(costs, reverse=True)
+    truth = [backbone.labels.synsets.index(data.classes[folder]) for folder in data.class_indices]
+    merging = {1: Merging(3), 0.5: Merging(3, layers="second_half")}
+    for (_, ratio, r), row in rows.items():
+        confidences = []
+        for i, aim in enumerate(truth):
+            crop = backbone.fit(data.read(i))
+            with torch.no_grad():
+                features = proposal.features(proposal.view(crop))
+                kept = None if ratio == 1 else backbone.select(features.mean(dim=1), ratio)
+                out = backbone(backbone.view(crop), kept, merging=merging[ratio] if r else None)
+            confidences.append(100 * float(out.softmax(-1)[0, aim]))
+        assert row["confidence"] == pytest.approx(np.mean(confidences), abs=1e-2)
+
+
 def test_a_proposal_that_knows_other_classes_still_ranks(photos):
     how = {"backbone": "small_vit", "keep": (0.5,), "methods": ("papr", "cam")}
     knowing, strange = (evaluate(photos, proposal=name, **how) for name in ("small_net", "strange_net"))
@@ -309,7 +335,7 @@ BAD = {
     "classes that the backbone lacks": (["--data", str(CALTECH)], "match no class"),
     "limit 0": (["--limit", "0"], "at least 1"),
     "batch of none": (["--batch-size", "0"], "batch size is 0"),
-    "merging": (["--tome-r", "0", "8"], "Token merging"),
+    "merging below none": (["--tome-r", "0", "-8"], "whole numbers from 0"),
     "no such device": (["--device", "gpu9"], "gpu9"),
     "no such weights folder": (["--weights-dir", "nowhere"], "nowhere"),
 }
