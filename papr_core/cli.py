@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str | None, str]] = {
         "measure accuracy against keep ratio on a folder of labelled pictures",
     ),
     "cost": ("papr_core.cost", "count what a configuration costs, without weights; or the paper's own table"),
+    "bench": ("papr_core.bench", "time a backbone plain and pruned on this machine"),
     "train": ("papr_core.train", "train or fine-tune a model, also with patches pruned"),
 }
 

@@ -50,7 +50,7 @@ def backbone_gmacs(
     """Billions of multiply-accumulates of one picture through a backbone at a keep ratio, perhaps with tokens
     merged."""
     twin = _on_meta(backbone)
-    image = torch.empty(1, *backbone.input_size, device="meta")
+    image = torch.empty(1, *backbone.input_size, device="meta", dtype=next(twin.parameters()).dtype)
     call = twin if merging is None else partial(twin, merging=merging)
     if keep_ratio == 1:
         return count_macs(call, image) / 1e9
@@ -61,8 +61,9 @@ def backbone_gmacs(
 
 def proposal_gmacs(proposal: nn.Module, size: Sequence[int] | None = None) -> float:
     """The same of one picture's features (no classifier), at the proposal's own size or another."""
-    image = torch.empty(1, proposal.input_size[0], *(size or proposal.input_size[1:]), device="meta")
-    return count_macs(_on_meta(proposal).features, image) / 1e9
+    twin, size = _on_meta(proposal), size or proposal.input_size[1:]
+    image = torch.empty(1, 3, *size, device="meta", dtype=next(twin.parameters()).dtype)
+    return count_macs(twin.features, image) / 1e9
 
 
 def count_macs(function: Callable[..., Any], *inputs: Any) -> int:

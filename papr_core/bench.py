@@ -1,0 +1,402 @@
+"""Speed of a pruned backbone beside the plain one on this machine, and what its operators promise.
+
+Every round times plain and pruned once, in a new order, and a speed-up is the median over rounds of plain's
+time by the pruned time of the same round, so a machine that slows down slows both. Three of them, as far as
+there is a proposal:
+
+backbone     the backbone's call on a batch of tensors, kept patches given;
+pair         with the proposal's pass, the map and the selection in the pruned time;
+end to end   from JPEG files to answers, decoding and cropping in both times.
+
+Promised is plain by pruned multiply-accumulates; for ConvNeXt and Swin 1 / (1 - s + s z), s the measured
+share of time in pixel operators (PaPr, https://arxiv.org/abs/2403.16020, Sec. 3.4). Weights are random: speed
+does not depend on them. Before anything is timed, pruned answers are checked against single images.
+"""
+
+import argparse
+import io
+import json
+import platform
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from papr_core import cost
+from papr_core.backbones import load_backbone
+from papr_core.catalog import DEFAULT_BACKBONE
+from papr_core.errors import InvalidInput, PaprError, Stopped, UnsupportedModel
+from papr_core.images import read_image
+from papr_core.merging import LAYERS, Merging, as_published
+from papr_core.proposals import load_proposal
+from papr_core.tables import table
+
+__all__ = ["add_arguments", "bench", "machine", "run"]
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+WARM_UP = 2  # rounds
+
+Progress = Callable[[int, int], None]
+
+
+def bench(
+    backbone: str | nn.Module = DEFAULT_BACKBONE,
+    proposal: str | nn.Module | None = None,
+    *,
+    keep: Sequence[float] = (0.5,),
+    tome_r: int = 0,
+    tome_layers: str | None = None,
+    batch_size: int = 32,
+    rounds: int = 15,
+    device: str | torch.device = "cpu",
+    dtype: str = "float32",
+    compiled: bool = False,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> dict[str, Any]:
+    """Time a backbone plain and pruned, interleaved: the object that `bench --json` prints.
+
+    backbone, proposal: names, built with random weights on `device`, or loaded models. Without a proposal
+    only the backbone's own call is timed, with random patches kept. keep 1 is timed where tome_r is not 0.
+    progress: called as progress(rounds done, of); stop: asked between calls; Stopped when it says so.
+
+    Raises:
+        InvalidInput and its kin, Stopped: in one sentence.
+    """
+    settings = _settings(keep, tome_r, tome_layers)
+    if dtype not in DTYPES:
+        raise InvalidInput(f"The type is one of {', '.join(DTYPES)}, not {dtype!r}.")
+    if batch_size < 1 or rounds < 2:
+        raise InvalidInput("A measurement takes at least one picture a batch, and two rounds.")
+    if isinstance(backbone, str):
+        backbone = load_backbone(backbone, pretrained=False, device=device).to(DTYPES[dtype])
+    if isinstance(proposal, str):
+        proposal = load_proposal(proposal, pretrained=False, device=device).to(DTYPES[dtype])
+    if tome_r and (reason := backbone.merging_refusal()):
+        raise UnsupportedModel(reason)
+    with torch.inference_mode():
+        work = _Work(backbone, proposal, settings, batch_size)
+        work.check()
+        share = _pixel_share(work, stop) if backbone.family == "pixels" else None
+        if compiled:
+            work.compile()
+        times = _measure(work.runs(), rounds, work.wait, progress, stop)
+    return {
+        "backbone": backbone.name,
+        "proposal": proposal.name if proposal is not None else None,
+        "machine": machine(work.device),
+        "device": str(work.device),
+        "dtype": dtype,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "compiled": compiled,
+        "batch_size": batch_size,
+        "pixel_share": share,
+        "rows": [row for setting in settings for row in _rows(work, times, setting, share)],
+    }
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What is done to a backbone: a keep ratio, and merging or None."""
+
+    keep: float
+    merging: Merging | None
+
+
+def _settings(keep: Sequence[float], tome_r: int, tome_layers: str | None) -> list[_Setting]:
+    from papr_core.selection import num_kept
+
+    for ratio in keep:
+        num_kept(1, ratio)  # refuses what is outside (0, 1]
+    found = [_Setting(ratio, as_published(tome_r, ratio, tome_layers) if tome_r else None) for ratio in keep]
+    found = [setting for setting in found if setting.keep < 1 or setting.merging]
+    if not found:
+        raise InvalidInput("Nothing is pruned: give a keep ratio below 1, or merge tokens (--tome-r).")
+    return found
+
+
+class _Work:
+    """The models, a batch of pictures, and the calls that are timed."""
+
+    def __init__(
+        self, backbone: nn.Module, proposal: nn.Module | None, settings: list[_Setting], batch_size: int
+    ) -> None:
+        self.backbone, self.proposal, self.settings = backbone, proposal, settings
+        parameter = next(backbone.parameters())
+        self.device, self.dtype, self.call = parameter.device, parameter.dtype, backbone
+        self.files = [_picture(seed) for seed in range(batch_size)]
+        self.images, self.views = self.read()
+        maps = torch.rand(batch_size, 7, 7, generator=torch.Generator().manual_seed(0))
+        self.kept = {}
+        for setting in settings:
+            ratio = setting.keep
+            chosen = self.select(self.views, ratio) if proposal is not None else backbone.select(maps, ratio)
+            self.kept[setting] = None if ratio == 1 else self._there(chosen)
+
+    def _there(self, kept: Any) -> Any:
+        return (
+            tuple(rows.to(self.device) for rows in kept) if isinstance(kept, tuple) else kept.to(self.device)
+        )
+
+    def read(self) -> tuple[Tensor, Tensor | None]:
+        """The batch as both models see it, from the files."""
+        crops = [self.backbone.fit(read_image(file)) for file in self.files]
+        images = torch.cat([self.backbone.view(crop) for crop in crops]).to(self.device, self.dtype)
+        if self.proposal is None:
+            return images, None
+        return images, torch.cat([self.proposal.view(crop) for crop in crops]).to(self.device, self.dtype)
+
+    def select(self, views: Tensor, ratio: float) -> Any:
+        return self.backbone.select(self.proposal.features(views).mean(dim=1), ratio)
+
+    def pruned(self, setting: _Setting, images: Tensor, kept: Any) -> Tensor:
+        if setting.merging is None:
+            return self.call(images, kept)
+        return self.call(images, kept, merging=setting.merging)
+
+    def pair(self, setting: _Setting) -> Tensor:
+        kept = None if setting.keep == 1 else self.select(self.views, setting.keep)
+        return self.pruned(setting, self.images, kept)
+
+    def whole(self, setting: _Setting | None) -> Tensor:
+        images, views = self.read()
+        if setting is None:
+            return self.call(images)
+        kept = None if setting.keep == 1 else self.select(views, setting.keep)
+        return self.pruned(setting, images, kept)
+
+    def check(self) -> None:
+        plain = self.backbone(self.images)
+        near = {"rtol": 1e-3, "atol": 1e-3} if self.dtype == torch.float32 else {"rtol": 0.1, "atol": 0.1}
+        for setting, kept in self.kept.items():
+            batch = self.pruned(setting, self.images, kept)
+            first = tuple(rows[:1] for rows in kept) if isinstance(kept, tuple) else kept
+            first = first[:1] if isinstance(first, Tensor) else first
+            single = self.pruned(setting, self.images[:1], first)
+            if setting.merging is None and not torch.allclose(batch[:1], single, **near):
+                raise PaprError("A batch differs from its single pictures, so its speed means nothing.")
+            if torch.equal(batch, plain):
+                raise PaprError("Nothing was pruned, so there is no speed to measure.")
+
+    def compile(self) -> None:
+        """Whole with all that is done inside; a ViT that only drops patches in timm's own model."""
+        if self.backbone.family == "tokens" and not any(setting.merging for setting in self.settings):
+            self.backbone.model.compile()
+        else:
+            self.call = torch.compile(self.backbone)
+
+    def runs(self) -> dict[tuple[str, _Setting | None], Callable[[], object]]:
+        """(what, setting) -> what is timed; no setting is the plain model."""
+        runs = {("backbone", None): lambda: self.call(self.images)}
+        for setting, kept in self.kept.items():
+            runs["backbone", setting] = partial(self.pruned, setting, self.images, kept)
+        if self.proposal is not None:
+            runs["end to end", None] = partial(self.whole, None)
+            for setting in self.settings:
+                runs["pair", setting] = partial(self.pair, setting)
+                runs["end to end", setting] = partial(self.whole, setting)
+        return runs
+
+    def wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+def _measure(
+    runs: dict,
+    rounds: int,
+    wait: Callable[[], None],
+    progress: Progress | None,
+    stop: Callable[[], bool] | None,
+) -> dict:
+    """Seconds of each run in each round; the order is drawn anew each round, and some rounds warm up."""
+    times, draw = {name: [] for name in runs}, random.Random(0)
+    for turn in range(-WARM_UP, rounds):
+        for name in draw.sample(list(runs), len(runs)):
+            if stop and stop():
+                raise Stopped
+            wait()
+            start = time.perf_counter()
+            runs[name]()
+            wait()
+            if turn >= 0:
+                times[name].append(time.perf_counter() - start)
+        if progress and turn >= 0:
+            progress(turn + 1, rounds)
+    return times
+
+
+def _rows(work: _Work, times: dict, setting: _Setting, share: float | None) -> Iterator[dict[str, Any]]:
+    backbone = work.backbone
+    plain = cost.backbone_gmacs(backbone)
+    pruned = cost.backbone_gmacs(backbone, setting.keep, merging=setting.merging)
+    looking = cost.proposal_gmacs(work.proposal) if work.proposal is not None else 0.0
+    by_share = None if share is None else 1 / (1 - share + share * setting.keep)
+    promised = {"backbone": by_share or plain / pruned, "pair": plain / (pruned + looking)}
+    for what in ("backbone", "pair", "end to end"):
+        if (what, setting) not in times:
+            continue
+        before = times["end to end" if what == "end to end" else "backbone", None]
+        after = times[what, setting]
+        low, middle, high = statistics.quantiles([a / b for a, b in zip(before, after)], n=4)
+        promise = promised.get(what)
+        yield {
+            "measured": what,
+            "keep": setting.keep,
+            "tome_r": setting.merging.r if setting.merging else 0,
+            "tome_layers": setting.merging.layers if setting.merging else None,
+            "n": len(after),
+            "plain_images_per_second": len(work.files) / statistics.median(before),
+            "pruned_images_per_second": len(work.files) / statistics.median(after),
+            "speedup": middle,
+            "speedup_low": low,
+            "speedup_high": high,
+            "promised": promise,
+            "share_of_promise": middle / promise if promise else None,
+        }
+
+
+def _pixel_share(work: _Work, stop: Callable[[], bool] | None, rounds: int = 5) -> float:
+    """The share of the plain model's time that its pixel operators take: median of some rounds."""
+    shares = []
+    with _clocked(_pixel_operators(work.backbone.model), work.wait) as spent:
+        for turn in range(-1, rounds):
+            if stop and stop():
+                raise Stopped
+            spent.clear()
+            work.wait()
+            start = time.perf_counter()
+            work.backbone(work.images)
+            work.wait()
+            if turn >= 0:
+                shares.append(sum(spent) / (time.perf_counter() - start))
+    return statistics.median(shares)
+
+
+def _pixel_operators(model: nn.Module) -> list[nn.Module]:
+    stages = model.stages if hasattr(model, "stages") else model.layers
+    blocks = [block for stage in stages for block in stage.blocks]
+    return [part for block in blocks for part in (getattr(block, "norm2", None) or block.norm, block.mlp)]
+
+
+@contextmanager
+def _clocked(modules: list[nn.Module], wait: Callable[[], None]) -> Iterator[list[float]]:
+    """The seconds of each call of these modules, noted while the block lasts."""
+    spent, started = [], []
+
+    def begin(*_: object) -> None:
+        wait()
+        started.append(time.perf_counter())
+
+    def end(*_: object) -> None:
+        wait()
+        spent.append(time.perf_counter() - started.pop())
+
+    hooks = [module.register_forward_pre_hook(begin) for module in modules]
+    hooks += [module.register_forward_hook(end) for module in modules]
+    try:
+        yield spent
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def machine(device: str | torch.device) -> str:
+    """The name of the processor behind a device."""
+    if str(device).startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    try:
+        with open("/proc/cpuinfo") as file:
+            return next(entry.split(":")[1].strip() for entry in file if entry.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _picture(seed: int) -> bytes:
+    """A JPEG file of 500 x 375 pixels, smooth noise: decoding takes what a photograph's takes."""
+    from PIL import Image
+
+    draw = torch.Generator().manual_seed(seed)
+    coarse = torch.randint(0, 256, (24, 32, 3), generator=draw, dtype=torch.uint8)
+    file = io.BytesIO()
+    Image.fromarray(coarse.numpy()).resize((500, 375)).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+# The command
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `papr bench` takes."""
+    add = parser.add_argument
+    add("--backbone", default=DEFAULT_BACKBONE, metavar="NAME", help="the model (default: %(default)s)")
+    add("--proposal", metavar="NAME", help="the ConvNet that looks first (default: the backbone alone)")
+    add("--keep", type=float, nargs="+", default=[0.5], metavar="Z", help="keep ratios (default: 0.5)")
+    add("--tome-r", type=int, default=0, metavar="R", help="tokens merged in each block (default: 0)")
+    where = "the blocks that merge (default: all where nothing is pruned, else the second half)"
+    add("--tome-layers", choices=LAYERS, help=where)
+    add("--batch-size", type=int, default=32, metavar="N", help="pictures at once (default: %(default)s)")
+    add("--rounds", type=int, default=15, metavar="N", help="measured rounds (default: %(default)s)")
+    add("--device", help="cpu, cuda, cuda:1 ... (default: cuda where there is one)")
+    add("--dtype", choices=tuple(DTYPES), default="float32", help="of weights and pictures")
+    add("--threads", type=int, metavar="N", help="of torch on a CPU (default: its own choice)")
+    add("--compile", action="store_true", help="compile the models with torch.compile")
+    add("--json", action="store_true", help="print one JSON object instead of a table")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """`papr bench`: a table, or one JSON object, on stdout."""
+    if arguments.threads is not None:
+        if arguments.threads < 1:
+            raise InvalidInput(f"Torch runs on at least one thread, not on {arguments.threads}.")
+        torch.set_num_threads(arguments.threads)
+    found = bench(
+        arguments.backbone,
+        arguments.proposal,
+        keep=arguments.keep,
+        tome_r=arguments.tome_r,
+        tome_layers=arguments.tome_layers,
+        batch_size=arguments.batch_size,
+        rounds=arguments.rounds,
+        device=arguments.device or ("cuda" if torch.cuda.is_available() else "cpu"),
+        dtype=arguments.dtype,
+        compiled=arguments.compile,
+    )
+    print(json.dumps(found) if arguments.json else _report(found))
+    return 0
+
+
+def _report(found: dict[str, Any]) -> str:
+    parts = (
+        found["backbone"] + (f" pruned by {found['proposal']}" if found["proposal"] else ""),
+        f"random weights, {found['dtype']}, batch {found['batch_size']}",
+        f"{found['machine']}, {found['device']}, {found['threads']} threads, torch {found['torch']}",
+        "compiled" if found["compiled"] else "not compiled",
+    )
+    lines = [
+        (
+            row["measured"],
+            f"{row['keep']:g}",
+            f"{row['tome_r']}",
+            f"{row['plain_images_per_second']:.1f}",
+            f"{row['pruned_images_per_second']:.1f}",
+            f"{row['speedup']:.2f} ({row['speedup_low']:.2f} to {row['speedup_high']:.2f})",
+            "-" if row["promised"] is None else f"{row['promised']:.2f}",
+            "-" if row["promised"] is None else f"{row['share_of_promise']:.2f}",
+            f"{row['n']}",
+        )
+        for row in found["rows"]
+    ]
+    head = ("Measured", "Keep", "r", "Plain/s", "Pruned/s", "Speed-up", "Promised", "Kept of it", "n")
+    share = found["pixel_share"]
+    said = "" if share is None else f"\nPixel operators take {100 * share:.1f} % of the plain model's time."
+    note = "Speed-ups are medians, with the middle half of the rounds."
+    return f"{', '.join(parts)}.{said}\n{note}\n\n{table(head, lines)}"
