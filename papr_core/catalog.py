@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from papr_core import labels as _labels
 from papr_core import weights
-from papr_core.errors import UnknownModel
+from papr_core.errors import UnknownModel, UnsupportedModel
+from papr_core.video_catalog import find_video
 
 __all__ = ["BACKBONES", "DEFAULT_BACKBONE", "DEFAULT_PROPOSAL", "PROPOSALS", "Entry", "find", "own_role"]
 
@@ -176,6 +177,8 @@ def find(name: str, role: str) -> Entry:
     if not isinstance(name, str) or not name.strip():
         raise UnknownModel(f"A {role} is given by its name, such as {next(iter(table))}.")
     name = name.strip()
+    if find_video(name, role):
+        raise UnsupportedModel(f"{name} looks at clips, not at pictures: `papr video` takes it.")
     if name in table:
         return table[name]
     if weights.is_own(name):

@@ -5,13 +5,14 @@ ImageNet's names come from timm, which carries the WordNet synsets of each of it
 
 import difflib
 import functools
+import importlib.resources
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from papr_core.errors import InvalidInput, UnknownClass
 
-__all__ = ["Labels", "from_config", "imagenet", "match", "numbers", "short_label", "synonyms"]
+__all__ = ["Labels", "from_config", "imagenet", "kinetics", "match", "numbers", "short_label", "synonyms"]
 
 _SYNSET = re.compile(r"[nvars]\d{8}")
 
@@ -100,6 +101,13 @@ def _imagenet(subset: str) -> Labels:
 
     info = ImageNetInfo(subset)
     return Labels(subset, tuple(info.label_descriptions()), tuple(info.label_names()))
+
+
+@functools.cache
+def kinetics() -> Labels:
+    """Kinetics-400's classes in the order that its published models use, the alphabet's."""
+    data = importlib.resources.files("papr_core").joinpath("data", "kinetics400.txt")
+    return Labels("kinetics-400", tuple(data.read_text(encoding="utf-8").splitlines()))
 
 
 def numbers(num_classes: int) -> Labels:

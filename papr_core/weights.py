@@ -35,7 +35,9 @@ __all__ = [
     "fetch",
     "is_own",
     "load_state",
+    "load_strictly",
     "locate",
+    "locate_published",
     "megabytes",
     "own_kind",
     "own_models",
@@ -203,11 +205,9 @@ def fetch(source: Source, progress: Progress | None = None) -> Source:
         return source
     missing = f"The weights of {source.name} are not on this machine"
     if not _settings.downloads:
-        raise WeightsUnavailable(f"{missing}, and downloads are off: {_put_it(source.name)}.")
+        raise WeightsUnavailable(f"{missing}, and downloads are off: {_put_it(source)}.")
     if _offline():
-        raise WeightsUnavailable(
-            f"{missing}, and HF_HUB_OFFLINE is set: unset it, or {_put_it(source.name)}."
-        )
+        raise WeightsUnavailable(f"{missing}, and HF_HUB_OFFLINE is set: unset it, or {_put_it(source)}.")
     try:
         path = _download(source.config["pretrained_cfg"], progress)
     except PaprError:
@@ -215,7 +215,7 @@ def fetch(source: Source, progress: Progress | None = None) -> Source:
     except Exception as error:  # the hub's client, and the network below it, raise dozens of kinds
         raise WeightsUnavailable(
             f"The weights of {source.name} could not be downloaded ({_reason(error)}):"
-            f" check the connection and try again, or {_put_it(source.name)}."
+            f" check the connection and try again, or {_put_it(source)}."
         ) from error
     return replace(source, kind="cached", path=path, megabytes=path.stat().st_size / 1e6)
 
@@ -231,6 +231,53 @@ def load_state(source: Source, progress: Progress | None = None) -> dict[str, Te
         halves = (torch.float16, torch.bfloat16)
         state = _read(source.path)
         return {key: value.float() if value.dtype in halves else value for key, value in state.items()}
+
+
+def locate_published(name: str, published: dict, file: str) -> Source:
+    """Where the weights of a model are that timm does not know, as `locate` says it of timm's.
+
+    published: "url", or "hf_hub_id" and "hf_hub_filename", as in a pretrained_cfg; empty where there are
+    none. file: the published file's name, which the own folder may use instead of the model's.
+
+    Raises:
+        WeightsUnavailable: nobody has published weights for it.
+    """
+    config = {"architecture": name, "pretrained_cfg": published, "file": file}
+    folder = _own_folder()
+    path = None
+    if folder is not None:
+        path = folder / file if file and (folder / file).is_file() else _weights_in(folder, name)
+    kind = "local" if path is not None else "cached"
+    if path is None and published:
+        path = _cached(published)
+    if path is not None:
+        return Source(name, kind, path, config, path.stat().st_size / 1e6)
+    if not published:
+        raise WeightsUnavailable(f"Nobody has published weights of {name}; it is here for its cost alone.")
+    return Source(name, "download", None, config)
+
+
+def load_strictly(
+    model: nn.Module,
+    source: Source,
+    *,
+    inside: str | None = None,
+    rename: Callable[[str], str] = lambda key: key,
+    device: str | torch.device = "cpu",
+    progress: Progress | None = None,
+) -> Source:
+    """Fill a model with the tensors of a source's file, all of them and no others, and move it to a device;
+    gives the source with its file. inside: the key under which the file holds them. Only tensors are read.
+
+    Raises:
+        WeightsUnavailable: the file cannot be had, is damaged, of another model, or needs more than tensors.
+    """
+    source = fetch(source, progress)
+    with _refusing(source):
+        state = _read(source.path, inside)
+        model.load_state_dict({rename(key): value.float() for key, value in state.items()}, strict=True)
+    _moved(model, device)
+    return source
 
 
 def create(
@@ -434,10 +481,14 @@ def _opened(path: Path) -> dict:
         return {"file": str(path), "custom_load": False}
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def _read(path: Path, inside: str | None = None) -> dict[str, Tensor]:
     from timm.models import load_state_dict
 
-    state = load_state_dict(str(path), weights_only=True)
+    if inside is not None and path.suffix != ".safetensors":
+        whole = torch.load(path, map_location="cpu", weights_only=True)
+        state = whole.get(inside, whole)
+    else:
+        state = load_state_dict(str(path), weights_only=True)
     strange = [key for key, value in state.items() if not isinstance(value, Tensor)]
     if strange:
         raise ValueError(f"{strange[0]!r} is no tensor")
@@ -571,7 +622,12 @@ def _offline() -> bool:
 # Words
 
 
-def _put_it(name: str) -> str:
+def _put_it(model: str | Source) -> str:
+    name = model
+    if isinstance(model, Source):
+        name = model.name
+        if file := model.config.get("file"):
+            return f"put {file} into your weights folder (--weights-dir, PAPR_WEIGHTS)"
     return f"put {name}.safetensors and {name}.json into your weights folder (--weights-dir, PAPR_WEIGHTS)"
 
 
