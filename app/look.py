@@ -19,6 +19,7 @@ SCRIPTS = (
     "base",
     "pages",
     "store",
+    "links",
     "ask",
     "draw",
     "verdict",

@@ -1,5 +1,6 @@
 """A small pair with random weights, the page on it, and a browser: shared by the tests of the page."""
 
+import io
 import json
 import os
 import shutil
@@ -46,6 +47,12 @@ def picture(seed: int = 0, size: tuple[int, int] = (200, 180)):
 
     noise = np.random.default_rng(seed).integers(0, 256, (6, 7, 3), dtype=np.uint8)
     return Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC)
+
+
+def png(seed: int = 0, size: tuple[int, int] = (200, 180)) -> bytes:
+    stream = io.BytesIO()
+    picture(seed, size).save(stream, "PNG")
+    return stream.getvalue()
 
 
 def chromium() -> str:

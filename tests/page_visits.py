@@ -59,7 +59,9 @@ def visiting(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
     """Open the page as a new visitor; afterwards nothing outside was asked for and nothing went wrong."""
     contexts, troubles = [], []
 
-    def open_page(width: int = 1440, height: int = 1000, expected: str | None = None, **options) -> Page:
+    def open_page(
+        width: int = 1440, height: int = 1000, expected: str | None = None, link: str = "", **options
+    ) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": height}, permissions=["camera"], **options
         )
@@ -85,8 +87,8 @@ def visiting(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
                 else None
             ),
         )
-        page.goto(address)
-        expect(page.locator(".p-card")).to_have_count(4)
+        page.goto(f"{address}/{link}")
+        expect(page.locator(".p-card")).not_to_have_count(0)
         page.wait_for_function("papr.draw.picture !== null")
         page.wait_for_timeout(300)
         page.asked.clear()
@@ -108,3 +110,7 @@ def settled(page: Page) -> None:
 def queued(page: Page) -> list[str]:
     """Requests that make the server work."""
     return [url for url in page.asked if "queue/join" in url or "component_server" in url]
+
+
+def upload(page: Page, data: bytes, name: str = "mine.png", kind: str = "image/png") -> None:
+    page.get_by_label("Choose a picture").set_input_files({"name": name, "mimeType": kind, "buffer": data})

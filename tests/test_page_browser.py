@@ -1,17 +1,15 @@
 """What a visitor does, in a real browser, on a small random pair; no outside request, no console error."""
 
-import io
 import json
 import re
 import threading
 
 import numpy as np
 import pytest
-from page_server import NAMES, OTHER
-from PIL import Image
+from page_server import NAMES, OTHER, png
 
 pytest.importorskip("playwright")
-from page_visits import DEMO, PATIENCE, queued, settled
+from page_visits import DEMO, PATIENCE, queued, settled, upload
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
@@ -24,17 +22,6 @@ STEP = """percent => new Promise(done => {
   papr.controls({percent});  // as the native slider does
   requestAnimationFrame(() => channel.port2.postMessage(0));
 })"""
-
-
-def png(seed: int = 0, size: tuple[int, int] = (200, 180)) -> bytes:
-    pixels = np.random.default_rng(seed).integers(0, 255, (6, 6, 3), dtype=np.uint8)
-    stream = io.BytesIO()
-    Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC).save(stream, "PNG")
-    return stream.getvalue()
-
-
-def upload(page: Page, data: bytes, name: str = "mine.png", kind: str = "image/png") -> None:
-    page.get_by_label("Choose a picture").set_input_files({"name": name, "mimeType": kind, "buffer": data})
 
 
 def slider(page: Page):

@@ -11,7 +11,7 @@ from app.parts.question import Question
 from app.parts.run import Run
 from app.parts.save import save
 from app.parts.stage import intake, note, stage
-from app.session import Shared, explain_error
+from app.session import Shared, examples, explain_error
 
 __all__ = ["build"]
 
@@ -100,7 +100,17 @@ def build(shared: Shared) -> None:
                     scale = gr.Dropdown(
                         SCALES, value=shown["scale"], label="Scale of the map", interactive=True
                     )
-        screen = stage({"view": shown, "answer": ready["answer"]}, [numbers_of(shared), newest_of(shared)])
+        known = {
+            "pictures": list(examples()),
+            "methods": list(choices["methods"]),
+            "looks": [value for _, value in LOOKS],
+            "scales": [value for _, value in SCALES],
+            "colours": COLOURS,
+        }
+        screen = stage(
+            {"view": shown, "answer": ready["answer"], "known": known},
+            [numbers_of(shared), newest_of(shared)],
+        )
     file = gr.File(visible="hidden", elem_id="saved")
     failure = gr.JSON(visible="hidden")
 
@@ -129,12 +139,14 @@ def build(shared: Shared) -> None:
         **private,
     )
     screen.pick(None, None, percent, js="() => papr.store.view.percent", **private)
+    groups = [[name for _, name in chips(*kinds)] for kinds in (("papr", "cam"), ("control", "choice"))]
     screen.sync(
         None,
         None,
-        [percent, target, explain, proposal, backbone],
+        [percent, target, explain, proposal, backbone, look, opacity, colours, scale, methods, checks],
         js="() => { const v = papr.store.view;"
-        f" return [v.percent, v.target ?? {OWN_ANSWER}, v.explain, v.proposal, v.backbone] }}",
+        f" return [v.percent, v.target ?? {OWN_ANSWER}, v.explain, v.proposal, v.backbone, v.look, v.opacity,"
+        f" v.colours, v.scale, ...{json.dumps(groups)}.map(g => v.methods.filter(m => g.includes(m)))] }}",
         **private,
     )
 
@@ -180,7 +192,8 @@ def stream(shared: Shared, steps: Callable[[Run], Iterator[dict]]) -> Callable:
                     labels = answer["models"]["backbone"]["labels"]
                     if labels != data.get("labels"):  # another set of classes to choose from
                         names = run.scene.backbone.labels.names
-                        classes = gr.Dropdown(choices=target_choices(list(names)), value=OWN_ANSWER)
+                        chosen = OWN_ANSWER if question.target is None else question.target
+                        classes = gr.Dropdown(choices=target_choices(list(names)), value=chosen)
                 yield {"answer": answer}, classes
         except Exception as error:
             if type(error).__name__ != "Stopped":

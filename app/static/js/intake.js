@@ -3,13 +3,20 @@
 
 const { el, store } = papr;
 
+let waiting = [];
+
 papr.intake = {
+  // Call f once the intake stands.
+  mounted: (f) => (waiting ? waiting.push(f) : f()),
+
   mount({ element, props, upload }) {
     const root = element.querySelector(".papr-intake");
     const image = el("img", { alt: "" });
     const name = el("p", { class: "p-name" });
     const says = el("p", { class: "p-says", role: "alert" });
     papr.place("picture", says);
+    const remark = el("p", { class: "p-note", role: "status" });
+    papr.intake.remark = (text) => papr.put(remark, text);
 
     const chooser = el("input", {
       type: "file",
@@ -43,6 +50,7 @@ papr.intake = {
 
     // A new picture is asked about its own answer first.
     function bring(picture) {
+      papr.intake.remark("");
       store.view.target = null;
       papr.sync();
       papr.ask.send(picture);
@@ -91,7 +99,7 @@ papr.intake = {
           el("img", { src: example.src, alt: "" }),
         ),
       );
-    root.append(box, name, says, examples);
+    root.append(box, name, remark, says, examples);
 
     // dropped anywhere on the page, or pasted with the keyboard
     let depth = 0;
@@ -111,6 +119,9 @@ papr.intake = {
       const file = [...(event.clipboardData?.files ?? [])].find((f) => f.type.startsWith("image/"));
       if (file) send(file);
     });
+
+    waiting?.forEach((f) => requestAnimationFrame(f));
+    waiting = null;
 
     papr.onchange((what) => {
       if (what !== "answer") return;

@@ -9,9 +9,11 @@ papr.pages = {
     requestAnimationFrame(() => papr.changed("looks"));
   },
 
-  // Open a tab from a script.
-  go(title) {
+  // Open a tab from a script, by its title in any case; it may be about to appear.
+  go(title, tries = 100) {
     const tabs = [...document.querySelectorAll('#pages [role="tab"]')];
-    tabs.find((tab) => tab.textContent.trim() === title)?.click();
+    const tab = tabs.find((one) => one.textContent.trim().toLowerCase() === title.toLowerCase());
+    if (tab) tab.click();
+    else if (tries && !tabs.length) setTimeout(() => papr.pages.go(title, tries - 1), 50);
   },
 };

@@ -46,11 +46,29 @@ papr.stage = {
       attributes: true,
       attributeFilter: ["class"],
     });
-    const arrival = props.value.answer;
-    if (arrival?.full) papr.take(arrival);
-    else papr.ask.send({ picture: props.value.view.picture });
+    start(props.value);
   },
 };
+
+// What shipped is shown at once; what the link says is asked for on top of it, so a link that fails leaves a page.
+function start({ view, answer, known }) {
+  const link = papr.links.open(view, known);
+  if (answer?.full) papr.take(answer);
+  Object.assign(store.view, link.view);
+  const have = answer?.methods?.map((method) => method.name) ?? [];
+  if (!answer?.full || link.asks || store.view.methods.some((name) => !have.includes(name)))
+    papr.ask.send({ picture: link.picture });
+  else if (Object.keys(link.view).length) {
+    papr.changed("answer");
+    papr.ask.rest();
+  }
+  if (Object.keys(link.view).length) papr.sync();
+  papr.links.follow();
+  papr.intake.mounted(() => {
+    if (link.own) papr.intake.remark("This link was made on a visitor’s own picture. A link never holds one: choose yours.");
+    if (link.page) papr.pages.go(link.page); // not before Compare stands: a tab that is left too early stays empty
+  });
+}
 
 // Move the ratio from here: the curve, the dialog.
 papr.setPercent = (percent) => {
