@@ -405,6 +405,57 @@ def _figure_arguments(parser: argparse.ArgumentParser) -> None:
     _add_video(figure, "CLIP")
     figure.add_argument("--out", metavar="FILE", type=Path, required=True, help="a .pdf, .png or .svg file")
 
+    _drawn(
+        figures, "proposals", "what several ConvNets keep of one picture, a row each", _proposals_arguments
+    )
+    _drawn(figures, "pareto", "accuracy against cost, from what evaluate --json printed", _results_arguments)
+    _drawn(figures, "topk", "accuracy against k, a line a model, from the same files", _results_arguments)
+
+
+def _drawn(figures: Any, name: str, text: str, add_arguments: Callable) -> None:
+    figure = figures.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    add_arguments(figure)
+    figure.add_argument("--out", metavar="FILE", type=Path, required=True, help="a .pdf, .png or .svg file")
+
+
+def _proposals_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("image", metavar="IMAGE", help="a picture's file")
+    add("--proposals", metavar="NAME", nargs="+", required=True, help="the ConvNets, a row each")
+    add("--backbone", metavar="NAME", help="whose crop and patches (default: the embedded one)")
+    add("--keep", metavar="RATIO", type=float, nargs="+", default=[0.5, 0.3], help="default: 0.5 0.3")
+    add("--json", action="store_true", help="print what is drawn as one JSON object")
+    _add_weights_dir(parser)
+
+
+def _results_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("results", metavar="FILE", nargs="+", help="what evaluate --json printed")
+    parser.add_argument("--method", default="papr", help="whose accuracy, where patches are pruned (papr)")
+
+
+def _proposals_figure(args: argparse.Namespace) -> tuple[Any, str]:
+    from papr_core.agreement import compare_proposals
+    from papr_core.catalog import DEFAULT_BACKBONE
+
+    _use_weights_dir(args)
+    found = compare_proposals(
+        args.image,
+        args.proposals,
+        backbone=args.backbone or DEFAULT_BACKBONE,
+        keep=args.keep,
+        name=args.image,
+    )
+    return found.figure(), json.dumps(found.to_dict(), allow_nan=False) if args.json else found.caption
+
+
+def _results_figure(args: argparse.Namespace) -> tuple[Any, str]:
+    from papr_core import tradeoff
+
+    results = tradeoff.read_results(args.results)
+    if args.figure == "pareto":
+        return tradeoff.pareto_figure(results, method=args.method), "Accuracy against cost."
+    return tradeoff.topk_figure(results), "Accuracy against k."
+
 
 def _figure(args: argparse.Namespace) -> int:
     from papr_core import figures
@@ -413,6 +464,13 @@ def _figure(args: argparse.Namespace) -> int:
         raise InvalidInput(f"A figure is written as .png, .pdf or .svg, not as {args.out.name!r}.")
     if not args.out.parent.is_dir():
         raise InvalidInput(f"There is no folder {args.out.parent} for {args.out.name}.")
+    if args.figure in ("proposals", "pareto", "topk"):
+        draw = _proposals_figure if args.figure == "proposals" else _results_figure
+        figure, said = draw(args)
+        figures.save_figure(figure, args.out)
+        as_json = getattr(args, "json", False)
+        print(said if as_json else plain(f"{said} The figure is {args.out}."))
+        return 0
     if args.figure == "video":
         _, result = next(_pruned_clips(args))
         if result is not None:

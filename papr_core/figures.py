@@ -8,6 +8,7 @@ pyplot, so nothing global is touched, and text is never read as mathematics: a l
 import io
 import math
 import os
+import textwrap
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image, ImageFilter
 
@@ -26,15 +28,20 @@ __all__ = [
     "LOOKS",
     "Frame",
     "Line",
+    "Looked",
     "Panel",
     "Row",
+    "Series",
     "clip_figure",
     "curve_figure",
     "figure_bytes",
     "masked_image",
     "methods_figure",
+    "mosaic_image",
     "overlaid_image",
+    "proposals_figure",
     "save_figure",
+    "series_figure",
 ]
 
 FORMATS = ("png", "pdf", "svg")
@@ -107,6 +114,29 @@ class Frame:
     time: float
 
 
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """One ConvNet on a picture: a few words about it, its map (H, W) on the patch grid, and what it keeps:
+    (head of the column, patches (k,)) each."""
+
+    title: str
+    about: str
+    significance: np.ndarray
+    kept: Sequence[tuple[str, np.ndarray]]
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One line of a chart: x and y (n,), perhaps the ends of their intervals, and words beside points."""
+
+    title: str
+    x: Sequence[float]
+    y: Sequence[float]
+    low: Sequence[float] | None = None
+    high: Sequence[float] | None = None
+    marks: Sequence[str] = ()
+
+
 # Pictures
 
 
@@ -136,6 +166,27 @@ def masked_image(
     mask = mask.reshape(rows, columns)
     mask = mask[(np.arange(height) * rows // height)[:, None], np.arange(width) * columns // width]
     return np.where(mask[..., None], image, _dropped(image, look))
+
+
+def mosaic_image(
+    image: np.ndarray, groups: np.ndarray, grid: Sequence[int], *, look: str = "dim"
+) -> np.ndarray:
+    """An image (H, W, 3) uint8 as a model that merges tokens sees it: the patches (N,) of one group in their
+    mean colour, with a line where another group begins; patches of group -1 are faded as pruned ones are."""
+    rows, columns = grid
+    height, width = image.shape[:2]
+    below = (np.arange(height) * rows // height)[:, None]
+    right = np.arange(width) * columns // width
+    of_pixel = np.asarray(groups, dtype=np.int64).reshape(rows, columns)[below, right]  # (H, W)
+    shifted = of_pixel - of_pixel.min()
+    count = np.bincount(shifted.ravel())
+    mean = np.stack([np.bincount(shifted.ravel(), image[..., c].ravel()) for c in range(3)], axis=-1)
+    painted = (mean / np.maximum(count, 1)[:, None])[shifted].astype(np.uint8)
+    edge = np.zeros((height, width), dtype=bool)
+    edge[1:] |= of_pixel[1:] != of_pixel[:-1]
+    edge[:, 1:] |= of_pixel[:, 1:] != of_pixel[:, :-1]
+    painted[edge] = (painted[edge] * 0.45).astype(np.uint8)
+    return np.where((of_pixel >= 0)[..., None], painted, _dropped(image, look))
 
 
 def _dropped(image: np.ndarray, look: str) -> np.ndarray:
@@ -237,8 +288,7 @@ def curve_figure(
 ) -> Figure:
     """The target's confidence against the share of patches kept, a line a method; of several draws the mean
     and, as a band, the range. measure: "confidence" or "cosine"."""
-    figure = Figure(figsize=(6.0, 3.4), dpi=200, facecolor="white", layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = _chart()
     if keep_ratio is not None:
         axes.axvline(100 * keep_ratio, color=QUIET, linewidth=0.8, zorder=1)
     for index, line in enumerate(lines):
@@ -257,6 +307,79 @@ def curve_figure(
     unpruned = f"unpruned {_percent(full_confidence)}"
     axes.axhline(100 * full_confidence, color=INK, linewidth=0.9, linestyle=":", zorder=1, label=unpruned)
     axes.set(xlim=(0, 100), ylim=(-1, 102), xticks=range(0, 101, 20), yticks=range(0, 101, 25))
+    about = {"confidence": "Confidence on", "cosine": "Cosine to"}[measure]
+    title = f"{about} “{_clipped(label, 60)}” by patches kept"
+    _label(axes, title, "patches kept, %", f"{measure}, %")
+    return figure
+
+
+def series_figure(lines: Sequence[Series], *, title: str, x_label: str, y_label: str) -> Figure:
+    """A chart of several lines; intervals are thin bars, words stand beside their points."""
+    figure, axes = _chart()
+    for index, line in enumerate(lines):
+        color, marker = list(COLORS.values())[index % len(COLORS)], "osD^vP"[index % 6]
+        axes.plot(
+            line.x,
+            line.y,
+            color=color,
+            marker=marker,
+            markersize=4,
+            linewidth=1.5,
+            label=line.title,
+            zorder=3,
+        )
+        if line.low is not None:
+            axes.vlines(line.x, line.low, line.high, color=color, alpha=0.35, linewidth=1.2, zorder=2)
+        for x, y, words in zip(line.x, line.y, line.marks):
+            axes.annotate(
+                words, (x, y), xytext=(4, -8), textcoords="offset points", fontsize=6.5, color=QUIET,
+                parse_math=False,
+            )  # fmt: skip
+    _label(axes, _clipped(title, 90), x_label, y_label)
+    return figure
+
+
+def proposals_figure(
+    image: np.ndarray, rows: Sequence[Looked], *, note: str = "", colormap: str = "inferno", look: str = "dim"
+) -> Figure:
+    """One picture (H, W, 3) uint8, a row a ConvNet: the picture, its map, and what stays at each keep ratio
+    (the layout of the paper's Fig. 6)."""
+    heads = [head for head, _ in rows[0].kept] if rows else []
+    if not rows or any([head for head, _ in row.kept] != heads for row in rows):
+        raise InvalidInput("A figure of ConvNets needs at least one, and the same keep ratios for each.")
+    name_width, cell_height = 1.5, _CELL * image.shape[0] / image.shape[1]
+    width = 2 * _MARGIN + name_width + (2 + len(heads)) * (_CELL + _GAP)
+    lines = textwrap.wrap(note, max(40, int(18 * width)))
+    height = 2 * _MARGIN + _HEAD + len(rows) * (cell_height + _GAP) + 0.16 * len(lines)
+    figure = Figure(figsize=(width, height), dpi=200, facecolor="white")
+    picture = _enlarged(image)
+    for index, row in enumerate(rows):
+        top = _MARGIN + _HEAD + index * (cell_height + _GAP)
+        left, grid = _MARGIN + name_width, row.significance.shape
+        _text(
+            figure, _clipped(row.title, 24), _MARGIN / width, 1 - (top + 0.1) / height, size=8, weight="bold"
+        )
+        _text(figure, row.about, _MARGIN / width, 1 - (top + 0.28) / height, size=7, color=QUIET)
+        shown = [("Picture", picture), ("Map", overlaid_image(picture, row.significance, colormap=colormap))]
+        shown += [(head, masked_image(picture, kept, grid, look=look)) for head, kept in row.kept]
+        for head, cell in shown:
+            box = (left / width, 1 - (top + cell_height) / height, _CELL / width, cell_height / height)
+            axes = figure.add_axes(box)
+            axes.imshow(cell)
+            axes.set_axis_off()
+            if index == 0:
+                middle = (left + _CELL / 2) / width
+                _text(figure, head, middle, 1 - _MARGIN / height, size=8.5, weight="bold", ha="center")
+            left += _CELL + _GAP
+    for index, line in enumerate(lines):
+        below = height - _MARGIN - 0.16 * (len(lines) - index)
+        _text(figure, line, _MARGIN / width, 1 - below / height, size=6.5, color=QUIET)
+    return figure
+
+
+def _chart() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(6.0, 3.4), dpi=200, facecolor="white", layout="constrained")
+    axes = figure.add_subplot()
     axes.tick_params(labelsize=8, colors=QUIET, length=3)
     axes.grid(axis="y", color="#e7e9ee", linewidth=0.7)
     axes.set_axisbelow(True)
@@ -264,20 +387,20 @@ def curve_figure(
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
         axes.spines[side].set_color("#c3c8d0")
-    axes.set_xlabel("patches kept, %", fontsize=8.5, color=INK)
-    axes.set_ylabel(f"{measure}, %", fontsize=8.5, color=INK)
-    about = {"confidence": "Confidence on", "cosine": "Cosine to"}[measure]
-    axes.set_title(
-        f"{about} “{_clipped(label, 60)}” by patches kept", loc="left", fontsize=9.5, color=INK,
-        fontweight="bold", parse_math=False,
-    )  # fmt: skip
+    return figure, axes
+
+
+def _label(axes: Axes, title: str, x_label: str, y_label: str) -> None:
+    """Title and axes in words, the legend on the right."""
+    axes.set_xlabel(x_label, fontsize=8.5, color=INK)
+    axes.set_ylabel(y_label, fontsize=8.5, color=INK)
+    axes.set_title(title, loc="left", fontsize=9.5, color=INK, fontweight="bold", parse_math=False)
     legend = axes.legend(
         loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8, handlelength=1.8,
         labelcolor=INK,
     )  # fmt: skip
     for text in legend.get_texts():
         text.set_parse_math(False)
-    return figure
 
 
 def clip_figure(frames: Sequence[Frame], grid: Sequence[int], *, note: str = "", look: str = "dim") -> Figure:

@@ -1,0 +1,111 @@
+"""What `evaluate` measured, as figures: accuracy against cost, and against how many answers count.
+
+PaPr, https://arxiv.org/abs/2403.16020, Fig. 5 (a line a keep ratio, points over merged tokens) and Fig. 4 (a
+line a model). Written from the paper.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from papr_core.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["pareto_figure", "read_results", "topk_figure"]
+
+
+def read_results(paths: Sequence[str | os.PathLike]) -> list[dict[str, Any]]:
+    """The objects that `evaluate --json` printed into files.
+
+    Raises:
+        InvalidInput: a file that is not there, or holds something else.
+    """
+    found = []
+    for path in map(Path, paths):
+        try:
+            result = json.loads(path.read_text(encoding="utf-8"))
+            rows = result["rows"]
+            if not all({"subset", "method", "keep", "tome_r", "gmacs", "topk"} <= row.keys() for row in rows):
+                raise KeyError("rows")
+        except OSError as error:
+            raise InvalidInput(f"{path.name} cannot be read ({error.strerror or error}).") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InvalidInput(f"{path.name} is not what `evaluate --json` prints.") from error
+        found.append(result)
+    return found
+
+
+def pareto_figure(results: Sequence[Mapping[str, Any]], *, method: str = "papr") -> "Figure":
+    """Top-1 against GMACs: a line a keep ratio, its points over the tokens merged in a block.
+
+    Raises:
+        InvalidInput: results of other data or models than each other, or without this method.
+    """
+    from papr_core.figures import Series, series_figure
+
+    for key in ("data", "n", "backbone", "proposal", "classes"):
+        if len({json.dumps(result.get(key)) for result in results}) > 1:
+            raise InvalidInput(f"These results differ in {key}, so they do not belong into one figure.")
+    rows = [
+        row
+        for result in results
+        for row in result["rows"]
+        if row["subset"] == "all" and row["method"] in (method, "full")
+    ]
+    if not any(row["method"] == method for row in rows):
+        raise InvalidInput(f"These results hold no {method}; evaluate it, or name another method.")
+    lines = []
+    for keep in sorted({row["keep"] for row in rows}, reverse=True):
+        points = {row["tome_r"]: row for row in rows if row["keep"] == keep}
+        points = sorted(points.values(), key=lambda row: row["gmacs"])
+        title = "nothing pruned" if keep == 1 else f"keep {keep:g}"
+        lines.append(
+            Series(
+                title,
+                x=[row["gmacs"] for row in points],
+                y=[row["top1"] for row in points],
+                low=[row["top1_low"] for row in points],
+                high=[row["top1_high"] for row in points],
+                marks=[f"r {row['tome_r']}" if row["tome_r"] else "" for row in points],
+            )
+        )
+    first = results[0]
+    return series_figure(
+        lines,
+        title=f"{first['backbone']} pruned by {first['proposal']}, {first['n']} images",
+        x_label="billions of multiply-accumulates a picture, the ConvNet's pass included",
+        y_label="top-1 accuracy, %",
+    )
+
+
+def topk_figure(results: Sequence[Mapping[str, Any]]) -> "Figure":
+    """Accuracy against k, a line a model: the unpruned backbone of each result.
+
+    Raises:
+        InvalidInput: results of different data, or without the unpruned model.
+    """
+    from papr_core.figures import Series, series_figure
+
+    for key in ("data", "n", "classes"):
+        if len({json.dumps(result.get(key)) for result in results}) > 1:
+            raise InvalidInput(f"These results differ in {key}, so their models cannot be compared.")
+    lines = {}
+    for result in results:
+        plain = [row for row in result["rows"] if row["subset"] == "all" and row["method"] == "full"]
+        plain = [row for row in plain if row["tome_r"] == 0]
+        if not plain:
+            raise InvalidInput(f"A result of {result['backbone']} lacks keep 1, the unpruned model.")
+        accuracy = plain[0]["topk"]
+        lines[result["backbone"]] = Series(
+            result["backbone"], x=list(range(1, len(accuracy) + 1)), y=accuracy
+        )
+    return series_figure(
+        list(lines.values()),
+        title=f"The right answer among the first k, {results[0]['n']} images",
+        x_label="k",
+        y_label="top-k accuracy, %",
+    )

@@ -1,0 +1,143 @@
+"""Several ConvNets on one picture, and the figures drawn from what was measured."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from page_server import picture
+
+from papr_core import InvalidInput, figures, load_proposal, tradeoff
+from papr_core.agreement import Look, agreement, compare_proposals
+from papr_core.cli import main
+
+
+@pytest.fixture(scope="module")
+def found():
+    torch.manual_seed(0)
+    convnets = [load_proposal(name, pretrained=False) for name in ("test_resnet", "test_efficientnet")]
+    return compare_proposals(picture(), convnets, backbone="vit_tiny_patch16_224", keep=(0.5, 0.3))
+
+
+def a_look(kept: list[int]) -> Look:
+    return Look("", "", 0.0, torch.zeros(2, 4), {0.5: torch.tensor(kept)}, "", 0.0)
+
+
+def test_shares_by_hand():
+    looks = [a_look([0, 1, 2, 3]), a_look([0, 1, 2, 4]), a_look([0, 1, 5, 6])]
+    alike, kept = agreement(looks, 0.5)
+    assert alike == pytest.approx(3 / 8)  # all keep 0 and 1, all drop 7
+    assert kept == pytest.approx(2 / 4)
+    assert agreement(looks[:1], 0.5) == (1, 1)
+    with pytest.raises(InvalidInput):
+        agreement(looks, 0.3)
+    with pytest.raises(InvalidInput):
+        agreement([], 0.5)
+
+
+def test_each_look(found):
+    assert found.grid == (14, 14)
+    for one in found.looks:
+        assert one.significance.shape == (14, 14)
+        assert [len(rows) for rows in one.kept.values()] == [98, 59]
+        assert set(one.kept[0.3].tolist()) < set(one.kept[0.5].tolist())
+        best = one.significance.flatten().argsort(descending=True)[:59]
+        assert set(best.tolist()) == set(one.kept[0.3].tolist())
+        assert one.gmacs > 0
+    assert "all 2 decide alike" in found.caption
+    said = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert [row["keep"] for row in said["agreement"]] == [0.5, 0.3]
+    assert figures.figure_bytes(found.figure(), "png").startswith(b"\x89PNG")
+
+
+def test_nothing_to_compare():
+    with pytest.raises(InvalidInput):
+        compare_proposals(picture(), [])
+
+
+# Figures of what evaluate printed
+
+
+def result(backbone="big", keep=(1.0, 0.5), r=(0, 8), **other) -> dict:
+    rows = [
+        {
+            "subset": "all",
+            "method": "full" if ratio == 1 else "papr",
+            "keep": ratio,
+            "tome_r": merged,
+            "gmacs": 10 * ratio - merged / 4,
+            "top1": 80 * ratio,
+            "top1_low": 80 * ratio - 1,
+            "top1_high": 80 * ratio + 1,
+            "topk": [80 * ratio + k for k in range(10)],
+        }
+        for ratio in keep
+        for merged in r
+    ]
+    about = {"data": "photos", "n": 50, "classes": "model", "backbone": backbone, "proposal": "small"}
+    return about | {"rows": rows} | other
+
+
+def test_a_line_a_keep_ratio_and_a_point_an_r():
+    (axes,) = tradeoff.pareto_figure([result()]).axes
+    lines = {line.get_label(): line for line in axes.get_lines()}
+    assert set(lines) == {"nothing pruned", "keep 0.5"}
+    np.testing.assert_allclose(lines["keep 0.5"].get_xdata(), [3, 5])
+    np.testing.assert_allclose(lines["keep 0.5"].get_ydata(), [40, 40])
+    assert [text.get_text() for text in axes.texts] == ["r 8", "", "r 8", ""]
+
+
+def test_a_line_a_model():
+    (axes,) = tradeoff.topk_figure([result(), result("small")]).axes
+    lines = axes.get_lines()
+    assert [line.get_label() for line in lines] == ["big", "small"]
+    np.testing.assert_allclose(lines[0].get_ydata(), [80 + k for k in range(10)])
+
+
+@pytest.mark.parametrize(
+    ("draw", "results", "says"),
+    [
+        (tradeoff.pareto_figure, [result(), result(data="others")], "data"),
+        (tradeoff.pareto_figure, [result(keep=(1.0,))], "no papr"),
+        (tradeoff.topk_figure, [result(keep=(0.5,))], "keep 1"),
+        (tradeoff.topk_figure, [result(), result(n=3)], "differ in n"),
+    ],
+)
+def test_what_does_not_belong_together_is_refused(draw, results, says):
+    with pytest.raises(InvalidInput, match=says):
+        draw(results)
+
+
+def test_the_commands(tmp_path, capsys):
+    (tmp_path / "a.json").write_text(json.dumps(result()))
+    (tmp_path / "bad.json").write_text("[]")
+    for figure in ("pareto", "topk"):
+        out = tmp_path / f"{figure}.svg"
+        assert main(["figure", figure, str(tmp_path / "a.json"), "--out", str(out)]) == 0
+        assert out.stat().st_size > 1000
+        assert main(["figure", figure, str(tmp_path / "bad.json"), "--out", str(out)]) == 2
+        assert "not what `evaluate --json` prints" in capsys.readouterr().err
+    picture().save(tmp_path / "p.png")
+    command = ["figure", "proposals", str(tmp_path / "p.png"), "--proposals", "papr_proposal"]
+    assert main([*command, "--out", str(tmp_path / "p.pdf"), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["proposals"][0]["name"] == "papr_proposal"
+    assert said["agreement"][0]["alike"] == 1
+
+
+# Mosaic
+
+
+def test_a_mosaic_shows_each_group_in_its_mean_colour():
+    image = np.zeros((40, 80, 3), dtype=np.uint8)
+    image[:20, :20], image[20:, :20] = 100, 200
+    groups = np.array([0, 1, 2, -1, 0, 1, 3, -1])  # a grid of 2 x 4: the left column is one token
+    mosaic = figures.mosaic_image(image, groups, (2, 4))
+    assert (mosaic[5, 5] == 150).all()
+    assert (mosaic[35, 10] == 150).all()
+    assert (mosaic[5, 70] == figures.masked_image(image, np.array([0]), (2, 4))[5, 70]).all()
+    assert (mosaic[20, 45] == 0).all()
+    image[:] = 90
+    mosaic = figures.mosaic_image(image, groups, (2, 4))
+    assert (mosaic[20, 50] < 90).all()  # a line between 2 and 3
+    assert (mosaic[20, 10] == 90).all()  # none inside a group
