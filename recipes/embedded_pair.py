@@ -97,10 +97,19 @@ def stages(out: Path) -> dict[str, Recipe]:
             **TAUGHT,
             size=64,
             epochs=10,
-            until=8,
+            until=5,
             lr=3e-3,
             warmup=0.03,
             init=weights_of("proposal_112"),
+        ),
+        "proposal_112_taught": Recipe(
+            **CONVNET,
+            **TAUGHT,
+            size=112,
+            epochs=3,
+            lr=2e-3,
+            warmup=0.03,
+            init=weights_of("proposal_64_taught"),
         ),
         "backbone_48_taught": Recipe(
             **vit(48),
@@ -113,10 +122,21 @@ def stages(out: Path) -> dict[str, Recipe]:
             ema=0.998,
             init=weights_of("backbone_112"),
         ),
+        "backbone_112_taught": Recipe(
+            **vit(112),
+            **TAUGHT,
+            epochs=1,
+            limit=56000,
+            batch_size=128,
+            lr=1e-3,
+            warmup=0.03,
+            ema=0.995,
+            init=weights_of("backbone_48_taught"),
+        ),
     }
 
 
-EMBEDDED = {"proposal_112": "papr_proposal", "backbone_112": "papr_backbone"}
+EMBEDDED = {"proposal_112_taught": "papr_proposal", "backbone_112_taught": "papr_backbone"}
 
 
 def split(archive: Path, out: Path) -> tuple[Path, Path]:
