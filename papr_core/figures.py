@@ -356,10 +356,12 @@ def proposals_figure(
     for index, row in enumerate(rows):
         top = _MARGIN + _HEAD + index * (cell_height + _GAP)
         left, grid = _MARGIN + name_width, row.significance.shape
-        _text(
-            figure, _clipped(row.title, 24), _MARGIN / width, 1 - (top + 0.1) / height, size=8, weight="bold"
-        )
-        _text(figure, row.about, _MARGIN / width, 1 - (top + 0.28) / height, size=7, color=QUIET)
+        words = [(part, "bold", INK) for part in textwrap.wrap(row.title, 18)[:3]] + [
+            (row.about, "normal", QUIET)
+        ]
+        for line, (text, weight, color) in enumerate(words):
+            below = top + 0.1 + 0.17 * line
+            _text(figure, text, _MARGIN / width, 1 - below / height, size=7.5, weight=weight, color=color)
         shown = [("Picture", picture), ("Map", overlaid_image(picture, row.significance, colormap=colormap))]
         shown += [(head, masked_image(picture, kept, grid, look=look)) for head, kept in row.kept]
         for head, cell in shown:
