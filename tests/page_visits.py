@@ -22,7 +22,7 @@ ARGUMENTS = [
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 ]
-PATIENCE = 60_000  # milliseconds; a loaded machine is no failure
+PATIENCE = 180_000  # milliseconds; a loaded machine is no failure
 expect.set_options(timeout=PATIENCE)
 DEMO = []
 
@@ -90,7 +90,6 @@ def visiting(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
         page.goto(f"{address}/{link}")
         expect(page.locator(".p-card")).not_to_have_count(0)
         page.wait_for_function("papr.draw.picture !== null")
-        page.wait_for_timeout(300)
         page.asked.clear()
         return page
 
@@ -105,6 +104,21 @@ def settled(page: Page) -> None:
         "!papr.store.working && papr.store.fresh && !papr.ask.busy()"
         " && papr.lines().every(m => m.refused || m.complete)"
     )
+
+
+@contextmanager
+def answered(page: Page) -> Iterator[None]:
+    """Do something that asks the server, and wait for the whole answer."""
+    before = page.evaluate("papr.ask.seq")
+    yield
+    page.wait_for_function("before => papr.ask.seq > before", arg=before)
+    settled(page)
+
+
+def quiet(page: Page) -> bool:
+    """Whether nothing is asked although there was time to."""
+    page.wait_for_timeout(500)
+    return not queued(page)
 
 
 def queued(page: Page) -> list[str]:

@@ -9,17 +9,17 @@ import pytest
 from page_server import NAMES, OTHER, png
 
 pytest.importorskip("playwright")
-from page_visits import DEMO, PATIENCE, queued, settled, upload
+from page_visits import DEMO, PATIENCE, answered, queued, quiet, settled, upload
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
 
 
-# Milliseconds from a new ratio to the frame that shows it.
+# A new ratio as the native slider brings it, until the frame that shows it.
 STEP = """percent => new Promise(done => {
-  const from = performance.now(), channel = new MessageChannel();
-  channel.port1.onmessage = () => done(performance.now() - from);
-  papr.controls({percent});  // as the native slider does
+  const channel = new MessageChannel();
+  channel.port1.onmessage = () => done();
+  papr.controls({percent});
   requestAnimationFrame(() => channel.port2.postMessage(0));
 })"""
 
@@ -36,15 +36,14 @@ def test_the_page_is_complete_on_arrival(visit):
     assert page.locator(".p-curve.p-m").count() == 5
     assert page.locator(".p-band").count() == 1
     expect(page.locator(".p-fewest")).not_to_contain_text("…")
-    page.wait_for_timeout(500)
-    assert not queued(page)  # nobody had to compute anything
+    assert quiet(page)  # nobody had to compute anything
 
 
 def test_an_example(visit):
     page = visit()
-    page.get_by_role("button", name="Example: Chelsea the cat").click()
+    with answered(page):
+        page.get_by_role("button", name="Example: Chelsea the cat").click()
     expect(page.locator("#intake .p-name")).to_have_text("Chelsea the cat")
-    settled(page)
     assert page.evaluate("papr.store.answer.picture.id") == "chelsea"
     expect(page.get_by_role("button", name="Example: Chelsea the cat")).to_have_attribute(
         "aria-pressed", "true"
@@ -54,9 +53,9 @@ def test_an_example(visit):
 def test_upload_with_a_name_that_is_code(visit):
     page = visit()
     name = "${1+1}<img src=x onerror=alert(1)>.png"
-    upload(page, png(), name)
+    with answered(page):
+        upload(page, png(), name)
     expect(page.locator("#intake .p-name")).to_have_text(name)
-    settled(page)
     assert page.locator("#intake .p-name img").count() == 0
     shown = " ".join(page.locator(".p-top .p-label").all_text_contents())
     assert any(label.split(",")[0] in shown for label in NAMES)
@@ -71,9 +70,10 @@ def test_the_slider_asks_only_at_rest(visit):
     for step in range(20):
         page.mouse.move(box["x"] + (0.4 - 0.012 * step) * box["width"], box["y"] + box["height"] / 2)
         page.wait_for_timeout(20)
+    page.wait_for_function("percent => papr.store.view.percent === percent", arg=float(handle.input_value()))
     kept = page.evaluate("papr.kept()")
     assert kept < 30
-    assert not queued(page)
+    assert quiet(page)
     assert "at k = " in page.locator(".p-where").first.text_content() or page.evaluate(
         "papr.cards().every(m => papr.now(m).exact)"
     )
@@ -102,27 +102,37 @@ def test_the_slider_with_the_keyboard_and_the_curve(visit):
 
 
 def test_moving_costs_little(visit):
+    """In time of the page's own thread, which other work on this machine does not lengthen."""
     page = visit()
     page.evaluate("papr.ask.rest = () => {}")
-    still, moved = [], []
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def busy() -> float:
+        metrics = devtools.send("Performance.getMetrics")["metrics"]
+        return next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")
+
+    steps = []
     for percent in range(90, 10, -4):
-        still.append(page.evaluate(STEP, page.evaluate("papr.store.view.percent")))
-        moved.append(page.evaluate(STEP, percent))
-    assert float(np.median(moved) - np.median(still)) < 50  # less what an empty frame takes on this machine
+        before = busy()
+        page.evaluate(STEP, percent)
+        steps.append(1000 * (busy() - before))
+    assert page.evaluate("papr.kept()") < 20
+    assert 0 < np.median(steps) < 50
 
 
 def test_looks_ask_nothing(visit):
     page = visit()
     page.get_by_role("button", name="Display").click()
-    before = page.evaluate("document.querySelectorAll('.p-card canvas')[1].toDataURL()")
+    drawn = "document.querySelectorAll('.p-card canvas')[1].toDataURL()"
+    before = page.evaluate(drawn)
     page.get_by_role("combobox", name="Dropped patches look").or_(
         page.get_by_label("Dropped patches look")
     ).first.click()
     page.get_by_role("option", name="Black").click()
     page.wait_for_function("papr.store.view.look === 'black'")
-    page.wait_for_timeout(200)
-    assert page.evaluate("document.querySelectorAll('.p-card canvas')[1].toDataURL()") != before
-    assert not queued(page)
+    page.wait_for_function(f"before => {drawn} !== before", arg=before)
+    assert quiet(page)
 
 
 def test_another_target(visit):
@@ -130,30 +140,30 @@ def test_another_target(visit):
     field = page.get_by_label("Target class").first
     field.click()
     field.fill("thing 7")
-    page.get_by_role("option", name="thing 7, kind 7").click()
-    page.wait_for_function("papr.store.answer.target.index === 7")
+    with answered(page):
+        page.get_by_role("option", name="thing 7, kind 7").click()
+    assert page.evaluate("papr.store.answer.target.index") == 7
     expect(page.locator(".p-about").first).to_have_text("Confidence on “thing 7”")
-    settled(page)
-    page.get_by_label("The target class").check()
-    page.wait_for_function("papr.store.answer.explain.mode === 'target'")
+    with answered(page):
+        page.get_by_label("The target class").check()
+    assert page.evaluate("papr.store.answer.explain.mode") == "target"
     expect(page.locator("[data-method=cam] .p-foot")).to_contain_text("“thing 7”")
-    settled(page)
 
 
 def test_another_backbone_brings_its_own_classes(visit):
     page = visit()
     field = page.get_by_role("listbox", name="Backbone").or_(page.get_by_label("Backbone"))
     field.first.click()
-    page.get_by_role("option", name=OTHER).click()
-    page.wait_for_function("name => papr.store.answer.models.backbone.name === name", arg=OTHER)
+    with answered(page):
+        page.get_by_role("option", name=OTHER).click()
+    assert page.evaluate("papr.store.answer.models.backbone.name") == OTHER
     expect(page.locator(".p-models")).to_contain_text("4 classes")
-    settled(page)
     field = page.get_by_label("Target class").first
     field.click()
     expect(page.get_by_role("option", name="gamma")).to_be_visible()
-    page.get_by_role("option", name="gamma").click()
-    page.wait_for_function("papr.store.answer.target.label === 'gamma'")
-    settled(page)
+    with answered(page):
+        page.get_by_role("option", name="gamma").click()
+    assert page.evaluate("papr.store.answer.target.label") == "gamma"
     # the proposal knows no such class: said where it was asked, and everything stays
     page.get_by_label("The target class").check()
     expect(page.locator("#note-explain")).to_contain_text("knows no class that matches")
@@ -164,18 +174,17 @@ def test_another_backbone_brings_its_own_classes(visit):
 
 def test_other_methods_and_controls(visit):
     page = visit()
-    page.get_by_role("checkbox", name="LayerCAM", exact=True).check()
-    page.get_by_role("checkbox", name="Random", exact=True).check()
+    with answered(page):
+        page.get_by_role("checkbox", name="LayerCAM", exact=True).check()
+    page.get_by_role("checkbox", name="Random", exact=True).check()  # computed for the curve already
     expect(page.locator(".p-card")).to_have_count(6)
-    settled(page)
     expect(page.locator("[data-method=random] .p-change")).to_have_text(
         re.compile(r"mean of 5: [\d.]+–[\d.]+")
     )
     page.asked.clear()
     page.get_by_role("checkbox", name="CAM", exact=True).uncheck()
     expect(page.locator("[data-method=cam]")).to_have_count(0)
-    page.wait_for_timeout(400)
-    assert not queued(page)
+    assert quiet(page)
 
 
 def test_patches_by_hand(visit):
@@ -196,10 +205,10 @@ def test_patches_by_hand(visit):
     page.mouse.down()
     page.mouse.move(*at(5, 3), steps=12)
     page.mouse.up()
-    assert page.evaluate("papr.store.view.hand") == [32, 33, 34, 35]
+    page.wait_for_function("String(papr.store.view.hand) === '32,33,34,35'")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Space")  # adds the one below the first
-    assert page.evaluate("papr.store.view.hand") == [32, 33, 34, 35, 42]
+    page.wait_for_function("String(papr.store.view.hand) === '32,33,34,35,42'")
     expect(card.locator(".p-badge")).to_have_text(re.compile("Kept|Lost"))
     expect(card.locator(".p-big")).to_have_text(re.compile(r"\d"))
     card.get_by_role("button", name="Start from PaPr").click()
@@ -250,13 +259,11 @@ def test_stop_and_go_on(visit, monkeypatch):
 def test_a_closed_tab_frees_the_machine(visit, monkeypatch):
     from papr_core import Stopped, cams
 
-    began, ended = threading.Event(), threading.Event()
+    ended, given_up = threading.Event(), threading.Event()
 
     def slow(*args, progress=None, **kwargs):
-        began.set()
         try:
-            for _ in range(1200):
-                threading.Event().wait(0.05)
+            while not given_up.wait(0.05):
                 progress(1, 400)
         except Stopped:
             ended.set()
@@ -265,28 +272,30 @@ def test_a_closed_tab_frees_the_machine(visit, monkeypatch):
     monkeypatch.setattr(cams, "score_cam", slow)
     page = visit()
     upload(page, png(9))
-    assert began.wait(60)
+    # Gradio learns of a closed tab by the stream of results, so there has to be one
+    expect(page.locator("[data-method=score-cam]")).to_contain_text("1 of 400 maps scored")
     page.close()
-    assert ended.wait(30)
+    try:
+        assert ended.wait(PATIENCE / 1000)
+    finally:
+        given_up.set()
 
 
-@pytest.mark.parametrize("kind", ["png", "pdf", "svg", "npz", "json"])
-def test_downloads(visit, tmp_path, kind):
+def test_downloads(visit, tmp_path):
     page = visit()
-    with page.expect_download(timeout=PATIENCE) as waiting:
-        page.locator(f"[data-save={kind}]").click()
-    download = waiting.value
-    assert download.suggested_filename.endswith(f".{kind}")
-    file = tmp_path / "file"
-    download.save_as(file)
-    data = file.read_bytes()
     begins = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml", "npz": b"PK", "json": b"{"}
-    assert data.startswith(begins[kind])
-    if kind == "json":
-        manifest = json.loads(data)
-        assert manifest["models"]["backbone"]["sha256"]
-        shown = page.evaluate("papr.now(papr.cards()[0]).point.confidence")
-        assert manifest["numbers"]["methods"][0]["confidence"] == pytest.approx(shown, abs=1e-5)
+    for kind, head in begins.items():
+        with page.expect_download(timeout=PATIENCE) as waiting:
+            page.locator(f"[data-save={kind}]").click()
+        assert waiting.value.suggested_filename.endswith(f".{kind}")
+        file = tmp_path / f"file.{kind}"
+        waiting.value.save_as(file)
+        assert file.read_bytes().startswith(head)
+        expect(page.locator(f"[data-save={kind}]")).to_be_enabled()
+    manifest = json.loads((tmp_path / "file.json").read_bytes())
+    assert manifest["models"]["backbone"]["sha256"]
+    shown = page.evaluate("papr.now(papr.cards()[0]).point.confidence")
+    assert manifest["numbers"]["methods"][0]["confidence"] == pytest.approx(shown, abs=1e-5)
 
 
 def test_what_was_brought_and_made_is_deleted(visit):
@@ -295,8 +304,8 @@ def test_what_was_brought_and_made_is_deleted(visit):
     from app.session import upload_folder
 
     page = visit()
-    upload(page, png(8), "to be deleted.png")
-    settled(page)
+    with answered(page):
+        upload(page, png(8), "to be deleted.png")
     with page.expect_download(timeout=PATIENCE):
         page.locator("[data-save=json]").click()
     left = [path.name for path in upload_folder().rglob("*") if path.is_file()]
@@ -306,8 +315,8 @@ def test_what_was_brought_and_made_is_deleted(visit):
     delete_files_created_by_app(DEMO[0], 0)  # what the hour brings
     left = [path for path in upload_folder().rglob("*") if path.is_file()]
     assert not left
-    page.get_by_role("checkbox", name="LayerCAM", exact=True).check()  # what was decoded stays for a while
-    settled(page)
+    with answered(page):  # what was decoded stays for a while
+        page.get_by_role("checkbox", name="LayerCAM", exact=True).check()
 
 
 BAD = {
@@ -317,19 +326,21 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("case", BAD)
-def test_a_broken_file_gets_one_sentence_and_nothing_is_lost(visit, case):
-    data, name, sentence = BAD[case]
+def test_a_broken_file_gets_one_sentence_and_nothing_is_lost(visit):
     page = visit()
     before = page.locator(".p-verdict").text_content()
-    upload(page, data, name)
-    expect(page.locator("#intake .p-says")).to_contain_text(sentence)
-    expect(page.locator(".p-card")).to_have_count(4)
-    assert page.locator(".p-verdict").text_content() == before
-    assert page.evaluate("papr.store.fresh && !papr.store.working")
-    said = page.locator("body").text_content()
-    assert "Traceback" not in said
-    assert "/tmp/" not in page.locator(".p-says").all_text_contents()[0]
+    says = page.locator("#intake .p-says")
+    for data, name, sentence in BAD.values():
+        upload(page, data, name)
+        expect(says).to_contain_text(sentence)
+        page.wait_for_function("papr.store.fresh && !papr.store.working")
+        expect(page.locator(".p-card")).to_have_count(4)
+        assert page.locator(".p-verdict").text_content() == before
+        assert "Traceback" not in page.locator("body").text_content()
+        assert "/tmp/" not in says.text_content()
+    with answered(page):  # and the next one works
+        upload(page, png(4), "good.png")
+    expect(says).to_have_text("")
 
 
 def test_a_ratio_out_of_range_is_said_under_the_slider(visit):
@@ -364,9 +375,9 @@ def test_paste_and_camera(visit):
     settled(page)
     page.get_by_role("button", name="Camera").click()
     page.wait_for_function("document.querySelector('.p-camera video')?.videoWidth > 0")
-    page.get_by_role("button", name="Take the picture").click()
+    with answered(page):
+        page.get_by_role("button", name="Take the picture").click()
     expect(page.locator("#intake .p-name")).to_have_text("camera.jpg")
-    settled(page)
 
 
 def test_a_card_can_be_enlarged(visit):
@@ -411,8 +422,9 @@ def test_on_a_phone(visit):
     ]
     assert order == sorted(order)
     page.evaluate("document.querySelector('.p-cards').scrollIntoView()")
-    page.wait_for_timeout(300)
-    assert 0 <= page.locator("#ratio").bounding_box()["y"] < 60  # stays in sight
+    page.wait_for_function(  # stays in sight
+        "scrollY > 300 && (y => y >= 0 && y < 60)(document.querySelector('#ratio').getBoundingClientRect().y)"
+    )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -421,11 +433,11 @@ def test_accessibility(visit, scheme):
     page = visit(color_scheme=scheme)
     page.get_by_role("checkbox", name="By hand", exact=True).check()
     expect(page.locator("[data-method=by-hand]")).to_have_count(1)
-    page.wait_for_timeout(500)
     for large in (False, True):  # and once with the dialog open
         if large:
             page.get_by_role("button", name="Enlarge PaPr", exact=True).click()
             expect(page.get_by_role("dialog")).to_be_visible()
+        page.wait_for_function("document.getAnimations().every(one => one.playState !== 'running')")
         found = axe.Axe().run(page).response["violations"]
         serious = [
             f"{item['id']}: {item['help']}: {[node['html'][:160] for node in item['nodes'][:4]]}"
