@@ -370,7 +370,14 @@ def test_an_interrupt_in_the_middle_ends_with_130(folder, pair):
     words = ["-m", "papr_core", "compare", *[folder / "one.png"] * 200, *pair, "--json"]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     papr = subprocess.Popen(
-        [sys.executable, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, cwd=ROOT
+        [sys.executable, *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=env,
+        cwd=ROOT,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # a shell's background job ignores it
     )
     assert json.loads(papr.stdout.readline())["methods"]
     papr.send_signal(signal.SIGINT)
