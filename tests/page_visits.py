@@ -33,16 +33,18 @@ def served(folder: Path) -> Iterator[str]:
     page_server.chromium()
     from app.parts import arrival
     from app.session import Settings
+    from papr_core import weights
 
     page_server.write_pair(folder)
     settings = Settings(proposal=PROPOSAL, backbone=BACKBONE, weights_dir=str(folder))
     shipped, arrival.FILE = arrival.FILE, folder / "arrival.json"
-    arrival.FILE.write_text(json.dumps(arrival.compute(settings)))
-    demo, url = page_server.start(settings)
-    demo.shared.warm_up()
-    DEMO[:] = [demo]
-    yield url
-    demo.close()
+    with weights.configured():  # the page, in this process, sets its folder for good
+        arrival.FILE.write_text(json.dumps(arrival.compute(settings)))
+        demo, url = page_server.start(settings)
+        demo.shared.warm_up()
+        DEMO[:] = [demo]
+        yield url
+        demo.close()
     arrival.FILE = shipped
 
 

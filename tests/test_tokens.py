@@ -74,7 +74,7 @@ def backbone(request) -> TokenBackbone:
 
 def small(name: str) -> dict:
     """Two blocks and 6 x 8 patches."""
-    patch = 14 if "patch14" in BACKBONES[name].architecture else 16
+    patch = 14 if "patch14" in name else 16
     return {"depth": 2, "img_size": (6 * patch, 8 * patch)}
 
 
