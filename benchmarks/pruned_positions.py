@@ -5,8 +5,8 @@
 
 A small model of each family is trained on some of the classes (`papr_core.train`; a run that was cut off goes
 on where it stopped), pruned by the embedded proposal, and both treatments answer the same held-out images.
-Differences are paired, with 95 % intervals of 2000 bootstrap resamples. The defaults in
-papr_core/backbones/pixels.py are what this measured.
+Differences are paired, with 95 % intervals of 2000 bootstrap resamples. It decides the defaults in
+papr_core/backbones/pixels.py, and has not been run to its end yet.
 """
 
 import argparse

@@ -27,7 +27,8 @@ from papr_core.significance import patch_significance
 __all__ = ["RESIDUALS", "PixelBackbone"]
 
 RESIDUALS = ("keep", "zero")
-_DEFAULT_RESIDUAL = {"ConvNeXt": "keep", "SwinTransformer": "keep", "SwinTransformerV2": "keep"}  # measured
+# Not measured yet: benchmarks/pruned_positions.py
+_DEFAULT_RESIDUAL = {"ConvNeXt": "keep", "SwinTransformer": "keep", "SwinTransformerV2": "keep"}
 _SHOWN = 14  # rows of the grid that patches are spoken of: the stage nearest to it
 
 
