@@ -65,6 +65,10 @@ class Entry:
         """(3, H, W), as the weights are meant to be used."""
         return tuple(self.config["pretrained_cfg"]["input_size"])
 
+    def locate(self) -> weights.Source:
+        """Where its weights are now. Raises WeightsUnavailable where nobody has published any."""
+        return weights.locate(self.name)
+
     @property
     def labels(self) -> _labels.Labels:
         """The names of the model's classes."""

@@ -128,13 +128,16 @@ def _model_line(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _entries() -> Iterator[Any]:
-    """The catalogue, then the models of the user's own folder that it does not name."""
-    from papr_core import catalog, weights
+    """The catalogues, then the models of the user's own folder that they do not name."""
+    from papr_core import catalog, video_catalog, weights
 
     yield from catalog.PROPOSALS.values()
     yield from catalog.BACKBONES.values()
+    yield from video_catalog.VIDEO_PROPOSALS.values()
+    yield from video_catalog.VIDEO_BACKBONES.values()
     for name in weights.own_models():
-        if name not in catalog.PROPOSALS and name not in catalog.BACKBONES:
+        named = name in catalog.PROPOSALS or name in catalog.BACKBONES
+        if not named and not any(video_catalog.find_video(name, role) for role in ("proposal", "backbone")):
             try:
                 yield catalog.find(name, catalog.own_role(name))
             except PaprError as error:
@@ -155,7 +158,7 @@ def _model_row(entry: Any) -> dict[str, Any]:
             "licence": entry.licence,
             "source": entry.source,
         }
-        source = weights.locate(entry.name)
+        source = entry.locate()
     except PaprError as error:
         empty = {
             "architecture": "",
@@ -334,8 +337,9 @@ def _add_video(parser: argparse.ArgumentParser, metavar: str, **clips: Any) -> N
         "the class that CAMs explain: proposal (the ConvNet's own answer, the default), target, or a class"
     )
     methods = "papr (the default), cam, grad-cam, random, center or reversed"
+    looking = "the ConvNet that ranks patches (default: the embedded one, or x3d_s for a model of clips)"
     add("clips", metavar=metavar, help="a clip's file", **({"nargs": 1} | clips))
-    add("--proposal", metavar="NAME", help="the ConvNet that ranks patches (default: the embedded one)")
+    add("--proposal", metavar="NAME", help=looking)
     add("--backbone", metavar="NAME", help="the model that is pruned (default: the embedded one)")
     add("--keep", metavar="RATIO", type=float, default=0.4, help="keep ratio, 0 to 1 (default: 0.4)")
     add("--method", metavar="METHOD", default="papr", help=methods)
@@ -347,34 +351,25 @@ def _add_video(parser: argparse.ArgumentParser, metavar: str, **clips: Any) -> N
 
 def _pruned_clips(args: argparse.Namespace) -> "Iterator[tuple[str, PrunedClip | None]]":
     """(clip, result) of each clip; one that fails gives a sentence and None, and the others go on."""
-    from papr_core.backbones import load_backbone
-    from papr_core.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
-    from papr_core.proposals import load_proposal
     from papr_core.selection import num_kept
-    from papr_core.video import check_method, find_pair, prune_clip
+    from papr_core.video import check_method, load_pair, prune_clip
 
     _use_weights_dir(args)
     num_kept(100, args.keep)
     check_method(args.method)
     with _Progress() as progress:
-        proposal = load_proposal(
-            args.proposal or DEFAULT_PROPOSAL, device=args.device, progress=progress.of("ConvNet's weights")
-        )
-        backbone = load_backbone(
-            args.backbone or DEFAULT_BACKBONE, device=args.device, progress=progress.of("Backbone's weights")
-        )
-        find_pair(proposal, backbone)
-        check_method(args.method, proposal)
+        pair = load_pair(args.proposal, args.backbone, device=args.device, progress=progress)
+        check_method(args.method, pair.proposal)
         if args.target is not None:
-            backbone.labels.find(args.target)
+            pair.backbone.labels.find(args.target)
         if args.explain not in ("proposal", "target"):
-            proposal.labels.find(args.explain)
+            pair.proposal.labels.find(args.explain)
         for clip in args.clips:
             try:
                 result = prune_clip(
                     clip,
-                    proposal=proposal,
-                    backbone=backbone,
+                    proposal=pair.proposal,
+                    backbone=pair.backbone,
                     keep_ratio=args.keep,
                     method=args.method,
                     target=args.target,

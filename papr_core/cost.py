@@ -178,8 +178,8 @@ def _looking(name: str, size: int) -> float:
 def paper_rows() -> list[dict[str, Any]]:
     """The paper's costs (Tables 1 to 9) beside ours, a dictionary a row: table, backbone (the proposal itself
     in Tables 7 and 9), input, proposal, proposal_input, keep and tome_r and tome_layers as they explain the
-    figure, printed_keep where the paper prints another or none, paper_gmacs, gmacs (None where it cannot be
-    counted here), difference_percent, tolerance_percent, paper_top1, paper_images_per_second, note."""
+    figure, printed_keep where the paper prints another or none, paper_gmacs, gmacs, difference_percent,
+    tolerance_percent, paper_top1, paper_images_per_second, note."""
     backbone, looking, once = cache(_skeleton_backbone), cache(_looking), cache(backbone_gmacs)
     rows = []
     for line in _data("paper_costs.csv"):
@@ -231,9 +231,30 @@ def other_methods() -> list[dict[str, Any]]:
     ]
 
 
-def _clip_gmacs(line: dict[str, str]) -> float | None:
+def _clip_gmacs(line: dict[str, str]) -> float:
     """Our count of a line of paper_costs.csv about video (Tables 8 and 9); its input is FRAMESxPIXELS."""
-    return None
+    if line["table"] == "9":  # a proposal by itself
+        return _looking_at_clips(line["backbone"], line["input"])
+    merging = Merging(int(line["tome_r"]), line["tome_layers"]) if line["tome_r"] != "0" else None
+    ours = backbone_gmacs(_skeleton_tubelets(line["backbone"]), float(line["keep"]), merging=merging)
+    return ours + (_looking_at_clips(line["proposal"], line["proposal_input"]) if line["proposal"] else 0)
+
+
+def _looking_at_clips(name: str, size: str) -> float:
+    from papr_core.video_convnets import load_video_proposal
+
+    frames, side = (int(number) for number in size.split("x"))
+    with torch.device("meta"):
+        proposal = load_video_proposal(name, pretrained=False, device="meta")
+    return proposal_gmacs(proposal, (frames, side, side))
+
+
+@cache
+def _skeleton_tubelets(name: str) -> nn.Module:
+    from papr_core.backbones.tubelets import load_tubelets
+
+    with torch.device("meta"):
+        return load_tubelets(name, pretrained=False, device="meta")
 
 
 def _data(name: str) -> list[dict[str, str]]:

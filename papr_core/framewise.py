@@ -44,10 +44,11 @@ class FramePair:
     pick = staticmethod(evenly(FRAMES))
 
     def __init__(self, proposal: nn.Module, backbone: nn.Module) -> None:
-        if backbone.family != "tokens":
-            raise UnsupportedModel(f"{backbone.name} cannot be pruned frame by frame: choose a ViT.")
         if backbone.headless:
-            raise UnsupportedModel(f"{backbone.name} has no classes, so there is no answer to watch.")
+            raise UnsupportedModel(f"{backbone.name} has no classifier, so a clip gets no answer from it.")
+        if backbone.family != "tokens":
+            why = "a clip's frames keep unequal numbers of patches, and it needs equal ones"
+            raise UnsupportedModel(f"{backbone.name} cannot prune a clip: {why}; choose a ViT.")
         self.proposal, self.backbone = proposal, backbone
 
     def grid(self, frames: int) -> tuple[int, int, int]:

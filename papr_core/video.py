@@ -4,7 +4,7 @@ PaPr, https://arxiv.org/abs/2403.16020, Sec. 5, Fig. 8, 18 and 19. Written from 
 
 `open_footage` samples and crops the frames and runs the proposal, `footage_map` makes one method's map,
 `full_answer` and `pruned` run the backbone; the page goes these steps one by one, `prune_clip` all at once.
-An image pair goes frame by frame (framewise.py).
+An image pair goes frame by frame (framewise.py), a pair of video networks over all tubelets (tubewise.py).
 """
 
 import json
@@ -32,6 +32,8 @@ from papr_core.methods import METHODS
 from papr_core.results import rounded, top_classes, top_dicts
 from papr_core.scene import ClassLabel, Explained, find_explained, find_target
 from papr_core.selection import top_patches
+from papr_core.tubewise import TubePair
+from papr_core.video_catalog import find_video
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,12 +48,14 @@ __all__ = [
     "find_pair",
     "footage_map",
     "full_answer",
+    "load_pair",
     "masked_frames",
     "open_footage",
     "prune_clip",
     "pruned",
 ]
 
+DEFAULT_VIDEO_PROPOSAL = "x3d_s"
 VIDEO_METHODS = ("papr", "cam", "grad-cam", "random", "center", "reversed")
 STILL = "Nothing moves in this clip, so time adds no information."
 _SHOWN = 320  # pixels that a frame has at least on its shorter side, for the eye
@@ -63,8 +67,8 @@ Progress = Callable[[str, int, int], None]
 def prune_clip(
     clip: "str | os.PathLike | bytes | Clip",
     *,
-    proposal: str | nn.Module = DEFAULT_PROPOSAL,
-    backbone: str | nn.Module = DEFAULT_BACKBONE,
+    proposal: str | nn.Module | None = None,
+    backbone: str | nn.Module | None = None,
     keep_ratio: float = 0.4,
     method: str = "papr",
     target: int | str | None = None,
@@ -75,8 +79,8 @@ def prune_clip(
 ) -> "PrunedClip":
     """Prune one clip by one method and see what the backbone still says.
 
-    clip: a path, a file's bytes, or frames that were read. proposal, backbone: names, or loaded models.
-    target, explain: classes, as for pictures (`compare`). name: of the clip, for a reader.
+    clip: a path, a file's bytes, or frames that were read. proposal, backbone: names, or loaded models
+    (`load_pair`). target, explain: classes, as for pictures (`compare`). name: of the clip, for a reader.
     progress: called as progress(what, done, of); it may raise `Stopped`.
 
     >>> clip = papr_core.prune_clip("skating.mp4", keep_ratio=0.3)  # doctest: +SKIP
@@ -85,22 +89,18 @@ def prune_clip(
     Raises:
         InvalidInput and its kin, WeightsUnavailable, Stopped: each in one sentence.
     """
-    from papr_core.backbones import load_backbone
-    from papr_core.proposals import load_proposal
-
     check_method(method)
-    proposal = load_proposal(proposal) if isinstance(proposal, str) else proposal
-    backbone = load_backbone(backbone) if isinstance(backbone, str) else backbone
-    pair = find_pair(proposal, backbone)
+    pair = load_pair(proposal, backbone)
     pair.num_kept(1, keep_ratio)  # a ratio that is none is refused before anything runs
-    check_method(method, proposal)
+    check_method(method, pair.proposal)
     if name is None:
         name = os.fspath(clip) if isinstance(clip, (str, os.PathLike)) else "clip"
     clip = clip if isinstance(clip, Clip) else read_clip(clip, pair.pick)
     footage = open_footage(clip, pair, name=name, progress=progress)
     full = full_answer(footage, progress=progress)
-    aim = find_target(full.mean(dim=0), backbone, target)
-    explained = find_explained(footage.proposal_probabilities, proposal, backbone, aim, explain)
+    aim = find_target(full.mean(dim=0), pair.backbone, target)
+    seen = footage.proposal_probabilities
+    explained = find_explained(seen, pair.proposal, pair.backbone, aim, explain)
     found = footage_map(footage, method, explained, seed=seed)
     return pruned(footage, found, full, keep_ratio, target=aim, progress=progress)
 
@@ -115,14 +115,47 @@ def check_method(name: str, proposal: nn.Module | None = None) -> None:
         raise UnsupportedModel(reason)
 
 
-def find_pair(proposal: nn.Module, backbone: nn.Module) -> FramePair:
+def load_pair(
+    proposal: str | nn.Module | None = None,
+    backbone: str | nn.Module | None = None,
+    *,
+    device: str | torch.device = "cpu",
+    progress: Progress | None = None,
+) -> FramePair | TubePair:
+    """Two models by their names, of pictures or of clips; by default the embedded ones, and X3D-S for a
+    backbone of clips.
+
+    Raises:
+        UnsupportedModel: two that do not go together; and all that loading a model may say.
+    """
+    from papr_core.backbones import load_backbone
+    from papr_core.backbones.tubelets import load_tubelets
+    from papr_core.proposals import load_proposal
+    from papr_core.video_convnets import load_video_proposal
+
+    def load(role: str, model: str | nn.Module, of_clips: Callable, of_pictures: Callable) -> nn.Module:
+        if not isinstance(model, str):
+            return model
+        what = "ConvNet's weights" if role == "proposal" else "Backbone's weights"
+        loader = of_clips if find_video(model, role) else of_pictures
+        return loader(model, device=device, progress=_step(progress, what) if progress else None)
+
+    backbone = backbone or DEFAULT_BACKBONE
+    clips = getattr(backbone, "family", "") == "tubelets" or find_video(backbone, "backbone")
+    proposal = proposal or (DEFAULT_VIDEO_PROPOSAL if clips else DEFAULT_PROPOSAL)
+    looking = load("proposal", proposal, load_video_proposal, load_proposal)
+    return find_pair(looking, load("backbone", backbone, load_tubelets, load_backbone))
+
+
+def find_pair(proposal: nn.Module, backbone: nn.Module) -> FramePair | TubePair:
     """How this pair goes about a clip. Raises UnsupportedModel for two that do not go together."""
-    if getattr(backbone, "headless", False):
-        raise UnsupportedModel(f"{backbone.name} has no classifier, so a clip gets no answer from it.")
-    if getattr(backbone, "family", "") == "pixels":
-        why = "a clip's frames keep unequal numbers of patches, and it needs equal ones"
-        raise UnsupportedModel(f"{backbone.name} cannot prune a clip: {why}; choose a ViT.")
-    return FramePair(proposal, backbone)
+    looks, pruned = (getattr(model, "family", "") in ("video", "tubelets") for model in (proposal, backbone))
+    if looks != pruned:
+        of_clips, other = (proposal, backbone) if looks else (backbone, proposal)
+        raise UnsupportedModel(
+            f"{of_clips.name} looks at clips and {other.name} at pictures: choose two of a kind."
+        )
+    return TubePair(proposal, backbone) if pruned else FramePair(proposal, backbone)
 
 
 # Frames, and what the proposal sees in them
@@ -139,7 +172,7 @@ class Footage:
 
     name: str
     clip: Clip
-    pair: FramePair
+    pair: FramePair | TubePair
     shown: "tuple[Image.Image, ...]"
     images: Tensor
     seen: Tensor
@@ -162,7 +195,7 @@ class Footage:
 
 
 def open_footage(
-    clip: Clip, pair: FramePair, *, name: str = "clip", progress: Progress | None = None
+    clip: Clip, pair: FramePair | TubePair, *, name: str = "clip", progress: Progress | None = None
 ) -> Footage:
     """Crop the frames, by the backbone's rule, and run the proposal on them."""
     backbone = pair.backbone

@@ -26,6 +26,12 @@ class VideoEntry:
     published: dict = field(default_factory=dict)
     file: str = ""
     licence: str = "not stated"
+    megabytes: float | None = None
+
+    @property
+    def architecture(self) -> str:
+        """The name that is built."""
+        return self.name
 
     @property
     def source(self) -> str:

@@ -266,8 +266,8 @@ def test_backbones_without_tokens_or_classes_are_refused(pair):
     from types import SimpleNamespace
 
     with pytest.raises(UnsupportedModel, match="choose a ViT"):
-        FramePair(pair[0], SimpleNamespace(family="pixels", name="convnext"))
-    with pytest.raises(UnsupportedModel, match="no classes"):
+        FramePair(pair[0], SimpleNamespace(family="pixels", name="convnext", headless=False))
+    with pytest.raises(UnsupportedModel, match="no classifier"):
         FramePair(pair[0], SimpleNamespace(family="tokens", name="dino", headless=True))
 
 
