@@ -1,4 +1,4 @@
-"""Start the page: python app.py [--host --port --device --weights-dir --models --downloads]."""
+"""Start the page: python app.py [--host --port --device --weights-dir --models --downloads --mcp]."""
 
 import argparse
 import os
@@ -22,6 +22,7 @@ def main() -> None:
         server_name=arguments.host,
         server_port=arguments.port,
         prevent_thread_lock=True,
+        mcp_server=arguments.mcp,
         **page.LAUNCH,
         **look.launch_options(),
     )
@@ -49,7 +50,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--weights-dir", help="a folder of weights of your own; also PAPR_WEIGHTS")
     parser.add_argument("--models", choices=("catalogue", "any"), help="default: any on this machine alone")
     parser.add_argument("--downloads", choices=("yes", "no"), help="default: yes on this machine alone")
+    parser.add_argument("--mcp", action="store_true", help="serve the API to MCP clients too")
     arguments = parser.parse_args()
+    if arguments.mcp and (missing := page.mcp_refusal()):
+        parser.error(missing)
     if arguments.weights_dir and not os.path.isdir(os.path.expanduser(arguments.weights_dir)):
         parser.error(f"the weights folder {arguments.weights_dir} does not exist")
     return arguments

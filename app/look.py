@@ -31,6 +31,7 @@ SCRIPTS = (
     "intake",
     "stage",
     "tools",
+    "footer",
     "cells",
     "chart",
     "steps",

@@ -1,11 +1,15 @@
 """The page as a whole: header, the pages that there are, footer. Builds without a server."""
 
+from importlib.metadata import PackageNotFoundError, version
+
 import gradio as gr
 
 from app.pages import compare, learn
+from app.parts import api
 from app.session import MAX_MEGABYTES, Settings, Shared
+from papr_core import __version__
 
-__all__ = ["LAUNCH", "build"]
+__all__ = ["LAUNCH", "build", "mcp_refusal"]
 
 # The tabs, in their order. Compare is open first: the others ask with what it holds.
 PAGES = {"Compare": compare.build, "Learn": learn.build}
@@ -13,7 +17,7 @@ PAGES = {"Compare": compare.build, "Learn": learn.build}
 # What `launch` is told beside the look.
 LAUNCH = {
     "max_file_size": f"{MAX_MEGABYTES}mb",
-    "footer_links": ["api"],
+    "footer_links": [],  # ours stands below the pages
     "run_history": False,
     "show_error": True,
 }
@@ -47,5 +51,27 @@ def build(settings: Settings | None = None) -> gr.Blocks:
                 tab.select(
                     None, None, None, js=f"() => papr.pages.opened('{title}')", api_visibility="private"
                 )
+        gr.HTML(
+            value={"version": __version__, **api.document(shared)},
+            html_template='<footer class="papr papr-footer"></footer>',
+            js_on_load="papr.footer.mount({element, props})",
+            elem_id="footer",
+            apply_default_css=False,
+        )
+        api.publish(shared)
     demo.shared = shared
     return demo
+
+
+def mcp_refusal() -> str | None:
+    """Why the page cannot serve MCP clients, in a sentence; None where it can.
+
+    Gradio itself prints a line and goes on without, where the package is missing or too new.
+    """
+    try:
+        found = version("mcp")
+    except PackageNotFoundError:
+        found = "none"
+    if found.split(".")[0] == "1":
+        return None
+    return f"--mcp needs the package mcp below 2 (here: {found}): pip install -r requirements-mcp.txt"

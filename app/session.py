@@ -184,6 +184,29 @@ class Shared:
             )
         return entry
 
+    def cost(
+        self,
+        backbone: str,
+        proposal: str | None,
+        keep: float,
+        tome_r: int = 0,
+        tome_layers: str | None = None,
+    ) -> dict[str, Any]:
+        """What a configuration costs (`papr_core.cost.estimate`), of models that a visitor may ask for."""
+        core = self.core()
+        from papr_core.cost import estimate
+
+        if not isinstance(keep, (int, float)) or not isinstance(tome_r, int) or isinstance(tome_r, bool):
+            raise core.InvalidInput(
+                "The keep ratio is a number, and the tokens merged a block a whole number."
+            )
+        backbone = self.allowed("backbone", backbone).name
+        proposal = None if proposal is None else self.allowed("proposal", proposal).name
+        key = ("cost", backbone, proposal, float(keep), tome_r, tome_layers)
+        return self.cache.once(
+            key, lambda: estimate(backbone, proposal, keep=keep, tome_r=tome_r, tome_layers=tome_layers)
+        )
+
     # pictures
 
     def receive(self, path: str) -> Picture:

@@ -107,7 +107,9 @@ def _models_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _models(args: argparse.Namespace) -> int:
     _use_weights_dir(args)
-    rows = [_model_row(entry) for entry in _entries()]
+    from papr_core.listing import model_rows
+
+    rows = model_rows(complain=_complain)
     if args.json:
         print(json.dumps(rows))
         return 0
@@ -125,54 +127,6 @@ def _model_line(row: dict[str, Any]) -> tuple[str, ...]:
     where = f"{row['weights']} {'of ' if row['weights'] == 'download' and size else ''}{size}".strip()
     licence = row["licence"] if len(row["licence"]) <= 24 else row["licence"][:23] + "…"
     return row["name"], row["title"], "x".join(map(str, row["input_size"][1:])), row["labels"], where, licence
-
-
-def _entries() -> Iterator[Any]:
-    """The catalogues, then the models of the user's own folder that they do not name."""
-    from papr_core import catalog, video_catalog, weights
-
-    yield from catalog.PROPOSALS.values()
-    yield from catalog.BACKBONES.values()
-    yield from video_catalog.VIDEO_PROPOSALS.values()
-    yield from video_catalog.VIDEO_BACKBONES.values()
-    for name in weights.own_models():
-        named = name in catalog.PROPOSALS or name in catalog.BACKBONES
-        if not named and not any(video_catalog.find_video(name, role) for role in ("proposal", "backbone")):
-            try:
-                yield catalog.find(name, catalog.own_role(name))
-            except PaprError as error:
-                _complain(error)
-
-
-def _model_row(entry: Any) -> dict[str, Any]:
-    from papr_core import weights
-
-    row = {"name": entry.name, "role": entry.role, "title": entry.title, "paper": entry.paper}
-    try:
-        labels = entry.labels
-        row |= {
-            "architecture": entry.architecture,
-            "input_size": list(entry.input_size),
-            "labels": labels.name,
-            "classes": len(labels),
-            "licence": entry.licence,
-            "source": entry.source,
-        }
-        source = entry.locate()
-    except PaprError as error:
-        empty = {
-            "architecture": "",
-            "input_size": [],
-            "labels": "",
-            "classes": 0,
-            "licence": "",
-            "source": "",
-        }
-        return {**empty, **row, "weights": "missing", "megabytes": None, "sha256": None, "reason": str(error)}
-    megabytes = entry.megabytes if source.megabytes is None else source.megabytes
-    row |= {"weights": source.kind, "megabytes": None if megabytes is None else round(megabytes, 1)}
-    own = source.kind in ("embedded", "local")
-    return {**row, "sha256": weights.sha256(source.path) if own else None, "reason": None}
 
 
 # compare

@@ -65,7 +65,7 @@ def chromium() -> str:
     pytest.skip("no Chromium or Chrome on this machine (Debian: apt-get install chromium)")
 
 
-def start(settings):
+def start(settings, **more):
     """The page on a free port of this machine: (demo, its address)."""
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     from app.session import own_temp_folder
@@ -81,5 +81,6 @@ def start(settings):
         share=False,
         **page.LAUNCH,
         **look.launch_options(),
+        **more,
     )
     return demo, url.rstrip("/")

@@ -65,7 +65,7 @@ def visiting(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
         width: int = 1440, height: int = 1000, expected: str | None = None, link: str = "", **options
     ) -> Page:
         context = browser.new_context(
-            viewport={"width": width, "height": height}, permissions=["camera"], **options
+            viewport={"width": width, "height": height}, **{"permissions": ["camera"], **options}
         )
         contexts.append(context)
         page = context.new_page()

@@ -19,7 +19,6 @@ OWN_ANSWER = -1  # in the list of target classes: the full model's own
 LOOKS = [("Dimmed", "dim"), ("White", "white"), ("Black", "black"), ("Blurred", "blur")]
 SCALES = [("Each map by itself", "image"), ("All maps together", "shared"), ("Raw values, 0 to 1", "raw")]
 COLOURS = ["inferno", "viridis", "turbo", "gray"]
-METHODS = ["papr", "cam", "grad-cam", "score-cam"]
 
 
 def build(shared: Shared) -> None:
@@ -166,7 +165,6 @@ def build(shared: Shared) -> None:
         queue=False,
         **private,
     )
-    gr.api(compare_of(shared), api_name="compare", concurrency_id="slow")
 
 
 def target_choices(names: list[str]) -> list[tuple[str, int]]:
@@ -241,58 +239,3 @@ def saved_of(shared: Shared) -> Callable:
             return None, explain_error(error)
 
     return saved
-
-
-def compare_of(shared: Shared) -> Callable:
-    """The public endpoint: the object that `compare --json` prints, always complete."""
-    settings = shared.settings
-
-    def compare(
-        image: gr.FileData,
-        proposal: str = settings.proposal,
-        backbone: str = settings.backbone,
-        keep_ratio: float = 0.4,
-        methods: list[str] = METHODS,
-        target: str | None = None,
-        explain: str = "proposal",
-        patches: list[int] | None = None,
-    ) -> dict:
-        """Prune one image by several methods and see what the backbone still says.
-
-        Args:
-            image: the picture, uploaded; addresses are not fetched
-            proposal: a ConvNet by its name
-            backbone: a vision transformer by its name
-            keep_ratio: share of the tokens that stay, above 0 and at most 1
-            methods: papr, cam, grad-cam, score-cam, grad-cam++, layer-cam, eigen-cam, random, center,
-                reversed
-            target: the class whose confidence is reported, index or name; None is the full model's top-1
-            explain: the class that a CAM explains: proposal (its own top-1), target, or a class
-            patches: patches of your own choice, which add the method by-hand
-
-        Returns:
-            one object, as `python -m papr_core compare --json` prints it
-        """
-        try:
-            core = shared.core()
-            if not isinstance(image, dict) or not isinstance(image.get("path"), str):
-                raise core.InvalidInput("Send the picture as an uploaded file.")
-            if not isinstance(methods, list) or not all(isinstance(name, str) for name in methods):
-                raise core.InvalidInput("The methods are a list of names.")
-            picture = shared.receive(image["path"])
-            result = core.compare(
-                shared.picture(picture.id)[1],
-                proposal=shared.model("proposal", proposal),
-                backbone=shared.model("backbone", backbone),
-                keep_ratio=keep_ratio,
-                methods=methods[:50],
-                target=target,
-                explain=explain,
-                patches=patches,
-                name=str(image.get("orig_name") or "image")[:200],
-            )
-        except Exception as error:
-            raise gr.Error(explain_error(error)["text"], print_exception=False) from None
-        return result.to_dict()
-
-    return compare

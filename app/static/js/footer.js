@@ -1,0 +1,86 @@
+// The footer: what happens to pictures, the version, and the API with calls to copy.
+
+const { el } = papr;
+
+papr.footer = {
+  mount({ element, props }) {
+    const { version } = props.value;
+    element.querySelector(".papr-footer").append(
+      el("p", {
+        text:
+          "A picture that you bring is used to answer you and is shown to nobody else. Its file and what is made of it are deleted " +
+          "here within 70 minutes; what stays in memory gives way to newer pictures.",
+      }),
+      el("button", { type: "button", class: "p-linked", text: "API", onclick: () => open(props.value) }),
+      el("span", { text: `papr ${version}` }),
+    );
+  },
+};
+
+let dialog = null;
+
+function open(told) {
+  dialog ??= build(told);
+  dialog.showModal();
+}
+
+function build({ endpoints, python, shell }) {
+  const address = `${window.location.origin}${window.location.pathname}`.replace(/\/$/, "");
+  const filled = (text) => text.replaceAll("ADDRESS", address).replaceAll("PICTURE", "photo.jpg");
+  const node = el(
+    "dialog",
+    { class: "p-dialog papr", "aria-labelledby": "p-api-title" },
+    el(
+      "header",
+      {},
+      el("h2", { id: "p-api-title", text: "Call this page from a program" }),
+      papr.button("lost", "Close", () => node.close(), { class: "p-button p-small", autofocus: true }),
+    ),
+    el(
+      "div",
+      { class: "p-api" },
+      el("h3", { text: "Python (pip install gradio_client)" }),
+      code(filled(python)),
+      el("h3", { text: "curl" }),
+      code(filled(shell)),
+      ...endpoints.flatMap(described).filter(Boolean),
+    ),
+  );
+  node.addEventListener("click", (event) => event.target === node && node.close());
+  document.body.append(node);
+  return node;
+}
+
+function code(text) {
+  const copy = papr.button(null, "Copy", async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      papr.put(copy.lastChild, "Copied");
+    } catch {
+      papr.put(copy.lastChild, "Select and copy by hand");
+    }
+    setTimeout(() => papr.put(copy.lastChild, "Copy"), 2000);
+  }, { class: "p-button p-small" });
+  return el("div", { class: "p-code" }, el("pre", { tabindex: 0 }, el("code", { text })), copy);
+}
+
+function described({ name, about, inputs, outputs }) {
+  const table = (caption, head, rows) =>
+    el(
+      "div",
+      { class: "p-scroll", tabindex: 0, role: "region", "aria-label": `/${name}: ${caption}` },
+      el(
+        "table",
+        { class: "p-table" },
+        el("caption", { text: caption }),
+        el("thead", {}, el("tr", {}, ...head.map((text) => el("th", { scope: "col", text })))),
+        el("tbody", {}, ...rows.map(([first, ...others]) => el("tr", {}, el("th", { scope: "row", text: first }), ...others.map((text) => el("td", { text }))))),
+      ),
+    );
+  return [
+    el("h3", { text: `/${name}` }),
+    el("p", { text: about }),
+    inputs.length && table("Inputs", ["Name", "Type", "Default", ""], inputs.map((one) => [one.name, one.type, one.default ?? "required", one.about])),
+    table("Output", ["Name", ""], outputs.map((one) => [one.name, one.about])),
+  ];
+}

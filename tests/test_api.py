@@ -1,0 +1,197 @@
+"""The public endpoints: the snippets as people copy them, what is told of them, and MCP by a real client."""
+
+import inspect
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import page_server
+import pytest
+from page_server import BACKBONE, PROPOSAL
+
+from app.parts import api
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """The page on the small random pair: its address."""
+    from app.session import Settings
+    from papr_core import weights
+
+    folder = page_server.write_pair(tmp_path_factory.mktemp("weights"))
+    with weights.configured():
+        demo, url = page_server.start(
+            Settings(proposal=PROPOSAL, backbone=BACKBONE, weights_dir=str(folder)), **_mcp()
+        )
+        yield url
+        demo.close()
+
+
+def _mcp() -> dict:
+    from app.page import mcp_refusal
+
+    return {} if mcp_refusal() else {"mcp_server": True}
+
+
+@pytest.fixture
+def photo(tmp_path):
+    (tmp_path / "photo.png").write_bytes(page_server.png())
+    return tmp_path / "photo.png"
+
+
+def copied(text: str, page: str, photo: Path) -> str:
+    return text.replace("ADDRESS", page).replace("PICTURE", str(photo))
+
+
+def run(command: list[str], **options) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def expected(photo: Path) -> dict[str, float]:
+    """What the library says of that picture."""
+    from papr_core import compare, load_backbone, load_proposal
+
+    methods = ("papr", "random")
+    result = compare(
+        photo, proposal=load_proposal(PROPOSAL), backbone=load_backbone(BACKBONE), methods=methods
+    )
+    return {method.name: method.confidence for method in result.methods}
+
+
+def test_the_python_call_runs_as_it_is_copied(page, photo):
+    environment = {**os.environ, "HF_HUB_DISABLE_TELEMETRY": "1"}
+    told = run([sys.executable, "-c", copied(api.PYTHON, page, photo)], env=environment).splitlines()
+    rows = [line.split() for line in told if line.split()[0] in ("papr", "random")]
+    assert {name: float(value) for name, value, _ in rows} == pytest.approx(expected(photo), abs=2e-6)
+    assert float(told[-2]) > 0
+    assert "papr_proposal" in told[-1]
+
+
+def test_the_curl_call_runs_as_it_is_copied(page, photo):
+    if shutil.which("curl") is None or shutil.which("bash") is None:
+        pytest.skip("no curl or no bash on this machine")
+    told = run(["bash", "-euc", copied(api.SHELL, page, photo)])
+    assert "event: complete" in told
+    (result,) = json.loads(told.split("data: ")[-1])
+    found = {method["name"]: method["confidence"] for method in result["methods"]}
+    assert found == pytest.approx(expected(photo), abs=2e-6)
+
+
+def test_models_and_cost_say_what_the_commands_print(page):
+    from gradio_client import Client
+
+    client = Client(page, verbose=False)
+    models = {model["name"]: model for model in client.predict(api_name="/models")}
+    printed = json.loads(run([sys.executable, "-m", "papr_core", "models", "--json"], cwd=ROOT))
+    for model in printed:
+        assert models[model["name"]] == model
+    assert models[BACKBONE]["weights"] == "local"
+    told = client.predict("papr_backbone", "papr_proposal", 0.4, api_name="/cost")
+    pair = ["--backbone", "papr_backbone", "--proposal", "papr_proposal"]
+    assert told == json.loads(
+        run([sys.executable, "-m", "papr_core", "cost", *pair, "--keep", "0.4", "--json"], cwd=ROOT)
+    )
+    assert str(ROOT) not in json.dumps([models, told])
+
+
+BAD = {
+    "model": ({"backbone": "../../etc/passwd"}, "no backbone"),
+    "not of the list": ({"backbone": "vit_giant_patch14_224"}, "only the models of the list"),
+    "ratio": ({"keep_ratio": 0}, "above 0"),
+    "ratio a text": ({"keep_ratio": "much"}, "number"),
+    "layers": ({"tome_r": 2, "tome_layers": "some"}, "some"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_question_of_cost_gets_a_sentence(page, case):
+    from gradio_client import Client
+    from gradio_client.exceptions import AppError
+
+    change, sentence = BAD[case]
+    with pytest.raises(AppError, match=sentence) as caught:
+        Client(page, verbose=False).predict(**change, api_name="/cost")
+    assert "Traceback" not in str(caught.value)
+    assert str(ROOT) not in str(caught.value)
+
+
+def test_every_input_and_output_is_told():
+    from app.session import Settings, Shared
+
+    shared = Shared(Settings())
+    told = {one["name"]: one for one in api.document(shared)["endpoints"]}
+    assert list(told) == list(api.ENDPOINTS)
+    for name, (make, queue) in api.ENDPOINTS.items():
+        parameters = inspect.signature(make(shared)).parameters
+        assert [one["name"] for one in told[name]["inputs"]] == list(parameters)
+        assert all(one["about"] and one["type"] for one in told[name]["inputs"]), name
+        assert all(one["name"] and one["about"] for one in told[name]["outputs"]), name
+        assert queue in ("quick", "slow")
+
+
+def test_mcp_without_its_package_is_refused_in_a_sentence(monkeypatch):
+    from importlib.metadata import PackageNotFoundError
+
+    from app import page
+
+    def none(name):
+        raise PackageNotFoundError(name)
+
+    for found, refused in (("1.30.0", False), ("2.3.0", True)):
+        monkeypatch.setattr(page, "version", lambda name, found=found: found)
+        assert (page.mcp_refusal() is not None) == refused
+    monkeypatch.setattr(page, "version", none)
+    assert "requirements-mcp.txt" in page.mcp_refusal()
+
+
+def test_an_mcp_client_lists_and_calls_the_tools(page, photo):
+    if not _mcp():
+        pytest.skip("mcp below 2 is not installed: requirements-mcp.txt")
+    import asyncio
+    import base64
+
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamablehttp_client
+
+    picture = "data:image/png;base64," + base64.b64encode(photo.read_bytes()).decode()
+
+    async def talk():
+        async with (
+            streamablehttp_client(f"{page}/gradio_api/mcp/") as (read, write, _),
+            ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            tools = {tool.name: tool for tool in (await session.list_tools()).tools}
+            asked = {"image": picture, "methods": ["papr", "random"]}
+            compared = await session.call_tool("compare", asked)
+            cost = await session.call_tool("cost", {"keep_ratio": 0.5})
+            stolen = await session.call_tool("compare", {"image": f"{page}/gradio_api/file=/etc/passwd"})
+            return tools, compared, cost, stolen
+
+    tools, compared, cost, stolen = asyncio.run(talk())
+    assert set(tools) == set(api.ENDPOINTS)
+    assert "Prune one image" in tools["compare"].description
+    assert "keep_ratio" in tools["compare"].inputSchema["properties"]
+    found = {one["name"]: one["confidence"] for one in _object(compared)["methods"]}
+    assert found == pytest.approx(expected(photo), abs=2e-6)
+    assert _object(cost)["gmacs_full"] > 0
+    assert stolen.isError
+    assert "root:" not in stolen.content[0].text
+
+
+def _object(result) -> dict:
+    assert not result.isError, result.content
+    text = result.content[0].text
+    try:
+        return json.loads(text)
+    except ValueError:
+        import ast
+
+        return ast.literal_eval(text)

@@ -1,0 +1,127 @@
+"""What stands around the pages, and what must hold on every one: tabs, footer, accessibility, phones."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("playwright")
+from page_visits import queued
+from playwright.sync_api import Page, expect
+
+from app.page import PAGES
+
+pytestmark = pytest.mark.browser
+SCHEMES = ("light", "dark")
+
+
+def opened(page: Page, title: str) -> Page:
+    page.get_by_role("tab", name=title, exact=True).click()
+    expect(page.get_by_role("tab", name=title, exact=True)).to_have_attribute("aria-selected", "true")
+    expect(
+        page.locator("#pages .tabitem:visible canvas, #pages .tabitem:visible table").first
+    ).to_be_visible()
+    page.wait_for_timeout(500)
+    return page
+
+
+def test_the_footer_says_what_happens_to_pictures_and_how_to_call(visit, address):
+    from app.parts import api
+    from papr_core import __version__
+
+    page = visit(permissions=["clipboard-read", "clipboard-write", "camera"])
+    footer = page.locator(".papr-footer")
+    expect(footer).to_contain_text("is shown to nobody else")
+    expect(footer).to_contain_text(f"papr {__version__}")
+    footer.get_by_role("button", name="API").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("heading", name="Call this page from a program")).to_be_visible()
+    for name in api.ENDPOINTS:
+        expect(dialog.get_by_role("heading", name=f"/{name}")).to_have_count(1)
+    copies = dialog.get_by_role("button", name="Copy")
+    for i, text in enumerate((api.PYTHON, api.SHELL)):
+        copies.nth(i).click()
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert copied == text.replace("ADDRESS", address).replace("PICTURE", "photo.jpg")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    assert not queued(page)
+
+
+def test_the_tabs_work_with_the_keyboard(visit):
+    page = visit()
+    first, last = list(PAGES)[0], list(PAGES)[-1]
+    page.get_by_role("tab", name=first, exact=True).focus()
+    for _ in range(len(PAGES) - 1):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("tab", name=last, exact=True)).to_have_attribute("aria-selected", "true")
+
+
+@pytest.mark.parametrize("title", PAGES)
+def test_every_page_fits_a_phone(visit, title):
+    page = visit(width=390, height=844)
+    opened(page, title)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    expect(page.get_by_role("tab", name=title, exact=True)).to_be_in_viewport()
+
+
+# What an audit asks, as far as it can be asked without axe (which runs below where it is installed).
+AUDIT = (Path(__file__).parent / "audit.js").read_text(encoding="utf-8").split("\n", 1)[1]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_every_page_has_names_order_and_contrast(visit, scheme):
+    page = visit(color_scheme=scheme)
+    for title in PAGES:
+        opened(page, title)
+        troubles = page.evaluate(AUDIT)
+        assert not troubles, f"{title}: " + "\n".join(troubles[:12])
+
+
+def test_the_keyboard_reaches_every_control_in_the_order_of_reading(visit):
+    page = visit()
+    for title in PAGES:
+        opened(page, title)
+        page.get_by_role("tab", name=title, exact=True).focus()
+        reached, places = set(), []
+        for _ in range(400):
+            page.keyboard.press("Tab")
+            at = page.evaluate(
+                """() => {
+                  const node = document.activeElement;
+                  if (!node || node === document.body) return null;
+                  const part = node.closest(".papr > section, #rail, .papr-footer");
+                  const parts = [...document.querySelectorAll(".papr > section, #rail, .papr-footer")];
+                  const all = [...document.querySelectorAll("#pages .tabitem button, #pages .tabitem input")];
+                  return [all.indexOf(node), parts.indexOf(part), getComputedStyle(node).outlineStyle];
+                }"""
+            )
+            if at is None:
+                break
+            reached.add(at[0])
+            if at[1] >= 0:
+                places.append(at[1])
+        assert places == sorted(places), title
+        missed = page.evaluate(
+            """reached => [...document.querySelectorAll("#pages .tabitem button, #pages .tabitem input")]
+              .filter((node, i) => !reached.includes(i) && node.checkVisibility() && node.tabIndex >= 0
+                && !node.disabled && node.type !== "radio" && node.getClientRects().length)
+              .map(node => node.outerHTML.slice(0, 160))""",
+            sorted(reached),
+        )
+        assert not missed, f"{title}: {missed[:5]}"
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_accessibility_of_every_page(visit, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = visit(color_scheme=scheme)
+    for title in PAGES:
+        opened(page, title)
+        found = axe.Axe().run(page).response["violations"]
+        serious = [
+            f"{item['id']}: {item['help']}: {[node['html'][:160] for node in item['nodes'][:4]]}"
+            for item in found
+            if item["impact"] in ("serious", "critical")
+        ]
+        assert not serious, f"{title}: " + "\n".join(serious)
