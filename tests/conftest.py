@@ -39,6 +39,15 @@ def no_network(monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", guarded_connect)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def settings_end_with_the_file():
+    """A page in this process sets the weights folder and downloads for good; the next file has its own."""
+    from papr_core import weights
+
+    with weights.configured():
+        yield
+
+
 @pytest.fixture(scope="session")
 def real_weights() -> Path:
     """The folder of the real pair (PAPR_WEIGHTS, or ../shared/weights); without it a test is skipped."""

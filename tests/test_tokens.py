@@ -74,7 +74,8 @@ def backbone(request) -> TokenBackbone:
 
 def small(name: str) -> dict:
     """Two blocks and 6 x 8 patches."""
-    patch = 14 if "patch14" in name else 16
+    architecture = BACKBONES[name].architecture if name in BACKBONES else name
+    patch = 14 if "patch14" in architecture else 16
     return {"depth": 2, "img_size": (6 * patch, 8 * patch)}
 
 
