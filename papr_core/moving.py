@@ -1,0 +1,99 @@
+"""A clip made on the spot: an object moves over a still, textured ground, past a still thing of its texture.
+
+It says where both are, so that one can count which patches a selector keeps. The still thing is the object's
+own picture, cut into tiles that are shuffled: the same colours and edges, and nothing to recognise.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["MovingClip", "moving_clip"]
+
+_TILES = 8  # across the still thing
+
+
+@dataclass(frozen=True, eq=False)
+class MovingClip:
+    """Frames, RGB and square. Object and still thing are discs of `radius` pixels; objects: the centre of the
+    moving one, (x, y) in each frame; still: that of the other."""
+
+    frames: "tuple[Image.Image, ...]"
+    objects: tuple[tuple[float, float], ...]
+    still: tuple[float, float]
+    radius: float
+
+    def covered(self, grid: tuple[int, int], centre: tuple[float, float]) -> np.ndarray:
+        """Which patches of a grid (rows, columns) have their middle on the disc about this centre: a grid."""
+        side = self.frames[0].width
+        rows, columns = ((np.arange(count) + 0.5) * side / count for count in grid)
+        return np.hypot(columns[None] - centre[0], rows[:, None] - centre[1]) <= self.radius
+
+
+def moving_clip(
+    picture: "Image.Image",
+    *,
+    frames: int = 36,
+    side: int = 336,
+    size: float = 0.46,
+    contrast: float = 12,
+    seed: int = 0,
+) -> MovingClip:
+    """The middle of a picture, as a disc, goes from left to right over a ground of noise.
+
+    side: of a frame, in pixels; size: of the disc, as a share of it, below a half; contrast: the ground's
+    standard deviation, of 255. An odd seed puts the object below and the still thing above.
+    """
+    from PIL import Image, ImageOps
+
+    rng = np.random.default_rng(seed)
+    across = round(size * side)
+    disc = _disc(across)
+    seen = np.asarray(ImageOps.fit(picture.convert("RGB"), (across, across)))
+    above, below = round(0.03 * side), round(0.97 * side) - across
+    top, other = (below, above) if seed % 2 else (above, below)
+    ground = Image.fromarray(_ground(rng, side, contrast))
+    middle = (side - across) // 2
+    ground.paste(Image.fromarray(_shuffled(rng, seen)), (middle, other), disc)
+    shown, objects = [], []
+    for left in np.linspace(0.01 * side, 0.99 * side - across, frames).round().astype(int).tolist():
+        frame = ground.copy()
+        frame.paste(Image.fromarray(seen), (left, top), disc)
+        shown.append(frame)
+        objects.append((left + across / 2, top + across / 2))
+    return MovingClip(tuple(shown), tuple(objects), (middle + across / 2, other + across / 2), across / 2)
+
+
+def _ground(rng: np.random.Generator, side: int, contrast: float) -> np.ndarray:
+    """Noise whose amplitude falls with its frequency, as that of natural surfaces does: (H, W, 3) uint8."""
+    frequencies = np.fft.fftfreq(side)
+    falling = 1 / (np.hypot(frequencies[:, None], frequencies) + 1 / side)
+    layers = np.fft.ifft2(np.fft.fft2(rng.normal(size=(4, side, side))) * falling).real
+    layers /= layers.std(axis=(1, 2), keepdims=True)
+    shade = 0.7 * layers[:1] + 0.3 * layers[1:]  # grey, and a little of each colour
+    return np.clip(np.array((128, 120, 105)) + contrast * shade.transpose(1, 2, 0), 0, 255).astype(np.uint8)
+
+
+def _shuffled(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    """The tiles of a picture (H, W, 3) in another order; a last strip that makes no tile stays."""
+    tile = len(picture) // _TILES
+    whole = tile * _TILES
+    shape = (_TILES, tile, _TILES, tile, 3)
+    tiles = picture[:whole, :whole].reshape(shape).transpose(0, 2, 1, 3, 4).reshape(-1, tile, tile, 3)
+    mixed = tiles[rng.permutation(len(tiles))].reshape(_TILES, _TILES, tile, tile, 3)
+    result = picture.copy()
+    result[:whole, :whole] = mixed.transpose(0, 2, 1, 3, 4).reshape(whole, whole, 3)
+    return result
+
+
+def _disc(across: int) -> "Image.Image":
+    """A white disc with a smooth edge, on black."""
+    from PIL import Image, ImageDraw
+
+    mask = Image.new("L", (4 * across, 4 * across))
+    ImageDraw.Draw(mask).ellipse((0, 0, 4 * across - 1, 4 * across - 1), fill=255)
+    return mask.resize((across, across), Image.Resampling.BOX)
