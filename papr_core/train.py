@@ -179,10 +179,6 @@ class _Run:
         self.steps_per_epoch = len(dataset) // recipe.batch_size
         torch.manual_seed(recipe.seed)
         self.model = _create(recipe, len(dataset.classes)).to(device, memory_format=torch.channels_last)
-        if device.type == "cpu":  # torch's fused attention is slower there, backwards above all
-            for module in self.model.modules():
-                if hasattr(module, "fused_attn"):
-                    module.fused_attn = False
         self.data_config = resolve_data_config(model=self.model, verbose=False)
         self.size = _size(recipe, self.model)
         self.mean, self.std = (
@@ -224,7 +220,7 @@ class _Run:
         )
         self.trained = trained
         self.ema = ModelEmaV3(self.model, decay=recipe.ema, use_warmup=True) if recipe.ema else None
-        self.forward = torch.compile(_dense_forward) if recipe.compile else _dense_forward
+        self.forward = _forward(recipe, self.model, device)
         self._losses: list[Tensor] = []
 
     def train_step(self, views: _Views) -> None:
@@ -354,6 +350,7 @@ class _Teacher:
         self.size = self.model.input_size[1:]
         self.device, self.lessons, self.rows = device, None, None
         self.columns = torch.tensor(match_classes(classes, self.model.labels), device=device)
+        self.forward = _forward(recipe, self.model.model, device)
         self.hint = nn.Conv2d(student.num_features, self.model.model.num_features, 1).to(device)
 
     def losses(
@@ -416,7 +413,7 @@ class _Teacher:
 
     def _look(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) in 0..1 to the logits (B, C) of the data's classes and the last map (B, K, h, w)."""
-        answer, features = _dense_forward(self.model.model, self.model.normalise(_resized(images, self.size)))
+        answer, features = self.forward(self.model.model, self.model.normalise(_resized(images, self.size)))
         return answer[:, self.columns], features
 
     def _remembered(self, views: _Views, features: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -475,6 +472,15 @@ def _dense_forward(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     return logits, features
 
 
+def _forward(recipe: Recipe, model: nn.Module, device: torch.device) -> Callable:
+    """`_dense_forward`, compiled where the recipe says so."""
+    if device.type == "cpu":  # torch's fused attention is slower there, backwards above all
+        for module in model.modules():
+            if hasattr(module, "fused_attn"):
+                module.fused_attn = False
+    return torch.compile(_dense_forward) if recipe.compile else _dense_forward
+
+
 def _create(recipe: Recipe, num_classes: int) -> nn.Module:
     import timm
 
@@ -493,14 +499,30 @@ def _create(recipe: Recipe, num_classes: int) -> nn.Module:
 
 
 def _start_from(model: nn.Module, path: Path) -> None:
-    """Load weights; position embeddings of another grid are resampled as timm does."""
+    """Load weights; position embeddings of another grid are resampled as timm does.
+
+    A model with more blocks in a stage of a ResNet starts as the same function: timm begins a residual branch
+    with a last norm of zero, so that what is new changes nothing yet.
+    """
     from safetensors.torch import load_file
 
     if not path.is_file():
         raise InvalidInput(f"There are no weights at {path}.")
     state = {key: value.float() for key, value in load_file(path).items()}
     adapt = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
-    model.load_state_dict(adapt(state, model) if adapt else state)
+    state = adapt(state, model) if adapt else state
+    new = tuple(f"{name}." for name, module in model.named_modules() if _begins_as_identity(module))
+    grown = {key: value for key, value in model.state_dict().items() if key.startswith(new)}
+    try:
+        model.load_state_dict(grown | state)
+    except RuntimeError as error:
+        raise InvalidInput(f"The weights at {path} are of another architecture: {error}.") from error
+
+
+def _begins_as_identity(module: nn.Module) -> bool:
+    """Whether this is a residual block of a ResNet whose branch ends in zeros, as timm makes it."""
+    last = getattr(module, "bn3", getattr(module, "bn2", None))
+    return last is not None and module.downsample is None and not last.weight.any()
 
 
 def _size(recipe: Recipe, model: nn.Module) -> int:

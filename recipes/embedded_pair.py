@@ -30,14 +30,22 @@ ASSETS = Path(__file__).resolve().parent.parent / "assets"
 HELD_OUT = 25  # images a class
 TEACHER = "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
 
-CONVNET = {
-    "model": "resnet10t",
-    "model_args": json.dumps({"channels": [32, 64, 128, 256], "stem_width": 16, "output_stride": 16}),
-    "opt": "muon",
-    "weight_decay": 0.02,
-    "scale": 0.4,
-    "ema": 0.998,
-}
+
+def convnet(layers: tuple[int, ...]) -> dict:
+    """layers: blocks a stage. One that gets more of them begins as the function that it was."""
+    arguments = {"layers": layers, "channels": [32, 64, 128, 256], "stem_width": 16, "output_stride": 16}
+    return {
+        "model": "resnet10t",
+        "model_args": json.dumps(arguments),
+        "opt": "muon",
+        "weight_decay": 0.02,
+        "scale": 0.4,
+        "ema": 0.998,
+    }
+
+
+CONVNET = convnet((1, 1, 1, 1))
+DEEPER = convnet((1, 2, 2, 2))
 
 # A real ViT looks once at every whole picture; each crop learns from its part of what was seen.
 TAUGHT = {"teacher": TEACHER, "teacher_once": True, "distill": 0.5, "distill_features": 0.5}
@@ -133,10 +141,29 @@ def stages(out: Path) -> dict[str, Recipe]:
             ema=0.995,
             init=weights_of("backbone_48_taught"),
         ),
+        "backbone_112_longer": Recipe(
+            **vit(112),
+            **TAUGHT,
+            epochs=1,
+            batch_size=128,
+            lr=1.5e-3,
+            warmup=0.03,
+            ema=0.998,
+            init=weights_of("backbone_112_taught"),
+        ),
+        "proposal_112_deeper": Recipe(
+            **DEEPER,
+            **TAUGHT,
+            size=112,
+            epochs=4,
+            lr=2e-3,
+            warmup=0.03,
+            init=weights_of("proposal_112_taught"),
+        ),
     }
 
 
-EMBEDDED = {"proposal_112_taught": "papr_proposal", "backbone_112_taught": "papr_backbone"}
+EMBEDDED = {"proposal_112_deeper": "papr_proposal", "backbone_112_longer": "papr_backbone"}
 
 
 def split(archive: Path, out: Path) -> tuple[Path, Path]:
