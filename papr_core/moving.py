@@ -1,7 +1,8 @@
 """A clip made on the spot: an object moves over a still, textured ground, past a still thing of its texture.
 
 It says where both are, so that one can count which patches a selector keeps. The still thing is the object's
-own picture, cut into tiles that are shuffled: the same colours and edges, and nothing to recognise.
+own picture, cut into tiles that are shuffled: the same colours and edges, and nothing to recognise. Or it is
+noise of the object's mean colour: as much texture as one likes, and no edges of things.
 """
 
 from dataclasses import dataclass
@@ -41,12 +42,14 @@ def moving_clip(
     side: int = 336,
     size: float = 0.46,
     contrast: float = 12,
+    beside: str = "tiles",
     seed: int = 0,
 ) -> MovingClip:
     """The middle of a picture, as a disc, goes from left to right over a ground of noise.
 
     side: of a frame, in pixels; size: of the disc, as a share of it, below a half; contrast: the ground's
-    standard deviation, of 255. An odd seed puts the object below and the still thing above.
+    standard deviation, of 255; beside: what the still thing is, "tiles" of the picture or "noise". An odd
+    seed puts the object below and the still thing above.
     """
     from PIL import Image, ImageOps
 
@@ -58,7 +61,8 @@ def moving_clip(
     top, other = (below, above) if seed % 2 else (above, below)
     ground = Image.fromarray(_ground(rng, side, contrast))
     middle = (side - across) // 2
-    ground.paste(Image.fromarray(_shuffled(rng, seen)), (middle, other), disc)
+    thing = {"tiles": _shuffled, "noise": _noise}[beside](rng, seen)
+    ground.paste(Image.fromarray(thing), (middle, other), disc)
     shown, objects = [], []
     for left in np.linspace(0.01 * side, 0.99 * side - across, frames).round().astype(int).tolist():
         frame = ground.copy()
@@ -88,6 +92,12 @@ def _shuffled(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     result = picture.copy()
     result[:whole, :whole] = mixed.transpose(0, 2, 1, 3, 4).reshape(whole, whole, 3)
     return result
+
+
+def _noise(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    """Fine noise of strong contrast about a picture's mean colour: (H, W, 3) uint8."""
+    grains = rng.normal(size=(*picture.shape[:2], 1)) + 0.3 * rng.normal(size=picture.shape)
+    return np.clip(picture.mean(axis=(0, 1)) + 50 * grains, 0, 255).astype(np.uint8)
 
 
 def _disc(across: int) -> "Image.Image":

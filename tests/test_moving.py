@@ -1,9 +1,16 @@
 """The clip made on the spot: what moves, what stays, and where both are said to be."""
 
 import numpy as np
+import pytest
+import torch
+from conftest import ROOT
 from page_server import picture
 
+from papr_core import load_backbone, load_proposal, read_image
+from papr_core.accuracy import bootstrap, interval
 from papr_core.moving import moving_clip
+from papr_core.selection import top_patches
+from papr_core.video import find_pair
 
 
 def test_only_the_object_moves_and_is_where_it_is_said_to_be():
@@ -27,3 +34,30 @@ def test_it_is_the_same_each_time_and_another_for_another_seed():
     assert np.array_equal(one.frames[1], same.frames[1])
     assert not np.array_equal(one.frames[1], other.frames[1])
     assert moving_clip(picture(3), frames=1, side=64, seed=1).objects[0][1] > one.objects[0][1]
+
+
+EXAMPLES = ("chelsea.jpg", "coffee.jpg")
+
+
+@pytest.mark.parametrize(("beside", "least"), [("noise", 2.5), ("tiles", 1.2)])
+def test_kept_patches_of_the_embedded_pair_follow_the_object(beside, least):
+    """Of as many patches as the object covers, the share on it is several times chance beside a thing of still
+    noise, frame by frame as it moves. Beside its own shuffled tiles it is above chance, but more patches
+    lie on the tiles: the map is drawn to edges and colours, whether they make a thing or not."""
+    pair = find_pair(load_proposal(), load_backbone())
+    grid, data = pair.backbone.grid, ROOT / "tests" / "data" / "caltech101-200"
+    pictures = [ROOT / "assets" / "examples" / name for name in EXAMPLES]
+    pictures += [sorted(folder.iterdir())[2] for folder in sorted(data.iterdir()) if folder.is_dir()]
+    shares = []
+    for seed, path in enumerate(pictures):
+        made = moving_clip(read_image(path), frames=6, side=224, beside=beside, seed=seed)
+        seen, features, _ = pair.look([pair.backbone.fit(frame) for frame in made.frames], lambda *_: None)
+        scores = pair.significance(pair.coarse(seen, features, "papr", 0, 0))
+        on = torch.stack([torch.from_numpy(made.covered(grid, centre)) for centre in made.objects]).flatten()
+        kept = top_patches(scores, int(on.sum()))[0]
+        shares.append((float(on[kept].float().mean()), float(on.float().mean())))
+        if beside == "noise":  # in every frame, wherever the object is by then
+            for frame, patches in enumerate(pair.each_frame(kept, 6)):
+                assert on.view(6, -1)[frame][patches].sum() > len(patches) / 4
+    low, _ = interval(bootstrap(np.array(shares))).T[0]
+    assert low > least * np.mean(shares, axis=0)[1]
