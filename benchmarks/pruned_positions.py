@@ -20,9 +20,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from papr_core import load_backbone, load_proposal, weights
+from papr_core.accuracy import bootstrap, interval
 from papr_core.backbones.pixels import RESIDUALS
 from papr_core.datasets import open_dataset
-from papr_core.evaluate import _bootstrap, _interval
 from papr_core.train import Recipe, train
 
 STEPS = {"depths": [2, 2, 4, 2]}
@@ -88,8 +88,8 @@ def measure(name: str, val: Path, ratios: list[float]) -> dict:
     rows = []
     for ratio in ratios:
         both = torch.stack([right[residual, ratio] for residual in RESIDUALS], dim=1)
-        means, drawn = 100 * both.mean(dim=0), 100 * _bootstrap(both.numpy())
-        low, high = _interval(drawn[:, 0] - drawn[:, 1])
+        means, drawn = 100 * both.mean(dim=0), 100 * bootstrap(both.numpy())
+        low, high = interval(drawn[:, 0] - drawn[:, 1])
         row = {"ratio": ratio, "keep": float(means[0]), "zero": float(means[1])}
         rows.append(
             row | {"keep_less_zero": row["keep"] - row["zero"], "low": float(low), "high": float(high)}

@@ -67,13 +67,18 @@ class Clip:
         return len(self.frames)
 
 
-def evenly(count: int) -> Pick:
-    """`count` frames from the middles of equal parts of the clip; all frames where it has no more."""
+def evenly(count: int, part: int = 0, parts: int = 1) -> Pick:
+    """`count` frames from the middles of equal parts of the clip; all frames where it has no more.
+
+    part: of so many equal `parts` of the clip, the one that frames are taken from.
+    """
 
     def pick(frames: int) -> list[int]:
+        first = min(part * frames // parts, frames - 1)
+        frames = max(1, (part + 1) * frames // parts - first)
         if frames <= count:
-            return list(range(frames))
-        return [(2 * i + 1) * frames // (2 * count) for i in range(count)]
+            return list(range(first, first + frames))
+        return [first + (2 * i + 1) * frames // (2 * count) for i in range(count)]
 
     return pick
 

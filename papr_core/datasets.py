@@ -1,7 +1,8 @@
-"""Labelled images in a folder or a tar file, one folder a class: what `train` and `evaluate` read.
+"""Labelled images or clips in a folder or a tar file, one folder a class: what `train` and `evaluate` read.
 
 The layout is the plain one, `<class>/<image>`, alone or inside one top folder; deeper files belong to the
-first folder of their path. Everything that is not an image by its suffix (word lists, boxes) is skipped.
+first folder of their path. Everything that is not an image (or a clip, where clips are asked for) by its
+suffix (word lists, boxes) is skipped.
 """
 
 from __future__ import annotations
@@ -30,13 +31,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Dataset", "match_classes", "open_dataset"]
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
+SUFFIXES = {
+    "images": frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}),
+    "clips": frozenset(
+        {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".gif", ".ts", ".mpg", ".mpeg", ".flv", ".ogv"}
+    ),
+}
 _GZIP = b"\x1f\x8b"
 
 
 class Dataset:
-    """Images with class folders, read one by one; made by `open_dataset`.
+    """Images, or clips, with class folders, read one by one; made by `open_dataset`.
 
+    kind: "images" or "clips".
     samples: (key, class folder) of each image, sorted; a key is the image's path below the top folder.
     classes: the class folders, sorted; class_indices: for each image the position of its class in them.
     transform: applied by `dataset[i]`, which gives (transform(image), class index), as torch's and timm's
@@ -47,9 +54,14 @@ class Dataset:
     """
 
     def __init__(
-        self, path: Path, samples: Sequence[tuple[str, str]], places: Sequence, archive: _Archive | None
+        self,
+        path: Path,
+        samples: Sequence[tuple[str, str]],
+        places: Sequence,
+        archive: _Archive | None,
+        kind: str = "images",
     ):
-        self.path = path
+        self.path, self.kind = path, kind
         self.samples = tuple(samples)
         self.classes = tuple(sorted({folder for _, folder in samples}))
         index = {folder: i for i, folder in enumerate(self.classes)}
@@ -62,24 +74,31 @@ class Dataset:
         return len(self.samples)
 
     def __repr__(self) -> str:
-        return f"Dataset({str(self.path)!r}: {len(self)} images, {len(self.classes)} classes)"
+        return f"Dataset({str(self.path)!r}: {len(self)} {self.kind}, {len(self.classes)} classes)"
 
     def read(self, i: int) -> Image.Image:
         """Image i as RGB, turned as its EXIF data say. Raises UnreadableImage, which names the image."""
-        place = self._places[i]
         try:
-            return read_image(self._archive.read(*place) if self._archive else place)
+            return read_image(self.source(i))
         except UnreadableImage as error:
             raise UnreadableImage(f"{self.samples[i][0]} in {self.path.name}: {error}") from error
+
+    def source(self, i: int) -> bytes | str:
+        """The file of image or clip i, or its bytes."""
+        place = self._places[i]
+        return self._archive.read(*place) if self._archive else place
 
     def __getitem__(self, i: int) -> tuple[Any, int]:
         image = self.read(i)
         return (self.transform(image) if self.transform else image), self.class_indices[i]
 
 
-def open_dataset(path: str | os.PathLike, *, limit: int | None = None, seed: int = 0) -> Dataset:
+def open_dataset(
+    path: str | os.PathLike, *, limit: int | None = None, seed: int = 0, kind: str | None = "images"
+) -> Dataset:
     """The labelled images in a folder, a .tar or a .tar.gz (unpacked once, into the temporary folder).
 
+    kind: "images" or "clips"; None is images where there are any, else clips.
     limit: at most so many images, spread over the classes as evenly as they allow; the choice depends on
     `seed` and on the names alone, and a smaller limit is part of a larger one.
 
@@ -87,40 +106,49 @@ def open_dataset(path: str | os.PathLike, *, limit: int | None = None, seed: int
     """
     path = Path(path)
     if limit is not None and limit < 1:
-        raise InvalidInput(f"The limit is {limit}; it must be at least 1 image.")
+        raise InvalidInput(f"The limit is {limit}; it must be at least 1.")
     if not path.exists():
         raise InvalidInput(
             f"There is no data at {path}; give a folder of class folders, or a .tar or .tar.gz of one."
         )
     archive = None if path.is_dir() else _Archive(path)
-    found = dict(archive.images() if archive else _images_below(path))
-    if not found:
-        suffixes = " ".join(sorted(suffix[1:] for suffix in SUFFIXES))
-        raise InvalidInput(f"{path} holds no images (by suffix: {suffixes}).")
+    kinds = (kind,) if kind else tuple(SUFFIXES)
+    everything = dict(archive.files() if archive else _files_below(path))
+    of_kind = {
+        kind: {name: place for name, place in everything.items() if _has_suffix(name, kind)} for kind in kinds
+    }
+    kind = next((kind for kind in kinds if of_kind[kind]), None)
+    if kind is None:
+        suffixes = " ".join(sorted({suffix[1:] for kind in kinds for suffix in SUFFIXES[kind]}))
+        raise InvalidInput(f"{path} holds no {' or '.join(kinds)} (by suffix: {suffixes}).")
+    found = of_kind[kind]
     samples = _with_classes(found)
     if not samples:
         raise InvalidInput(
-            f"{path} holds images but no class folders; put the images of each class into its own folder."
+            f"{path} holds {kind} but no class folders; put the {kind} of each class into its own folder."
         )
     if limit is not None:
         samples = _balanced(samples, limit, seed)
     return Dataset(
-        path, [(key, folder) for key, folder, _ in samples], [found[name] for *_, name in samples], archive
+        path,
+        [(key, folder) for key, folder, _ in samples],
+        [found[name] for *_, name in samples],
+        archive,
+        kind,
     )
 
 
-def _images_below(folder: Path) -> Iterable[tuple[str, str]]:
+def _files_below(folder: Path) -> Iterable[tuple[str, str]]:
     for parent, folders, files in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for file in files:
-            if _is_image(file):
-                place = os.path.join(parent, file)
-                yield Path(os.path.relpath(place, folder)).as_posix(), place
+            place = os.path.join(parent, file)
+            yield Path(os.path.relpath(place, folder)).as_posix(), place
 
 
-def _is_image(name: str) -> bool:
+def _has_suffix(name: str, kind: str) -> bool:
     hidden = any(part.startswith(".") and part != "." for part in name.split("/"))
-    return not hidden and os.path.splitext(name)[1].lower() in SUFFIXES
+    return not hidden and os.path.splitext(name)[1].lower() in SUFFIXES[kind]
 
 
 def _with_classes(names: Iterable[str]) -> list[tuple[str, str, str]]:
@@ -170,12 +198,12 @@ class _Archive:
             raise InvalidInput(f"{path} is damaged or cut off; fetch it again.") from error
         return Path(name)
 
-    def images(self) -> Iterable[tuple[str, tuple[int, int]]]:
-        """(name, (offset, size)) of each image file, in the order of the archive."""
+    def files(self) -> Iterable[tuple[str, tuple[int, int]]]:
+        """(name, (offset, size)) of each file, in the order of the archive."""
         try:
             with tarfile.open(self._path, "r:") as tar:
                 for member in tar:
-                    if member.isreg() and not member.issparse() and _is_image(member.name):
+                    if member.isreg() and not member.issparse():
                         yield member.name, (member.offset_data, member.size)
                 tar.fileobj.seek(tar.offset)  # tarfile stops without a word at a header that it cannot read
                 if any(tar.fileobj.read(tarfile.BLOCKSIZE)):

@@ -1,59 +1,55 @@
-"""Accuracy of a pruned backbone on labelled images, method by method and ratio by ratio, with intervals.
+"""Accuracy of a pruned backbone on labelled images or clips, method by method and ratio by ratio.
 
-The question of the PaPr paper's tables (https://arxiv.org/abs/2403.16020, Table 1 and Fig. 4), asked of any
-pair and any method of ours, controls included, and split by whether the proposal itself was right (its
+The question of the PaPr paper's tables (https://arxiv.org/abs/2403.16020, Tables 1, 8 and 9, Fig. 4), asked
+of any pair and any method of ours, controls included, and split by whether the proposal itself was right (its
 "challenging" cases).
 
 Two steps that know nothing of each other: every image gives a record (rank of the true class, its confidence,
 whether the full model's answer was kept; for each method and ratio), and records give rows. So a run may be
-shared out over processes (torchrun), and its rows are those of one.
+shared out over processes (torchrun), or ended and resumed, and its rows are those of one.
 """
 
 import argparse
 import json
 import os
 import sys
-import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import timedelta
-from functools import partial
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from papr_core import cost, weights
 from papr_core import methods as _methods
+from papr_core import weights
+from papr_core.accuracy import rows_and_differences
 from papr_core.backbones import load_backbone
 from papr_core.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
-from papr_core.datasets import Dataset, match_classes, open_dataset
+from papr_core.clip_trials import ClipTrials, Views
+from papr_core.datasets import Dataset, open_dataset
 from papr_core.errors import InvalidInput, UnsupportedModel
+from papr_core.image_trials import ImageTrials
 from papr_core.images import FITS
-from papr_core.merging import LAYERS, Merging, as_published
+from papr_core.merging import LAYERS
 from papr_core.proposals import load_proposal
+from papr_core.records import PartialRecords, Records, gathered, joined, share
 from papr_core.selection import num_kept
+from papr_core.trials import configurations, make_plan
+from papr_core.video import check_method, load_pair
+from papr_core.video_catalog import find_video
 
 __all__ = ["add_arguments", "evaluate", "run"]
 
 KEEP = (1.0, 0.7, 0.5, 0.3)
 METHODS = ("papr", "random", "center", "cam")
-FULL = "full"
-TOP = 10
-ROUNDS = 2000  # of the bootstrap
 
 Progress = Callable[[int, int], None]
-_Configuration = tuple[str, float, int]  # method, keep ratio, tokens merged a block
 
 
 def evaluate(
     data: str | os.PathLike | Dataset,
     *,
-    backbone: str | nn.Module = DEFAULT_BACKBONE,
-    proposal: str | nn.Module = DEFAULT_PROPOSAL,
+    backbone: str | nn.Module | None = None,
+    proposal: str | nn.Module | None = None,
     keep: Sequence[float] = KEEP,
     tome_r: Sequence[int] = (0,),
     tome_layers: str | None = None,
@@ -61,8 +57,10 @@ def evaluate(
     explain: str = "proposal",
     classes: str = "model",
     fit: str = "crop",
+    views: str | None = None,
     limit: int | None = None,
     batch_size: int = 32,
+    resume: str | os.PathLike | None = None,
     device: str | torch.device = "cpu",
     progress: Progress | None = None,
     downloading: Progress | None = None,
@@ -80,15 +78,22 @@ def evaluate(
     explain: which class a CAM explains, the proposal's own answer or the true class ("target").
     classes: which classes compete, all that the models know ("model") or those of the folders ("data"), then
     for the proposal too.
-    backbone, proposal: names, loaded to `device`, or loaded models, which stay where they are.
+    backbone, proposal: names, loaded to `device`, or loaded models, which stay where they are; by default the
+    embedded pair, and X3D-S for a backbone of clips.
+    views: of a clip, places x times ("3x5"): each view is pruned by itself, the probabilities are averaged
+    over views, a CAM explains each view's own answer, and costs and speed are those of one view ("1x1", the
+    default, is `prune_clip`'s). With views, or with models of clips, data are clips; else they are images
+    where there are any.
+    resume: a folder, in which every process keeps what it has found; the same call with the same folder
+    goes on where an ended one stopped (see records.py). It works over processes and machines alike.
     progress: called as progress(images done, of); downloading: as downloading(bytes, of) while weights come.
 
     Percentages from 0 to 100; intervals are 95 %, of 2000 seeded bootstrap resamples of the images of a
     subset, the same for all rows, so that differences are paired. `gmacs` is the backbone at this keep plus
-    one pass of the proposal, keep 1 included. `images_per_second` is the backbone's call alone, the first
-    batch not counted.
+    one pass of the proposal, keep 1 included; `patches` and `kept` are those of an image or a view.
+    `images_per_second` (of clips: views) is the backbone's call alone, the first batch not counted.
 
-    Under torchrun every process evaluates its share of the images; the first gives the result, the others
+    Under torchrun every process evaluates its share of the batches; the first gives the result, the others
     None.
 
     Raises:
@@ -105,53 +110,121 @@ def evaluate(
     _check_names(methods)
     if batch_size < 1:
         raise InvalidInput(f"The batch size is {batch_size}; it must be at least 1.")
-    if not isinstance(data, Dataset):
-        data = open_dataset(data, limit=limit)
-    elif limit is not None:
-        raise InvalidInput("A limit goes with a path; an open data set has its own.")
-    if isinstance(backbone, str):
-        backbone = load_backbone(backbone, device=device, progress=downloading)
-    if isinstance(proposal, str):
-        proposal = load_proposal(proposal, device=device, progress=downloading)
-    names, merged = _methods_for(proposal, methods), list(dict.fromkeys(tome_r))
-    for r in merged:
-        if as_published(r, 1.0, tome_layers).active and (reason := backbone.merging_refusal()):
-            raise UnsupportedModel(reason)
-    if backbone.headless:
-        raise UnsupportedModel(f"{backbone.name} has no classifier, so it can be neither right nor wrong.")
-    task = _Task(
-        data=data,
-        backbone=backbone,
-        proposal=proposal,
-        configurations=(
-            (FULL, 1.0, 0),
-            *((FULL, 1.0, r) for r in merged if r and 1.0 in ratios),
-            *((name, ratio, r) for ratio in ratios if ratio < 1 for r in merged for name in names),
-        ),
+    data = _opened(data, limit, clips=views is not None or _of_clips(backbone, proposal))
+    of_clips = data.kind == "clips"
+    views = Views.parse(views or "1x1")
+    if of_clips:
+        told = (lambda what, done, of: downloading(done, of)) if downloading else None
+        pair = load_pair(proposal, backbone, device=device, progress=told)
+        backbone, proposal = pair.backbone, pair.proposal
+    else:
+        backbone, proposal = backbone or DEFAULT_BACKBONE, proposal or DEFAULT_PROPOSAL
+        if isinstance(backbone, str):
+            backbone = load_backbone(backbone, device=device, progress=downloading)
+        if isinstance(proposal, str):
+            proposal = load_proposal(proposal, device=device, progress=downloading)
+    names, merged = _methods_for(proposal, methods, of_clips), list(dict.fromkeys(tome_r))
+    plan = make_plan(
+        data,
+        backbone,
+        proposal,
+        configurations=configurations(names, ratios, merged),
         tome_layers=tome_layers,
-        backbone_contest=_Contest(match_classes(data.classes, backbone.labels), backbone, classes == "data"),
-        proposal_contest=_proposal_contest(data, proposal, classes == "data"),
-        explain_truth=explain == "target",
+        classes=classes,
+        explain=explain,
         fit=fit,
-        batch_size=batch_size,
     )
-    task.check()
-    rank, processes = _share()
-    records = _gathered(_measure(task, range(rank, len(data), processes), progress), rank, processes)
-    if records is None:
-        return None
-    rows, differences = _summarise(task, records, 1.0 in ratios and 0 in merged)
-    return {
+    trials = ClipTrials(plan, pair, views) if of_clips else ImageTrials(plan)
+    about = {
         "data": str(data.path),
-        "n": len(data),
+        "kind": data.kind,
         "classes": classes,
         "fit": fit,
+        **({"views": str(views)} if of_clips else {}),
         "backbone": backbone.name,
         "proposal": proposal.name,
-        "proposal_top1": None if task.proposal_contest.places is None else 100 * float(records.right.mean()),
+    }
+    partial = None
+    if resume is not None:
+        task = about | {
+            "backbone weights": getattr(backbone, "sha256", None),
+            "proposal weights": getattr(proposal, "sha256", None),
+            "folders": data.classes if classes == "data" else None,  # they compete then
+            "what the proposal knows": plan.proposal_contest.known,
+            "methods, keep and merging": plan.configurations,
+            "merging layers": tome_layers,
+            "explain": explain,
+        }
+        keys = [key for key, _ in data.samples]
+        partial = PartialRecords(resume, task, keys, len(plan.configurations))
+    records = gathered(_measured(trials, batch_size, partial, progress))
+    if records is None:
+        return None
+    split = plan.proposal_contest.known
+    rows, differences = rows_and_differences(
+        records,
+        plan.configurations,
+        patches=trials.patches,
+        kept=trials.kept,
+        full=1.0 in ratios and 0 in merged,
+        split=split,
+    )
+    return {
+        **about,
+        "n": len(data),
+        "proposal_top1": 100 * float(records.right.mean()) if split else None,
         "rows": rows,
         "differences": differences,
     }
+
+
+def _measured(
+    trials: ImageTrials | ClipTrials,
+    batch_size: int,
+    partial: PartialRecords | None,
+    progress: Progress | None,
+) -> Records:
+    """This process's share, what it finds in the folder of partial records and what it measures.
+
+    Every batch belongs to one process, whatever was measured before: so processes that see different states
+    of the folder neither leave a batch out nor measure it twice.
+    """
+    everything = range(len(trials.plan.data))
+    batches = [everything[i : i + batch_size] for i in range(0, len(everything), batch_size)]
+    rank, processes = share()
+    mine = batches[rank::processes]
+    found = [Records.none(len(trials.plan.configurations))]
+    if partial is not None:
+        found.append(partial.found.of([i for batch in mine for i in batch]))
+    there = {i for records in found for i in records.index.tolist()}
+    waiting = [left for batch in mine if (left := [i for i in batch if i not in there])]
+    of = sum(map(len, mine))
+    if progress and there:
+        progress(len(there), of)
+    for records in trials.measure(waiting):
+        if partial is not None:
+            partial.add(records)
+        found.append(records)
+        if progress:
+            progress(sum(map(len, found)), of)
+    return joined(found)
+
+
+def _of_clips(*models: str | nn.Module | None) -> bool:
+    """Whether one of backbone and proposal looks at clips."""
+    backbone, proposal = (model if isinstance(model, str) else "" for model in models)
+    named = find_video(backbone, "backbone") or find_video(proposal, "proposal")
+    return bool(named) or any(getattr(model, "family", "") in ("video", "tubelets") for model in models)
+
+
+def _opened(data: str | os.PathLike | Dataset, limit: int | None, *, clips: bool) -> Dataset:
+    if not isinstance(data, Dataset):
+        return open_dataset(data, limit=limit, kind="clips" if clips else None)
+    if limit is not None:
+        raise InvalidInput("A limit goes with a path; an open data set has its own.")
+    if clips and data.kind != "clips":
+        raise InvalidInput(f"{data.path} was opened as {data.kind}; models and views of clips need clips.")
+    return data
 
 
 def _checked_ratios(keep: Sequence[float]) -> list[float]:
@@ -171,337 +244,24 @@ def _check_names(names: Sequence[str] | None) -> None:
             )
 
 
-def _methods_for(proposal: nn.Module, names: Sequence[str] | None) -> tuple[str, ...]:
+def _methods_for(proposal: nn.Module, names: Sequence[str] | None, clips: bool) -> tuple[str, ...]:
     if names is None:
         return tuple(name for name in METHODS if _methods.refusal(name, proposal) is None)
     for name in names:
-        if reason := _methods.refusal(name, proposal):
+        if clips:
+            check_method(name, proposal)
+        elif reason := _methods.refusal(name, proposal):
             raise UnsupportedModel(reason)
     return tuple(dict.fromkeys(names))
-
-
-class _Contest:
-    """Which of a model's classes compete (`classes`), and which of these a folder means (`places`)."""
-
-    def __init__(self, folders: Sequence[int] | None, model: nn.Module, restrict: bool) -> None:
-        every = torch.arange(len(model.labels))
-        truth = None if folders is None else torch.tensor(folders)  # a class of the model for each folder
-        self.classes = every if truth is None or not restrict else truth.unique()
-        self.places = None if truth is None else torch.searchsorted(self.classes, truth)
-
-    def logits(self, logits: Tensor) -> Tensor:
-        """(B, all classes of the model) to (B, those that compete), float32 on the CPU."""
-        return logits.float().cpu()[:, self.classes]
-
-
-def _proposal_contest(data: Dataset, proposal: nn.Module, restrict: bool) -> _Contest:
-    """A proposal need not know the classes: its map is there all the same."""
-    try:
-        return _Contest(match_classes(data.classes, proposal.labels), proposal, restrict)
-    except InvalidInput:
-        return _Contest(None, proposal, restrict)
-
-
-@dataclass
-class _Task:
-    """What is to be measured; `configurations` are (method, ratio, merged r), the full model first."""
-
-    data: Dataset
-    backbone: nn.Module
-    proposal: nn.Module
-    configurations: "tuple[_Configuration, ...]"
-    tome_layers: str | None
-    backbone_contest: _Contest
-    proposal_contest: _Contest
-    explain_truth: bool
-    fit: str
-    batch_size: int
-
-    @property
-    def methods(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for name, _, _ in self.configurations if name != FULL))
-
-    def merging(self, ratio: float, r: int) -> Merging | None:
-        return as_published(r, ratio, self.tome_layers) if r else None
-
-    def check(self) -> None:
-        needy = [name for name in self.methods if _methods.METHODS[name].uses_class]
-        if self.explain_truth and needy and self.proposal_contest.places is None:
-            raise InvalidInput(
-                f"{self.proposal.name} does not know all classes of {self.data.path.name},"
-                f" so {', '.join(needy)} cannot explain the true class: explain the proposal's own answer."
-            )
-
-
-@dataclass
-class _Records:
-    """Measured images: their places in the data, and what came out for each configuration."""
-
-    index: np.ndarray  # (n,)
-    right: np.ndarray  # (n,) 1 where the proposal's answer was the true class, NaN where it does not know it
-    scores: np.ndarray  # (n, configurations, TOP + 2), 0 to 1: top-1 .. top-10, confidence, answer kept
-    calls: "dict[_Configuration, list[tuple[float, int]]]"  # of the backbone: seconds, images
-
-
-def _measure(task: _Task, indices: Sequence[int], progress: Progress | None) -> _Records:
-    """Run the models over these images, batch by batch."""
-    clock = _Clock(_device(task.backbone))
-    right, scores = [torch.zeros(0)], [torch.zeros(0, len(task.configurations), TOP + 2)]
-    done = 0
-    for chosen, images, views in _batches(task, indices):
-        of_batch = _measure_batch(task, chosen, images, views, clock)
-        right.append(of_batch[0])
-        scores.append(of_batch[1])
-        done += len(chosen)
-        if progress:
-            progress(done, len(indices))
-    return _Records(
-        np.array(indices, dtype=np.int64), torch.cat(right).numpy(), torch.cat(scores).numpy(), clock.calls
-    )
-
-
-@torch.no_grad()  # not inference mode: some methods take gradients of what is made here
-def _measure_batch(
-    task: _Task, chosen: Sequence[int], images: Tensor, views: Tensor, clock: "_Clock"
-) -> tuple[Tensor, Tensor]:
-    """right (B,) and scores (B, configurations, TOP + 2). The proposal runs once, a map serves all ratios."""
-    backbone, proposal, contest = task.backbone, task.proposal, task.proposal_contest
-    images, views = images.to(_device(backbone)), views.to(_device(proposal))
-    folders = torch.tensor([task.data.class_indices[i] for i in chosen])
-    features = proposal.features(views)
-    answered = contest.logits(proposal.logits(features)).argmax(dim=1)
-    known = contest.places is not None
-    right = (answered == contest.places[folders]).float() if known else torch.full(folders.shape, torch.nan)
-    maps = {
-        name: _methods.method_map(
-            name,
-            proposal,
-            views,
-            features,
-            class_index=contest.classes[
-                contest.places[folders] if task.explain_truth and known else answered
-            ],
-            grid=backbone.grid,
-            keys=[task.data.samples[i][0] for i in chosen],
-        )
-        for name in task.methods
-    }  # (B, draws, h, w) each
-    truth = task.backbone_contest.places[folders]
-    scores, answers = [], None
-    for configuration in task.configurations:
-        name, ratio, r = configuration
-        selections = [None] if name == FULL else [backbone.select(one, ratio) for one in maps[name].unbind(1)]
-        call = partial(backbone, merging=task.merging(ratio, r)) if r else backbone
-        several = [
-            task.backbone_contest.logits(clock(configuration, call, images, kept)) for kept in selections
-        ]
-        if answers is None:
-            answers = several[0].argmax(dim=1)
-        scores.append(torch.stack([_scores(logits, truth, answers) for logits in several]).mean(dim=0))
-    return right, torch.stack(scores, dim=1)
-
-
-def _batches(task: _Task, indices: Sequence[int]) -> Iterator[tuple[list[int], Tensor, Tensor]]:
-    """(indices, the backbone's images, the proposal's images), read ahead by threads."""
-
-    def load(i: int) -> tuple[Tensor, Tensor]:
-        crop = task.backbone.fit(task.data.read(i), task.fit)
-        return task.backbone.view(crop), task.proposal.view(crop)
-
-    def stack(ahead: deque) -> tuple[list[int], Tensor, Tensor]:
-        chosen, jobs = ahead.popleft()
-        crops, views = zip(*(job.result() for job in jobs))
-        return chosen, torch.cat(crops), torch.cat(views)
-
-    pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
-    ahead = deque()
-    try:
-        for start in range(0, len(indices), task.batch_size):
-            chosen = list(indices[start : start + task.batch_size])
-            ahead.append((chosen, [pool.submit(load, i) for i in chosen]))
-            if len(ahead) > 2:
-                yield stack(ahead)
-        while ahead:
-            yield stack(ahead)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _scores(logits: Tensor, truth: Tensor, answers: Tensor) -> Tensor:
-    """What is noted of a batch: logits (B, C), true class (B,), the full model's answer (B,) to (B, TOP + 2).
-
-    Top-1 .. top-10 and answer kept are 0 or 1, confidence is the true class's softmax. Of classes with equal
-    logits the lower index is ahead.
-    """
-    own = logits.gather(1, truth[:, None])  # (B, 1)
-    tied_before = (logits == own) & (torch.arange(logits.shape[1]) < truth[:, None])
-    rank = ((logits > own) | tied_before).sum(dim=1, keepdim=True)
-    top = rank < torch.arange(1, TOP + 1)
-    confidence = logits.softmax(dim=1).gather(1, truth[:, None])
-    kept = logits.argmax(dim=1) == answers
-    return torch.cat([top.float(), confidence, kept[:, None].float()], dim=1)
-
-
-class _Clock:
-    """Calls the backbone and notes how long each configuration took: (seconds, images), call by call."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.calls: dict[_Configuration, list[tuple[float, int]]] = {}
-
-    def __call__(self, configuration: _Configuration, backbone: Callable, *inputs: Tensor | None) -> Tensor:
-        self._wait()
-        start = time.perf_counter()
-        logits = backbone(*inputs)
-        self._wait()
-        self.calls.setdefault(configuration, []).append((time.perf_counter() - start, len(logits)))
-        return logits
-
-    def _wait(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-
-
-def _device(module: nn.Module) -> torch.device:
-    return next(module.parameters()).device
-
-
-def _share() -> tuple[int, int]:
-    """This process's number and how many there are, as torchrun tells them."""
-    return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-
-
-def _gathered(records: _Records, rank: int, processes: int) -> _Records | None:
-    """The records of all processes, sorted by index, in the first process; None in the others."""
-    parts = [records]
-    if processes > 1:
-        from torch import distributed
-
-        parts = [None] * processes if rank == 0 else None
-        joined = distributed.is_initialized()
-        if (
-            not joined
-        ):  # only now: the processes need each other for nothing else, and may take unequally long
-            distributed.init_process_group("gloo", timeout=timedelta(days=1))
-        distributed.gather_object(records, parts)
-        if not joined:
-            distributed.destroy_process_group()
-    if parts is None:
-        return None
-    order = np.concatenate([part.index for part in parts]).argsort()
-    return _Records(
-        index=np.concatenate([part.index for part in parts])[order],
-        right=np.concatenate([part.right for part in parts])[order],
-        scores=np.concatenate([part.scores for part in parts])[order],
-        calls={key: [call for part in parts for call in part.calls.get(key, ())] for key in records.calls},
-    )
-
-
-def _summarise(task: _Task, records: _Records, full: bool) -> tuple[list[dict], list[dict]]:
-    """The rows and the differences of all subsets; `full`: with the full model's rows."""
-    subsets = {"all": np.ones(len(records.index), dtype=bool)}
-    if task.proposal_contest.places is not None:
-        subsets |= {"proposal_right": records.right == 1, "proposal_wrong": records.right == 0}
-    spent = _spent(task)
-    rows, differences = [], []
-    for subset, members in subsets.items():
-        scores = records.scores[members].astype(np.float64)  # (n, configurations, TOP + 2)
-        if not len(scores):
-            continue
-        means = 100 * scores.mean(axis=0)
-        resampled = 100 * _bootstrap(scores[:, :, 0])  # (rounds, configurations)
-        for c, (method, ratio, r) in enumerate(task.configurations):
-            if c == 0 and not full:
-                continue
-            low, high = _interval(resampled[:, c])
-            row = {
-                "subset": subset,
-                "method": method,
-                "keep": ratio,
-                "tome_r": r,
-                "n": len(scores),
-                "patches": task.backbone.num_patches,
-                "kept": task.backbone.num_kept(ratio),
-                "top1": means[c, 0],
-                "top1_low": low,
-                "top1_high": high,
-                "topk": means[c, :TOP].tolist(),
-                "confidence": means[c, TOP],
-                "answers_kept": means[c, TOP + 1],
-                "gmacs": spent[ratio, r],
-                "images_per_second": _rate(records.calls[method, ratio, r]),
-            }
-            rows.append(_plain(row))
-        for ours, other in _pairs(task):
-            method, ratio, r = task.configurations[ours]
-            low, high = _interval(resampled[:, ours] - resampled[:, other])
-            row = {
-                "subset": subset,
-                "method": method,
-                "minus": task.configurations[other][0],
-                "keep": ratio,
-                **({"tome_r": r} if r else {}),
-                "n": len(scores),
-                "top1": means[ours, 0] - means[other, 0],
-                "low": low,
-                "high": high,
-            }
-            differences.append(_plain(row))
-    return rows, differences
-
-
-def _spent(task: _Task) -> dict[tuple[float, int], float]:
-    once = cost.proposal_gmacs(task.proposal)
-    settings = {(ratio, r) for _, ratio, r in task.configurations}
-    return {
-        (ratio, r): once + cost.backbone_gmacs(task.backbone, ratio, merging=task.merging(ratio, r))
-        for ratio, r in settings
-    }
-
-
-def _pairs(task: _Task) -> Iterator[tuple[int, int]]:
-    """(PaPr's configuration, another's), as places; without PaPr the first method stands for it."""
-    ours = "papr" if "papr" in task.methods else next(iter(task.methods), None)
-    for place, (name, ratio, r) in enumerate(task.configurations):
-        if name not in (FULL, ours):
-            yield task.configurations.index((ours, ratio, r)), place
-
-
-def _plain(row: dict) -> dict:
-    return {key: float(value) if isinstance(value, np.floating) else value for key, value in row.items()}
-
-
-def _bootstrap(values: np.ndarray, rounds: int = ROUNDS, seed: int = 0) -> np.ndarray:
-    """Means of resampled rows: (n, columns) to (rounds, columns). Every column sees the same resamples."""
-    n = len(values)
-    draw = np.random.default_rng(seed)
-    at_once = max(1, 2_000_000 // n)
-    means = []
-    for start in range(0, rounds, at_once):
-        several = min(at_once, rounds - start)
-        picks = draw.integers(0, n, (several, n)) + n * np.arange(several)[:, None]
-        counts = np.bincount(picks.ravel(), minlength=several * n).reshape(several, n)
-        means.append(counts @ values / n)
-    return np.concatenate(means)
-
-
-def _interval(resampled: np.ndarray) -> np.ndarray:
-    """The middle 95 % of resampled values, (rounds, ...) to (2, ...)."""
-    return np.percentile(resampled, (2.5, 97.5), axis=0)
-
-
-def _rate(calls: Sequence[tuple[float, int]]) -> float:
-    """Images a second; the first call warms up, and counts only where it is the only one."""
-    seconds, images = (sum(part) for part in zip(*(calls[1:] or calls)))
-    return images / max(seconds, 1e-9)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `papr evaluate` takes."""
     add = parser.add_argument
     add("--data", required=True, metavar="DIR_or_TAR", help="class folders, or a .tar or .tar.gz of them")
-    add("--backbone", default=DEFAULT_BACKBONE, help="the model that is pruned (default: %(default)s)")
-    add("--proposal", default=DEFAULT_PROPOSAL, help="the ConvNet that looks first (default: %(default)s)")
+    add("--backbone", help="the model that is pruned (default: the embedded one)")
+    looking = "the ConvNet that looks first (default: the embedded one, or x3d_s for a model of clips)"
+    add("--proposal", help=looking)
     add(
         "--keep",
         nargs="+",
@@ -524,8 +284,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--classes", choices=("model", "data"), default="model", help=competing)
     fitted = "how a picture is brought to the model's size (default: %(default)s)"
     add("--fit", choices=FITS, default="crop", help=fitted)
+    seen = "of a clip: places x times, such as 3x5 as in the paper (default: 1x1); data are clips then"
+    add("--views", metavar="PxT", help=seen)
     add("--limit", type=int, metavar="N", help="so many images, balanced over classes, always the same")
     add("--batch-size", type=int, default=32, metavar="N", help="images at once (default: %(default)s)")
+    kept = "keep what is found in DIR batch by batch, and go on where an ended run with the same DIR stopped"
+    add("--resume", metavar="DIR", help=kept)
     add("--device", help="cpu, cuda, cuda:1 ... (default: cuda where there is one)")
     add("--weights-dir", metavar="DIR", help="a folder with weights of your own (also PAPR_WEIGHTS)")
     add("--json", action="store_true", help="print one JSON object instead of tables")
@@ -535,7 +299,7 @@ def run(arguments: argparse.Namespace) -> int:
     """`papr evaluate`, alone or under torchrun: tables, or one JSON object, on stdout; progress on stderr."""
     if arguments.weights_dir:
         weights.configure(weights_dir=arguments.weights_dir)
-    rank, _ = _share()
+    rank, _ = share()
     show = rank == 0
     with _bar(show, unit=" images") as progress, _bar(show, unit="B", unit_scale=True) as downloading:
         result = evaluate(
@@ -549,8 +313,10 @@ def run(arguments: argparse.Namespace) -> int:
             explain=arguments.explain,
             classes=arguments.classes,
             fit=arguments.fit,
+            views=arguments.views,
             limit=arguments.limit,
             batch_size=arguments.batch_size,
+            resume=arguments.resume,
             device=arguments.device or _default_device(),
             progress=progress,
             downloading=downloading,
@@ -584,9 +350,9 @@ def _bar(show: bool, **look: object) -> Iterator[Progress]:
 
 
 _SUBSETS = {
-    "all": "all images",
-    "proposal_right": "images on which the proposal is right",
-    "proposal_wrong": "images on which the proposal is wrong",
+    "all": "all {}",
+    "proposal_right": "{} on which the proposal is right",
+    "proposal_wrong": "{} on which the proposal is wrong",
 }
 
 
@@ -596,8 +362,9 @@ def _tables(result: dict) -> str:
         "all classes that a model knows" if result["classes"] == "model" else "only the classes of the data"
     )
     right = result["proposal_top1"]
+    seen = f", {result['views']} views each" if "views" in result else ""
     lines = [
-        f"{result['data']}: {result['n']} images, fit: {result['fit']}; {competing} compete.",
+        f"{result['data']}: {result['n']} {result['kind']}{seen}, fit: {result['fit']}; {competing} compete.",
         f"Backbone {result['backbone']}; proposal {result['proposal']}, "
         + ("which does not know all these classes." if right is None else f"right on {right:.1f} %."),
         "Percent, with 95 % intervals; GMACs of the backbone at this ratio plus one pass of the proposal.",
@@ -607,7 +374,7 @@ def _tables(result: dict) -> str:
         differences = [row for row in result["differences"] if row["subset"] == subset]
         if not rows and not differences:
             continue
-        lines += ["", f"{title}: {(rows or differences)[0]['n']}"]
+        lines += ["", f"{title.format(result['kind'])}: {(rows or differences)[0]['n']}"]
         lines += (
             [_HEAD] * bool(rows) + [_line(row) for row in rows] + [_difference(row) for row in differences]
         )

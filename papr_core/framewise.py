@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from papr_core.clips import evenly
+from papr_core.clips import Pick, evenly
 from papr_core.cost import backbone_gmacs, proposal_gmacs
 from papr_core.errors import UnsupportedModel
 from papr_core.methods import METHODS, method_map
@@ -50,6 +50,10 @@ class FramePair:
             why = "a clip's frames keep unequal numbers of patches, and it needs equal ones"
             raise UnsupportedModel(f"{backbone.name} cannot prune a clip: {why}; choose a ViT.")
         self.proposal, self.backbone = proposal, backbone
+
+    def picks(self, times: int) -> list[Pick]:
+        """The frames that it sees at each of so many times: evenly in as many equal parts of the clip."""
+        return [evenly(FRAMES, part, times) for part in range(times)]
 
     def grid(self, frames: int) -> tuple[int, int, int]:
         """(F, rows, columns) of a clip's patches."""
@@ -158,7 +162,11 @@ class FramePair:
 
     def looking_gmacs(self, frames: int) -> float:
         """The same of the proposal's features."""
-        return frames * proposal_gmacs(self.proposal)
+        return frames * self._looking
+
+    @cached_property
+    def _looking(self) -> float:
+        return proposal_gmacs(self.proposal)
 
 
 def control_map(

@@ -4,6 +4,7 @@ PaPr, https://arxiv.org/abs/2403.16020, Sec. 5. Written from the paper.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from papr_core.clips import Pick, strided
 from papr_core.cost import backbone_gmacs, proposal_gmacs
 from papr_core.framewise import Step, control_map
+from papr_core.merging import Merging
 from papr_core.methods import METHODS, method_map
 from papr_core.significance import patch_significance
 
@@ -28,11 +30,17 @@ class TubePair:
 
     def __init__(self, proposal: nn.Module, backbone: nn.Module) -> None:
         self.proposal, self.backbone = proposal, backbone
+        self._costs: dict[tuple[int, Merging | None], float] = {}
 
     @property
     def pick(self) -> Pick:
         """The frames that it sees: every fourth, from the middle of the clip."""
-        return strided(self.backbone.input_size[0], STRIDE)
+        return self.picks(1)[0]
+
+    def picks(self, times: int) -> list[Pick]:
+        """The frames that it sees at each of so many times, from the start of the clip to its end."""
+        wheres = [i / (times - 1) for i in range(times)] if times > 1 else [0.5]
+        return [strided(self.backbone.input_size[0], STRIDE, where) for where in wheres]
 
     def grid(self, frames: int) -> tuple[int, int, int]:
         """(T, rows, columns) of the clip's tubelets, whatever was sampled."""
@@ -69,21 +77,24 @@ class TubePair:
         """(D, t, h, w) resized in space and time, trilinear: (D, T, rows, columns)."""
         return patch_significance(coarse, self.backbone.grid)
 
-    def full(self, images: Tensor, step: Step) -> Tensor:
-        """The backbone's plain answer: (1, C)."""
+    def full(self, images: Tensor, step: Step, merging: Merging | None = None) -> Tensor:
+        """The backbone's answer from all tubelets, which may be merged: (1, C)."""
         step(0, 1)
         with torch.inference_mode():
-            row = _probabilities(self.backbone(images.unsqueeze(0)))
+            row = _probabilities(self.backbone(images.unsqueeze(0), merging=merging))
         step(1, 1)
         return row
 
-    def answer(self, images: Tensor, kept: Tensor, full: Tensor, step: Step) -> Tensor:
-        """The backbone's answer (C,) from kept tubelets (k,) alone; all of them are in `full` (1, C)."""
-        if len(kept) == self.backbone.num_patches:
+    def answer(
+        self, images: Tensor, kept: Tensor, full: Tensor, step: Step, merging: Merging | None = None
+    ) -> Tensor:
+        """The backbone's answer (C,) from kept tubelets (k,) alone, which may be merged; `full` (1, C) is the
+        plain one from all of them."""
+        if merging is None and len(kept) == self.backbone.num_patches:
             return full[0]
         step(0, 1)
         with torch.inference_mode():
-            row = _probabilities(self.backbone(images.unsqueeze(0), kept.unsqueeze(0)))[0]
+            row = _probabilities(self.backbone(images.unsqueeze(0), kept.unsqueeze(0), merging=merging))[0]
         step(1, 1)
         return row
 
@@ -95,14 +106,20 @@ class TubePair:
         each = [kept[edges[i] : edges[i + 1]] - i * per for i in range(times)]
         return [each[i * times // frames] for i in range(frames)]
 
-    def gmacs(self, frames: int, kept: Tensor | None = None) -> float:
-        """Billions of multiply-accumulates of the backbone, plain or with these tubelets (k,)."""
-        if kept is None or len(kept) == self.backbone.num_patches:
-            return backbone_gmacs(self.backbone)
-        return backbone_gmacs(self.backbone, len(kept) / self.backbone.num_patches)
+    def gmacs(self, frames: int, kept: Tensor | None = None, merging: Merging | None = None) -> float:
+        """Billions of multiply-accumulates of the backbone, plain or with these tubelets (k,), or merging."""
+        everything = self.backbone.num_patches
+        count = everything if kept is None else len(kept)
+        if (count, merging) not in self._costs:
+            self._costs[count, merging] = backbone_gmacs(self.backbone, count / everything, merging=merging)
+        return self._costs[count, merging]
 
     def looking_gmacs(self, frames: int) -> float:
         """The same of the proposal's features."""
+        return self._looking
+
+    @cached_property
+    def _looking(self) -> float:
         return proposal_gmacs(self.proposal)
 
 

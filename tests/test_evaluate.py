@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +22,12 @@ from torch.nn import functional as F
 
 from papr_core import Merging, cost, load_backbone, load_proposal, weights
 from papr_core import evaluate as module
+from papr_core.accuracy import bootstrap, interval
 from papr_core.datasets import open_dataset
 from papr_core.errors import InvalidInput, PaprError
-from papr_core.evaluate import _bootstrap, _interval, _scores, evaluate
+from papr_core.evaluate import evaluate
 from papr_core.methods import method_map
+from papr_core.trials import judged
 
 WNIDS = [f"n{1000 + i:08d}" for i in range(12)]
 CALTECH = ROOT / "tests" / "data" / "caltech101-200"
@@ -253,25 +257,83 @@ def test_random_depends_on_the_name_alone(photos):
     assert one["confidence"] == pytest.approx(other["confidence"], abs=1e-4)
 
 
-def test_two_processes_give_the_rows_of_one(photos, models, tmp_path):
+@pytest.fixture(scope="module")
+def command(photos, models, tmp_path_factory):
+    """Starts `evaluate --json`, a picture a batch, alone or under torchrun."""
     arguments = [
         "--data", str(photos), "--backbone", "small_vit", "--proposal", "small_net", "--keep", "1", "0.5",
-        "--methods", "papr", "random", "grad-cam", "--batch-size", "4", "--device", "cpu", "--json",
+        "--methods", "papr", "random", "score-cam", "--batch-size", "1", "--device", "cpu", "--json",
     ]  # fmt: skip
     environment = {**os.environ, "PAPR_WEIGHTS": str(models), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    results = []
-    for how in ([], torchrun):
-        command = [sys.executable, *how, "-m", "papr_core", "evaluate", *arguments]
-        done = subprocess.run(
-            command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=300
-        )
-        assert done.returncode == 0, done.stderr
-        assert "Traceback" not in done.stderr
-        results.append(json.loads(done.stdout))
-    one, two = (dict(numbers_of(result)) for result in results)
-    assert len(one) > 100
-    assert one == pytest.approx(two, abs=1e-5)
+
+    def start(*more, processes=1):
+        how = torchrun if processes == 2 else []
+        return subprocess.Popen(
+            [sys.executable, *how, "-m", "papr_core", "evaluate", *arguments, *map(str, more)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+            cwd=tmp_path_factory.getbasetemp(),
+        )  # fmt: skip
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def alone(command):
+    """The result of one process that is left alone."""
+    return finished(command())
+
+
+def finished(process) -> dict:
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+    return dict(numbers_of(json.loads(out)))
+
+
+def test_two_processes_give_the_rows_of_one(command, alone):
+    assert len(alone) > 100
+    assert finished(command(processes=2)) == alone  # exactly: a batch is computed alike wherever it is
+
+
+def test_a_run_of_two_that_is_killed_is_resumed(command, alone, tmp_path):
+    """One of two processes is killed in the middle; the same command goes on, and finds what one finds."""
+    folder = tmp_path / "partial"
+    process, files = command("--resume", folder, processes=2), []
+    while len(files) < 2 or min(len(file.read_bytes().splitlines()) for file in files) < 3:
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.01)
+        files = sorted(folder.glob("*.jsonl"))
+    os.kill(int(files[1].stem.split("-")[1]), signal.SIGKILL)
+    process.communicate(timeout=120)
+    assert process.returncode != 0
+    before = {file: file.read_text() for file in files}
+    done = sum(text.count("\n") - 1 for text in before.values())  # the first line is the task
+    assert 4 <= done < 30
+    assert finished(command("--resume", folder, processes=2)) == alone
+    assert all(file.read_text() == text for file, text in before.items())
+    added = [file.read_text() for file in folder.glob("*.jsonl") if file not in before]
+    again = sum(text.count("\n") - 1 for text in added)
+    assert done + again == 30  # nothing is measured twice, nothing left out
+    assert finished(command("--resume", folder)) == alone  # all is there: nothing runs, in one process or two
+
+
+def test_partial_results_of_another_evaluation_are_refused(photos, tmp_path):
+    how = {"backbone": "small_vit", "proposal": "small_net", "keep": (0.5,), "methods": ("papr",)}
+    first = evaluate(photos, **how, limit=10, resume=tmp_path)
+    assert first["n"] == 10
+    seen = []
+    whole = evaluate(photos, **how, resume=tmp_path, progress=lambda done, of: seen.append((done, of)))
+    assert whole["n"] == 30
+    assert seen[0] == (10, 30)  # a larger limit goes on from a smaller one
+    plain = dict(numbers_of(evaluate(photos, **how)))
+    assert dict(numbers_of(whole)) == pytest.approx(plain, abs=1e-4)
+    for other in ({"keep": (0.3,)}, {"methods": ("cam",)}, {"fit": "pad"}, {"explain": "target"}):
+        with pytest.raises(InvalidInput, match="partial results of another evaluation"):
+            evaluate(photos, **(how | other), resume=tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InvalidInput, match="cannot hold partial results"):
+        evaluate(photos, **how, resume=tmp_path / "file")
 
 
 def numbers_of(value, name=""):
@@ -288,7 +350,7 @@ def numbers_of(value, name=""):
 
 def test_ties_go_to_the_lower_class():
     logits = torch.tensor([[1.0, 3.0, 3.0, 0.0], [2.0, 2.0, 2.0, 2.0]])
-    scores = _scores(logits, torch.tensor([2, 3]), torch.tensor([1, 0]))
+    scores = judged(logits, torch.tensor([2, 3]), torch.tensor([1, 0]))
     assert scores[0].tolist()[:4] == [0, 1, 1, 1]
     assert scores[1].tolist()[:4] == [0, 0, 0, 1]
     assert scores[:, -1].tolist() == [1, 1]
@@ -301,21 +363,21 @@ def test_intervals_match_the_closed_form(n, share):
     hits = np.zeros((n, 2))
     hits[: round(share * n), 0] = 1
     hits[: round(0.8 * share * n), 1] = 1  # the second is right on a part of the same images
-    resampled = _bootstrap(hits)
-    low, high = _interval(resampled[:, 0])
+    resampled = bootstrap(hits)
+    low, high = interval(resampled[:, 0])
     half = 1.96 * np.sqrt(share * (1 - share) / n)
     assert (share - low, high - share) == pytest.approx((half, half), rel=0.15)
-    low, high = _interval(resampled[:, 0] - resampled[:, 1])
+    low, high = interval(resampled[:, 0] - resampled[:, 1])
     half = 1.96 * (hits[:, 0] - hits[:, 1]).std() / np.sqrt(n)
     assert (high - low) / 2 == pytest.approx(half, rel=0.1)
-    assert np.array_equal(resampled, _bootstrap(hits))
-    parts = [_bootstrap(hits[:, :1]), _bootstrap(hits[:, 1:])]
+    assert np.array_equal(resampled, bootstrap(hits))
+    parts = [bootstrap(hits[:, :1]), bootstrap(hits[:, 1:])]
     assert np.allclose(resampled, np.concatenate(parts, axis=1))  # every column sees the same resamples
 
 
 def test_large_data_are_resampled_in_pieces():
     hits = np.random.default_rng(1).random((30_000, 3))
-    resampled = _bootstrap(hits, rounds=150)
+    resampled = bootstrap(hits, rounds=150)
     assert resampled.shape == (150, 3)
     assert resampled.std(axis=0) == pytest.approx(hits.std(axis=0) / np.sqrt(len(hits)), rel=0.25)
 
