@@ -348,7 +348,8 @@ def _figure_arguments(parser: argparse.ArgumentParser) -> None:
     )
     figure = figures.add_parser("methods", help=text, description=text[0].upper() + text[1:] + ".")
     _add_comparison(figure)
-    figure.add_argument("--out", metavar="FILE", type=Path, required=True, help="a .pdf, .png or .svg file")
+    out = "a .pdf, .png or .svg file; for a folder of pictures a folder, which gets a .png for each"
+    figure.add_argument("--out", metavar="FILE", type=Path, required=True, help=out)
     text = "frames of a clip, and the same frames with pruned patches masked"
     figure = figures.add_parser("video", help=text, description=text[0].upper() + text[1:] + ".")
     _add_video(figure, "CLIP")
@@ -409,6 +410,8 @@ def _results_figure(args: argparse.Namespace) -> tuple[Any, str]:
 def _figure(args: argparse.Namespace) -> int:
     from papr_core import figures
 
+    if args.figure == "methods" and len(args.images) == 1 and os.path.isdir(args.images[0]):
+        return _album(args)
     if args.out.suffix.lower().lstrip(".") not in figures.FORMATS:
         raise InvalidInput(f"A figure is written as .png, .pdf or .svg, not as {args.out.name!r}.")
     if not args.out.parent.is_dir():
@@ -433,6 +436,30 @@ def _figure(args: argparse.Namespace) -> int:
         figures.save_figure(figures.methods_figure(rows, note=drawn[0].caption), args.out)
         print(f"{len(drawn)} of {len(comparisons)} pictures are in {plain(str(args.out))}.")
     return 0 if len(drawn) == len(comparisons) else 2
+
+
+def _album(args: argparse.Namespace) -> int:
+    """A figure for each picture of a folder; under torchrun every process draws its share."""
+    from papr_core import album, figures
+    from papr_core.records import share
+
+    if args.out.suffix.lower().lstrip(".") in figures.FORMATS:
+        raise InvalidInput(f"A folder of pictures gets a folder of figures, not one file {args.out.name!r}.")
+    told = ("proposal", "backbone", "keep", "methods", "target", "explain", "patches", "fit")
+    waiting, there = album.waiting(args.images[0], args.out, {key: getattr(args, key) for key in told})
+    args.images = [str(picture) for picture, _ in waiting]
+    if args.device == "cuda":
+        args.device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
+    drawn = 0
+    for (_, file), (_, comparison) in zip(waiting, _comparisons(args, curve=False)):
+        if comparison is not None:
+            figure = figures.methods_figure([comparison.figure_row()], note=comparison.caption)
+            album.write(file, figures.figure_bytes(figure, "png"))
+            drawn += 1
+    rank, processes = share()
+    who = f"Process {rank} of {processes}: " if processes > 1 else ""
+    print(plain(f"{who}{drawn} figures drawn into {args.out}, {there} were there."))
+    return 0 if drawn == len(waiting) else 2
 
 
 # What compare and figure share

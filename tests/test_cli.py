@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -157,6 +158,40 @@ def test_one_broken_picture_does_not_stop_the_others(papr, pair, folder, tmp_pat
     assert code == 2
     assert out.startswith("2 of 3 pictures")
     assert Image.open(tmp_path / "f.png").width > 500
+
+
+def test_a_folder_of_pictures_gets_a_figure_each_shared_out_and_resumed(
+    papr, pair, folder, tmp_path, monkeypatch
+):
+    pictures, out = tmp_path / "pictures", tmp_path / "figures"
+    for name in ("a/1.png", "a/2.png", "b/1.png"):
+        (pictures / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(folder / "one.png", pictures / name)
+    words = ("figure", "methods", pictures, *pair, "--methods", "papr", "--out")
+    monkeypatch.setenv("WORLD_SIZE", "2")  # as torchrun tells its processes
+    for rank, drawn in (("0", ["a/1.png.png", "b/1.png.png"]), ("1", ["a/2.png.png"])):
+        monkeypatch.setenv("RANK", rank)
+        code, said, _ = papr(*words, out)
+        assert code == 0
+        assert f"Process {rank} of 2: {len(drawn)} figures drawn" in said
+        assert all((out / name).exists() for name in drawn)
+    monkeypatch.delenv("WORLD_SIZE")
+    monkeypatch.delenv("RANK")
+    shared = {path.relative_to(out): path.read_bytes() for path in out.rglob("*.png")}
+    assert len(shared) == 3
+    (out / "a" / "2.png.png").unlink()
+    stamp = (out / "b" / "1.png.png").stat().st_mtime_ns
+    assert "1 figures drawn" in papr(*words, out)[1]
+    assert (out / "b" / "1.png.png").stat().st_mtime_ns == stamp
+    assert papr(*words, tmp_path / "alone")[0] == 0
+    alone = {
+        path.relative_to(tmp_path / "alone"): path.read_bytes()
+        for path in (tmp_path / "alone").rglob("*.png")
+    }
+    assert alone == shared == {path.relative_to(out): path.read_bytes() for path in out.rglob("*.png")}
+    code, _, err = papr(*words, out, "--keep", "0.2")
+    assert code == 2
+    assert "figures with other settings" in err
 
 
 @pytest.mark.parametrize("name", ["words.jpg", "empty.png", "cut.jpg", "missing.png", "."])
