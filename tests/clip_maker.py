@@ -1,5 +1,6 @@
 """Clips encoded for the tests: each frame carries its number, so that a test sees which one was read."""
 
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -92,13 +93,14 @@ def encode_sound(path: Path) -> Path:
     return path
 
 
-def remux(source: Path, path: Path, **muxer: str) -> Path:
-    """The same frames in another file, written with the muxer's options."""
+def remux(source: Path, path: Path, *, frames: int | None = None, **muxer: str) -> Path:
+    """The same frames, or the first of them, in another file, written with the muxer's options."""
     import av
 
     with av.open(str(source)) as given, av.open(str(path), "w", options=muxer) as container:
         stream = container.add_stream_from_template(given.streams.video[0])
-        for packet in given.demux(given.streams.video[0]):
+        container.start_encoding()
+        for packet in itertools.islice(given.demux(given.streams.video[0]), frames):
             if packet.dts is not None:
                 packet.stream = stream
                 container.mux(packet)

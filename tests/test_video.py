@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from clip_maker import encode, encode_sound
+from clip_maker import encode, encode_sound, numbered, remux
 from page_server import BACKBONE, PROPOSAL, picture, write_pair
 from PIL import Image
 
@@ -288,7 +288,18 @@ def folder(tmp_path_factory):
     (folder / "words.mp4").write_text("no clip")
     encode_sound(folder / "sound.m4a")
     picture(0).save(folder / "still.jpg")
-    (folder / "cut.mp4").write_bytes((folder / "clip.mp4").read_bytes()[:1500])
+    whole = (folder / "clip.mp4").read_bytes()
+    (folder / "cut.mp4").write_bytes(whole[:1500])
+    (folder / "renamed.mp4").write_bytes((folder / "still.jpg").read_bytes())
+    place = whole.rindex(b"avc1")  # in the description of the track
+    (folder / "codec.mp4").write_bytes(whole[:place] + b"zzzz" + whole[place + 4 :])
+    keys = {"encryption_key": "00" * 16, "encryption_kid": "11" * 16}
+    remux(folder / "clip.mp4", folder / "locked.mp4", encryption_scheme="cenc-aes-ctr", **keys)
+    encode(folder / "late.mp4", [np.asarray(picture(0, (96, 80)))] * 2, times=[0, 24 * 40_000])
+    huge = bytearray(encode(folder / "huge.gif", [numbered(0)], codec="gif", pix_fmt="gray").read_bytes())
+    huge[6:10] = (8000).to_bytes(2, "little") * 2
+    (folder / "huge.gif").write_bytes(huge)
+    remux(folder / "clip.mp4", folder / "frameless.avi", frames=0)
     return folder
 
 
@@ -334,6 +345,12 @@ def test_the_command_prints_the_library_s_numbers(papr, folder, tmp_path):
         ("sound.m4a", "only sound"),
         ("still.jpg", "a picture, not a clip"),
         ("cut.mp4", "damaged or cut off"),
+        ("renamed.mp4", "a picture, not a clip"),
+        ("codec.mp4", "not known here"),
+        ("locked.mp4", "encrypted"),
+        ("late.mp4", "minutes, over the limit"),
+        ("huge.gif", "pixels, over the limit"),
+        ("frameless.avi", "no frames"),
         ("missing.mp4", "no file"),
     ],
 )
