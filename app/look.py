@@ -25,6 +25,7 @@ SCRIPTS = (
     "verdict",
     "hand",
     "cards",
+    "axes",
     "curve",
     "fewest",
     "dialog",
@@ -81,7 +82,7 @@ def theme() -> gr.themes.Base:
     return gr.themes.Base(
         font=["Inter UI", "system-ui", "sans-serif"],
         font_mono=["ui-monospace", "monospace"],
-        radius_size=gr.themes.sizes.radius_sm,
+        radius_size=gr.themes.sizes.radius_md,
         text_size=gr.themes.sizes.text_md,
     ).set(
         body_background_fill="#fbfbf9",

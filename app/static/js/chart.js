@@ -2,7 +2,6 @@
 // evidence, and Cost, draw with it; the curve of Compare is its own.
 
 const { el, svg } = papr;
-const MARGIN = { left: 34, right: 12, top: 10, bottom: 24 };
 
 // lines: [{name, title, points: [[x, y, low?, high?], ...], dashed?}]; level: a dotted line, or null.
 papr.chart = (label, height = 200) => {
@@ -22,23 +21,10 @@ papr.chart = (label, height = 200) => {
   function draw() {
     if (!width) return;
     const { lines, level, cursor, marks } = shown;
-    const x = (share) => MARGIN.left + share * (width - MARGIN.left - MARGIN.right);
-    const y = (value) => height - MARGIN.bottom - value * (height - MARGIN.top - MARGIN.bottom);
+    const { x, y, ...scale } = papr.axes(width, height);
     const path = (points) => points.map(([px, py]) => `${x(px).toFixed(1)},${y(py).toFixed(1)}`).join("L");
     root.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    const parts = [];
-    for (const share of [0, 0.25, 0.5, 0.75, 1])
-      parts.push(
-        svg("line", { class: "p-gridline", x1: x(0), x2: x(1), y1: y(share), y2: y(share) }),
-        svg("text", { x: MARGIN.left - 8, y: y(share) + 4, "text-anchor": "end", text: `${100 * share}` }),
-        svg("text", {
-          x: x(share),
-          y: height - 6,
-          "text-anchor": share === 1 ? "end" : share ? "middle" : "start",
-          text: `${100 * share} %`,
-        }),
-      );
-    if (level !== null) parts.push(svg("line", { class: "p-full", x1: x(0), x2: x(1), y1: y(level), y2: y(level) }));
+    const parts = scale.frame(level);
     for (const { name, points } of lines) {
       const banded = points.filter((p) => p.length > 2);
       if (banded.length > 1) {
@@ -50,8 +36,7 @@ papr.chart = (label, height = 200) => {
         for (const [px, py] of points)
           parts.push(svg("circle", { class: `p-dot ${papr.tint(name)}`, cx: x(px), cy: y(py), r: 2.5 }));
     }
-    if (cursor !== null)
-      parts.push(svg("line", { class: "p-cursor", x1: x(cursor), x2: x(cursor), y1: MARGIN.top, y2: y(0) }));
+    if (cursor !== null) parts.push(svg("line", { class: "p-cursor", ...scale.cursor(cursor) }));
     root.replaceChildren(...parts);
     legend.replaceChildren(
       ...lines.map((line) => el("li", {}, papr.swatch(line.name), el("span", { text: line.title }))),

@@ -1,7 +1,7 @@
 // Confidence against patches kept, for all methods; the cursor can be dragged, and moved with the arrow keys.
 
 const { el, svg, store } = papr;
-const MARGIN = { left: 34, right: 10, top: 10, bottom: 24 };
+const HEIGHT = 220;
 
 papr.curve = (root) => {
   const title = el("h3", { class: "p-heading" });
@@ -20,9 +20,7 @@ papr.curve = (root) => {
   root.append(title, frame, legend, waiting);
 
   let width = 600;
-  let height = 220;
-  const x = (share) => MARGIN.left + share * (width - MARGIN.left - MARGIN.right);
-  const y = (confidence) => height - MARGIN.bottom - confidence * (height - MARGIN.top - MARGIN.bottom);
+  let scale = papr.axes(width, HEIGHT);
 
   const axes = svg("g", { class: "p-axes" });
   const lines = svg("g");
@@ -34,27 +32,13 @@ papr.curve = (root) => {
   new ResizeObserver(([{ contentRect }]) => {
     if (!contentRect.width || Math.abs(contentRect.width - width) < 1) return;
     width = contentRect.width;
+    scale = papr.axes(width, HEIGHT);
     draw("answer");
   }).observe(frame);
 
   function drawAxes({ full }) {
-    chart.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    const parts = [];
-    for (const share of [0, 0.25, 0.5, 0.75, 1]) {
-      parts.push(
-        svg("line", { class: "p-gridline", x1: x(0), x2: x(1), y1: y(share), y2: y(share) }),
-        svg("text", { x: MARGIN.left - 8, y: y(share) + 4, "text-anchor": "end", text: `${100 * share}` }),
-        svg("text", {
-          x: x(share),
-          y: height - 6,
-          "text-anchor": share === 1 ? "end" : share ? "middle" : "start",
-          text: `${100 * share} %`,
-        }),
-      );
-    }
-    const level = y(full.confidence);
-    parts.push(svg("line", { class: "p-full", x1: x(0), x2: x(1), y1: level, y2: level }));
-    axes.replaceChildren(...parts);
+    chart.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+    axes.replaceChildren(...scale.frame(full.confidence));
   }
 
   function drawLines({ patches }) {
@@ -62,7 +46,7 @@ papr.curve = (root) => {
       ...papr.lines().flatMap((method) => {
         const points = [...papr.points(method)].sort((a, b) => a.k - b.k);
         if (!points.length) return [];
-        const path = (pick) => points.map((p) => `${x(p.k / patches).toFixed(1)},${y(pick(p)).toFixed(1)}`);
+        const path = (pick) => points.map((p) => `${scale.x(p.k / patches).toFixed(1)},${scale.y(pick(p)).toFixed(1)}`);
         const parts = [];
         if (method.draws > 1) {
           const around = [...path((p) => p.high), ...path((p) => p.low).reverse()];
@@ -79,9 +63,8 @@ papr.curve = (root) => {
   }
 
   function drawCursor({ patches }) {
-    const share = papr.kept() / patches;
-    for (const [name, value] of Object.entries({ x1: x(share), x2: x(share), y1: MARGIN.top, y2: y(0) }))
-      cursor.setAttribute(name, value);
+    const kept = papr.kept() / patches;
+    for (const [name, value] of Object.entries(scale.cursor(kept))) cursor.setAttribute(name, value);
     const now = store.answer.methods
       .filter((m) => store.view.methods.includes(m.name) || m.name === "random")
       .map((method) => ({ method, ...papr.now(method) }))
@@ -90,13 +73,13 @@ papr.curve = (root) => {
       ...now.map(({ method, point, exact }) =>
         svg("circle", {
           class: `p-dot ${papr.tint(method.name)}${exact ? "" : " p-near"}`,
-          cx: x(point.k / patches),
-          cy: y(point.confidence),
+          cx: scale.x(point.k / patches),
+          cy: scale.y(point.confidence),
           r: 4,
         }),
       ),
     );
-    handle.style.left = `${(100 * x(share)) / width}%`;
+    handle.style.left = `${(100 * scale.x(kept)) / width}%`;
     handle.setAttribute("aria-valuenow", store.view.percent);
     const spoken = now.map(({ method, point }) => `${method.title} ${papr.percent(point.confidence)} %`);
     handle.setAttribute("aria-valuetext", `${store.view.percent} %: ${spoken.join(", ")}`);
@@ -117,9 +100,7 @@ papr.curve = (root) => {
   }
 
   const drag = (event) => {
-    const box = frame.getBoundingClientRect();
-    const inner = box.width - MARGIN.left - MARGIN.right;
-    papr.setPercent(Math.round((100 * (event.clientX - box.left - MARGIN.left)) / inner));
+    papr.setPercent(100 * scale.share(event.clientX - frame.getBoundingClientRect().left));
   };
   let dragging = false;
   frame.addEventListener("pointerdown", (event) => {

@@ -20,7 +20,8 @@ papr.intake = {
 
     const chooser = el("input", {
       type: "file",
-      accept: "image/*,.heic,.heif,.avif,.tif,.tiff,.bmp,.webp",
+      // JPEG first and no HEIC, which cannot be read here: Safari then sends JPEG for it
+      accept: "image/jpeg,image/png,image/webp,image/gif,image/avif,image/tiff,image/bmp",
       class: "p-hidden",
       tabindex: -1,
       "aria-label": "Choose a picture",

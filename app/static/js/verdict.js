@@ -69,7 +69,7 @@ const number = (n) => ["no", "one", "two", "three", "four", "five", "six", "seve
 function reason(answer) {
   const k = papr.kept();
   const lines = [`${k} of ${answer.patches} patches kept (${percentOf(k, answer.patches)} %), the others dropped.`];
-  const unpruned = answer.full.top.slice(0, 3).map(([i, p]) => `${papr.label(i)} ${papr.percent(p)} %`);
+  const unpruned = answer.full.top.slice(0, 3).map(([i, p]) => `${papr.label(i)} ${papr.percent(p)}\u00a0%`);
   lines.push(`Unpruned: ${unpruned.join(", ")}.`);
   return [...lines, ...answer.notes].join(" ");
 }
