@@ -34,8 +34,7 @@ from papr_core.proposals import load_proposal
 from papr_core.records import PartialRecords, Records, gathered, joined, share
 from papr_core.selection import num_kept
 from papr_core.trials import configurations, make_plan
-from papr_core.video import check_method, load_pair
-from papr_core.video_catalog import find_video
+from papr_core.video import check_method, load_pair, sees_clips
 
 __all__ = ["add_arguments", "evaluate", "run"]
 
@@ -110,7 +109,8 @@ def evaluate(
     _check_names(methods)
     if batch_size < 1:
         raise InvalidInput(f"The batch size is {batch_size}; it must be at least 1.")
-    data = _opened(data, limit, clips=views is not None or _of_clips(backbone, proposal))
+    of_clips = sees_clips(backbone, "backbone") or sees_clips(proposal, "proposal")
+    data = _opened(data, limit, clips=of_clips or views is not None)
     of_clips = data.kind == "clips"
     views = Views.parse(views or "1x1")
     if of_clips:
@@ -208,13 +208,6 @@ def _measured(
         if progress:
             progress(sum(map(len, found)), of)
     return joined(found)
-
-
-def _of_clips(*models: str | nn.Module | None) -> bool:
-    """Whether one of backbone and proposal looks at clips."""
-    backbone, proposal = (model if isinstance(model, str) else "" for model in models)
-    named = find_video(backbone, "backbone") or find_video(proposal, "proposal")
-    return bool(named) or any(getattr(model, "family", "") in ("video", "tubelets") for model in models)
 
 
 def _opened(data: str | os.PathLike | Dataset, limit: int | None, *, clips: bool) -> Dataset:

@@ -53,6 +53,7 @@ __all__ = [
     "open_footage",
     "prune_clip",
     "pruned",
+    "sees_clips",
 ]
 
 DEFAULT_VIDEO_PROPOSAL = "x3d_s"
@@ -141,21 +142,32 @@ def load_pair(
         return loader(model, device=device, progress=_step(progress, what) if progress else None)
 
     backbone = backbone or DEFAULT_BACKBONE
-    clips = getattr(backbone, "family", "") == "tubelets" or find_video(backbone, "backbone")
+    clips = sees_clips(backbone, "backbone")
     proposal = proposal or (DEFAULT_VIDEO_PROPOSAL if clips else DEFAULT_PROPOSAL)
+    _check_kinds(proposal, backbone)  # before anything is downloaded
     looking = load("proposal", proposal, load_video_proposal, load_proposal)
     return find_pair(looking, load("backbone", backbone, load_tubelets, load_backbone))
 
 
 def find_pair(proposal: nn.Module, backbone: nn.Module) -> FramePair | TubePair:
     """How this pair goes about a clip. Raises UnsupportedModel for two that do not go together."""
-    looks, pruned = (getattr(model, "family", "") in ("video", "tubelets") for model in (proposal, backbone))
+    _check_kinds(proposal, backbone)
+    return (TubePair if sees_clips(backbone, "backbone") else FramePair)(proposal, backbone)
+
+
+def sees_clips(model: str | nn.Module | None, role: str) -> bool:
+    """Whether a model, or the one of this name, looks at clips, not pictures. role: proposal | backbone."""
+    if isinstance(model, str):
+        return find_video(model, role) is not None
+    return getattr(model, "family", "") in ("video", "tubelets")
+
+
+def _check_kinds(proposal: str | nn.Module, backbone: str | nn.Module) -> None:
+    looks, pruned = sees_clips(proposal, "proposal"), sees_clips(backbone, "backbone")
     if looks != pruned:
-        of_clips, other = (proposal, backbone) if looks else (backbone, proposal)
-        raise UnsupportedModel(
-            f"{of_clips.name} looks at clips and {other.name} at pictures: choose two of a kind."
-        )
-    return TubePair(proposal, backbone) if pruned else FramePair(proposal, backbone)
+        models = (proposal, backbone) if looks else (backbone, proposal)
+        of_clips, other = (model if isinstance(model, str) else model.name for model in models)
+        raise UnsupportedModel(f"{of_clips} looks at clips and {other} at pictures: choose two of a kind.")
 
 
 # Frames, and what the proposal sees in them

@@ -315,6 +315,8 @@ def test_pairs_of_two_kinds_are_refused(video_pair, pair):
         find_pair(pair[0], video_pair[1])
     with pytest.raises(UnsupportedModel, match="choose two of a kind"):
         find_pair(video_pair[0], pair[1])
+    with pytest.raises(UnsupportedModel, match="choose two of a kind"):
+        load_pair("x3d_s")  # before its weights are looked for
     assert isinstance(load_pair(*video_pair), TubePair)
 
 
