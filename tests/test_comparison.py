@@ -4,13 +4,13 @@ import dataclasses
 import json
 import math
 import statistics
-import threading
 
 import numpy as np
 import pytest
 import torch
 from page_server import BACKBONE, NAMES, PROPOSAL, picture
 from PIL import Image
+from threads import at_once
 
 import papr_core
 from papr_core import compare, load_proposal, weights
@@ -281,25 +281,9 @@ def test_sixteen_threads_share_one_pair(pair):
         return [(m.indices, m.kept_answer, round(m.confidence, 4)) for m in found.methods]
 
     expected = [run(job) for job in jobs]
-    found, errors, start = {}, [], threading.Barrier(16)
-
-    def work(worker):
-        try:
-            start.wait()
-            for i in range(worker, len(jobs), 16):
-                found[i] = run(jobs[i])
-        except BaseException as error:  # noqa: BLE001
-            errors.append(error)
-
-    threads = [threading.Thread(target=work, args=(worker,)) for worker in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not errors
-    for i, one in enumerate(expected):
-        assert [row[:2] for row in found[i]] == [row[:2] for row in one]
-        assert [row[2] for row in found[i]] == pytest.approx([row[2] for row in one], abs=2e-4)
+    for one, alone in zip(at_once(run, jobs), expected):
+        assert [row[:2] for row in one] == [row[:2] for row in alone]
+        assert [row[2] for row in one] == pytest.approx([row[2] for row in alone], abs=2e-4)
 
 
 def test_the_real_pair_agrees_on_a_lion(real_weights):

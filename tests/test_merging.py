@@ -1,11 +1,9 @@
 """Token merging: against a slow loop, inside every kind of ViT block, and what must not change."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 import timm
 import torch
+from threads import at_once
 from torch.nn import functional as F
 
 from papr_core import (
@@ -360,9 +358,7 @@ def test_threads_with_and_without_merging_do_not_disturb_each_other(kind):
         return backbone(images, kept if i % 2 else None, merging=i % 5)
 
     truth = [run(i) for i in range(20)]
-    together = threading.Barrier(16)
-    with ThreadPoolExecutor(16, initializer=together.wait) as pool:
-        found = list(pool.map(run, range(20)))
+    found = at_once(run, range(20))
     assert all(torch.allclose(a, b, rtol=1e-3, atol=1e-4) for a, b in zip(found, truth))
 
 

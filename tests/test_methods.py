@@ -1,10 +1,10 @@
 """The table of methods: laws for each, controls, a planted object, threads, and what is left behind."""
 
 import gc
-import threading
 
 import pytest
 import torch
+from threads import at_once
 from torch import nn
 
 from papr_core import load_proposal, methods
@@ -251,21 +251,6 @@ def test_sixteen_threads_share_one_proposal(proposal):
         return call(name, proposal, pictures[one], features[one], class_index=i % 12, seed=i, keys=[i])
 
     expected = [run(job) for job in jobs]
-    found, start, errors = {}, threading.Barrier(16), []
-
-    def work(worker):
-        try:
-            start.wait()
-            for i in range(worker, 48, 16):
-                found[i] = run(jobs[i])
-        except BaseException as error:  # noqa: BLE001
-            errors.append(error)
-
-    threads = [threading.Thread(target=work, args=(worker,)) for worker in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not errors
+    found = at_once(run, jobs)
     wrong = [jobs[i] for i in range(48) if not torch.allclose(found[i], expected[i], rtol=1e-4, atol=1e-5)]
     assert not wrong

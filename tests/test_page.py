@@ -12,6 +12,7 @@ import page_server
 import pytest
 from page_server import BACKBONE, PROPOSAL
 from PIL import Image
+from threads import at_once
 
 ROOT = Path(__file__).resolve().parent.parent
 METHODS = ["papr", "cam", "grad-cam", "score-cam"]
@@ -270,24 +271,10 @@ def test_sixteen_visitors_at_once_get_what_each_would_get_alone(shared, folder, 
     ]  # fmt: skip
     alone = Shared(shared.settings)
     expected = [Run(alone, question(alone, **one)).at_rest() for one in asked]
-    found, errors, start = {}, [], threading.Barrier(16)
-
-    def work(i):
-        try:
-            start.wait()
-            found[i] = Run(shared, question(shared, **asked[i])).at_rest()
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not errors
-    for i, one in enumerate(expected):
-        assert set(found[i]["points"]) == set(asked[i]["methods"])
-        _same(found[i]["points"], one["points"], asked[i]["name"])
+    found = at_once(lambda one: Run(shared, question(shared, **one)).at_rest(), asked)
+    for one, answer, right in zip(asked, found, expected):
+        assert set(answer["points"]) == set(one["methods"])
+        _same(answer["points"], right["points"], one["name"])
 
 
 def test_names_stay_with_those_who_gave_them(shared, tmp_path):

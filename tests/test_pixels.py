@@ -4,12 +4,10 @@ every operator everywhere and masks the result.
 Random weights, one or two blocks a stage, small pictures that are not square.
 """
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 import timm
 import torch
+from threads import at_once
 from torch import nn
 
 from papr_core import BACKBONES, InvalidInput, UnsupportedModel, load_backbone
@@ -278,9 +276,7 @@ def test_sixteen_threads_on_one_backbone(kind):
         return backbone(pictures[job[0] : job[0] + 1], job[1])
 
     truth = [run(job) for job in jobs]
-    together = threading.Barrier(16)
-    with ThreadPoolExecutor(16, initializer=together.wait) as pool:
-        found = list(pool.map(run, jobs))
+    found = at_once(run, jobs)
     assert all(
         torch.allclose(a, b, rtol=1e-3, atol=1e-4 * float(b.abs().max())) for a, b in zip(found, truth)
     )

@@ -5,12 +5,11 @@ The oracle is the plain composition of a timm model's own parts.
 """
 
 import copy
-import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import timm
 import torch
+from threads import at_once
 from torch import nn
 
 from papr_core import BACKBONES, InvalidInput, PaprError, UnsupportedModel, load_backbone
@@ -293,9 +292,7 @@ def test_sixteen_threads_on_one_backbone(name):
         return backbone(pictures[job[0] : job[0] + 1], job[1])
 
     truth = [run(job) for job in jobs]
-    together = threading.Barrier(16)
-    with ThreadPoolExecutor(16, initializer=together.wait) as pool:
-        found = list(pool.map(run, jobs))
+    found = at_once(run, jobs)
     assert all(torch.allclose(a, b, rtol=1e-4, atol=1e-6) for a, b in zip(found, truth))
     assert len({round(float(answer.sum()), 4) for answer in truth}) > 50  # the jobs do differ
 
