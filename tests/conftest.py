@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+# Tensors are small here: more threads wait for each other, on a busy machine several times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
