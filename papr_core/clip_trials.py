@@ -25,6 +25,7 @@ from papr_core.records import Records
 from papr_core.selection import top_patches
 from papr_core.trials import Clock, Plan, device_of, judged
 from papr_core.tubewise import TubePair
+from papr_core.video import clip_map
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -65,8 +66,6 @@ class ClipTrials:
         InvalidInput: merged tokens frame by frame, or several places of frames that are not cropped.
     """
 
-    noun = "clips"
-
     def __init__(self, plan: Plan, pair: FramePair | TubePair, views: Views) -> None:
         if plan.fit != "crop" and views.places > 1:
             raise InvalidInput(
@@ -98,23 +97,13 @@ class ClipTrials:
                 )
 
     def _read(self, i: int) -> "list[list[Image.Image]]":
-        """The frames of each time of a clip."""
-        picks = self.pair.picks(self.views.times)
-        lengths: list[int] = []
-
-        def all_times(frames: int) -> list[int]:
-            several = [pick(frames) for pick in picks]
-            lengths[:] = map(len, several)
-            return [frame for one in several for frame in one]
-
+        """The frames of each time of a clip, which is opened as often: so each has its own way to decode."""
+        data = self.plan.data
+        source = data.source(i)
         try:
-            frames = read_clip(self.plan.data.source(i), all_times).frames
+            return [list(read_clip(source, pick).frames) for pick in self.pair.picks(self.views.times)]
         except UnreadableClip as error:
-            raise UnreadableClip(
-                f"{self.plan.data.samples[i][0]} in {self.plan.data.path.name}: {error}"
-            ) from error
-        ends = np.cumsum(lengths)
-        return [list(frames[end - length : end]) for length, end in zip(lengths, ends)]
+            raise UnreadableClip(f"{data.samples[i][0]} in {data.path.name}: {error}") from error
 
     @torch.no_grad()  # as for pictures
     def _measure_clip(self, i: int, clips: "list[list[Image.Image]]", clock: Clock) -> tuple[Tensor, Tensor]:
@@ -160,8 +149,7 @@ class ClipTrials:
         explained = int(plan.explained(answered, folder))
         maps, seed = {}, zlib.crc32(key.encode())
         for name in plan.methods:
-            coarse = pair.coarse(seen, features, name, explained, seed).detach().float().cpu()
-            maps[name] = pair.significance(coarse)
+            maps[name], _ = clip_map(pair, seen, features, name, explained, seed)
         looked = pair.looking_gmacs(len(crops))
         found, full = {}, None
         for configuration in plan.configurations:

@@ -33,7 +33,7 @@ from papr_core.merging import LAYERS
 from papr_core.proposals import load_proposal
 from papr_core.records import PartialRecords, Records, gathered, joined, share
 from papr_core.selection import num_kept
-from papr_core.trials import configurations, make_plan
+from papr_core.trials import Plan, configurations, make_plan
 from papr_core.video import check_method, load_pair, sees_clips
 
 __all__ = ["add_arguments", "evaluate", "run"]
@@ -144,19 +144,7 @@ def evaluate(
         "backbone": backbone.name,
         "proposal": proposal.name,
     }
-    partial = None
-    if resume is not None:
-        task = about | {
-            "backbone weights": getattr(backbone, "sha256", None),
-            "proposal weights": getattr(proposal, "sha256", None),
-            "folders": data.classes if classes == "data" else None,  # they compete then
-            "what the proposal knows": plan.proposal_contest.known,
-            "methods, keep and merging": plan.configurations,
-            "merging layers": tome_layers,
-            "explain": explain,
-        }
-        keys = [key for key, _ in data.samples]
-        partial = PartialRecords(resume, task, keys, len(plan.configurations))
+    partial = _partial(resume, plan, about) if resume is not None else None
     records = gathered(_measured(trials, batch_size, partial, progress))
     if records is None:
         return None
@@ -176,6 +164,19 @@ def evaluate(
         "rows": rows,
         "differences": differences,
     }
+
+
+def _partial(folder: str | os.PathLike, plan: Plan, about: dict) -> PartialRecords:
+    task = about | {
+        "backbone weights": plan.backbone.sha256,
+        "proposal weights": plan.proposal.sha256,
+        "folders": plan.data.classes if about["classes"] == "data" else None,  # they compete then
+        "what the proposal knows": plan.proposal_contest.known,
+        "methods, keep and merging": plan.configurations,
+        "merging layers": plan.tome_layers,
+        "explain": "target" if plan.explain_truth else "proposal",
+    }
+    return PartialRecords(folder, task, [key for key, _ in plan.data.samples], len(plan.configurations))
 
 
 def _measured(

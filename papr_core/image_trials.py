@@ -22,8 +22,6 @@ __all__ = ["ImageTrials"]
 class ImageTrials:
     """Pictures through a pair of image models; patches, kept: of the backbone, and of each configuration."""
 
-    noun = "images"
-
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.patches = plan.backbone.num_patches

@@ -102,7 +102,7 @@ class PartialRecords:
 
     task: all that an image's numbers depend on; it heads every file, and a folder with files of another task
     is refused. keys: of the data's images. Numbers come back bit for bit; a line that was cut short (the
-    process was killed) is left out, and its images are measured again.
+    process was killed), or is none of ours, is left out, and its images are measured again.
 
     Raises:
         InvalidInput: a folder that cannot be used, or that belongs to another evaluation.
@@ -142,18 +142,17 @@ class PartialRecords:
         for file in sorted(self._folder.glob("*.jsonl")):
             mine = False
             for text in file.read_text(encoding="utf-8").splitlines():
-                try:
-                    line = json.loads(text)
-                except ValueError:
-                    continue
+                line = _parsed(text)
                 if "task" in line:
                     self._check(line["task"])
                     mine = True
-                elif mine:
+                elif mine and line:
                     yield self._records(line)
 
     def _check(self, task: Mapping) -> None:
-        other = [key for key, value in self._task.items() if task.get(key) != value]
+        other = [
+            key for key, value in self._task.items() if not isinstance(task, dict) or task.get(key) != value
+        ]
         if other:
             raise InvalidInput(
                 f"{self._folder} holds partial results of another evaluation (it differs in "
@@ -170,3 +169,13 @@ class PartialRecords:
             scores=np.array(line["scores"], np.float32).reshape(shape)[there],
             calls=[[(seconds, images) for seconds, images in calls] for calls in line["calls"]],
         )
+
+
+def _parsed(text: str) -> dict:
+    """A line of a file of partial records; nothing where it is cut short or was written by something else."""
+    try:
+        line = json.loads(text)
+        lengths = {len(line[key]) for key in ("images", "right", "scores")} if "task" not in line else {1}
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return line if isinstance(line, dict) and len(lengths) == 1 else {}

@@ -45,6 +45,7 @@ __all__ = [
     "FootageMap",
     "PrunedClip",
     "check_method",
+    "clip_map",
     "find_pair",
     "footage_map",
     "full_answer",
@@ -265,18 +266,28 @@ def footage_map(footage: Footage, method: str, explain: Explained, *, seed: int 
     """
     check_method(method, footage.pair.proposal)
     start = time.perf_counter()
-    coarse = footage.pair.coarse(footage.seen, footage.features, method, explain.index, seed)
-    coarse = coarse.detach().float().cpu()
-    low, high = float(coarse.min()), float(coarse.max())
-    constant = high - low <= 1e-6 * max(abs(low), abs(high))
+    significance, constant = clip_map(
+        footage.pair, footage.seen, footage.features, method, explain.index, seed
+    )
     about = METHODS[method]
     return FootageMap(
         name=method,
-        significance=footage.pair.significance(torch.zeros_like(coarse) if constant else coarse),
+        significance=significance,
         seconds=time.perf_counter() - start + (footage.seconds if about.looks else 0),
         constant=constant,
         explain=explain if about.uses_class else None,
     )
+
+
+def clip_map(
+    pair: FramePair | TubePair, seen: Tensor, features: Tensor, method: str, class_index: int, seed: int
+) -> tuple[Tensor, bool]:
+    """A method's significance (D, T, rows, columns) on the CPU, from what `pair.look` gave; and whether the
+    map is constant (then it is made exactly so)."""
+    coarse = pair.coarse(seen, features, method, class_index, seed).detach().float().cpu()
+    low, high = float(coarse.min()), float(coarse.max())
+    constant = high - low <= 1e-6 * max(abs(low), abs(high))
+    return pair.significance(torch.zeros_like(coarse) if constant else coarse), constant
 
 
 # Answers
