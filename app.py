@@ -1,17 +1,27 @@
-"""Start the page: python app.py [--host --port --device --weights-dir --models --downloads --mcp]."""
+"""Start the page: python app.py [--host --port --device --weights-dir --models --downloads --mcp].
+
+A Space or a container says the same by GRADIO_SERVER_NAME, GRADIO_SERVER_PORT, PAPR_DEVICE, PAPR_WEIGHTS,
+PAPR_MODELS and PAPR_DOWNLOADS.
+"""
 
 import argparse
 import os
+import signal
+import sys
 import threading
 
-from app.session import own_temp_folder
+from app.uploads import own_temp_folder
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")  # statistics that nobody reads here
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 own_temp_folder()
 
 from app import look, page
 from app.session import Settings
+
+# What the owner may say; the first is the rule on this machine alone, the second anywhere else.
+OWNER = {"models": ("any", "catalogue"), "downloads": ("yes", "no")}
 
 
 def main() -> None:
@@ -27,17 +37,19 @@ def main() -> None:
         **look.launch_options(),
     )
     threading.Thread(target=demo.shared.warm_up, daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the temporary folder goes too
     demo.block_thread()
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
     """On this machine alone everything is allowed; anywhere else only what the owner says."""
-    here = arguments.host in ("127.0.0.1", "localhost", "::1")
+    elsewhere = arguments.host not in ("127.0.0.1", "localhost", "::1")
+    models, downloads = (getattr(arguments, option) or OWNER[option][elsewhere] for option in OWNER)
     return Settings(
         device=arguments.device,
         weights_dir=arguments.weights_dir,
-        any_model=(arguments.models or ("any" if here else "catalogue")) == "any",
-        downloads=(arguments.downloads or ("yes" if here else "no")) == "yes",
+        any_model=models == "any",
+        downloads=downloads == "yes",
     )
 
 
@@ -46,12 +58,16 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="PaPr in a browser.")
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
     parser.add_argument("--port", type=int, default=int(port) if port else None)
-    parser.add_argument("--device", default="cpu", help="such as cpu or cuda")
+    parser.add_argument("--device", default=os.environ.get("PAPR_DEVICE", "cpu"), help="such as cpu or cuda")
     parser.add_argument("--weights-dir", help="a folder of weights of your own; also PAPR_WEIGHTS")
-    parser.add_argument("--models", choices=("catalogue", "any"), help="default: any on this machine alone")
-    parser.add_argument("--downloads", choices=("yes", "no"), help="default: yes on this machine alone")
+    for option, choices in OWNER.items():
+        words = {"choices": choices, "help": f"default: {choices[0]} on this machine alone"}
+        parser.add_argument(f"--{option}", default=os.environ.get(f"PAPR_{option.upper()}"), **words)
     parser.add_argument("--mcp", action="store_true", help="serve the API to MCP clients too")
     arguments = parser.parse_args()
+    for option, choices in OWNER.items():
+        if getattr(arguments, option) not in (None, *choices):  # argparse looks at no default
+            parser.error(f"PAPR_{option.upper()} is one of {', '.join(choices)}")
     if arguments.mcp and (missing := page.mcp_refusal()):
         parser.error(missing)
     if arguments.weights_dir and not os.path.isdir(os.path.expanduser(arguments.weights_dir)):

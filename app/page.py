@@ -3,10 +3,13 @@
 from importlib.metadata import PackageNotFoundError, version
 
 import gradio as gr
+from starlette.middleware import Middleware
 
+from app.gate import Gate
 from app.pages import compare, learn
 from app.parts import api
-from app.session import MAX_MEGABYTES, Settings, Shared
+from app.session import Settings, Shared
+from app.uploads import MAX_MEGABYTES
 from papr_core import __version__
 
 __all__ = ["LAUNCH", "build", "mcp_refusal"]
@@ -20,6 +23,8 @@ LAUNCH = {
     "footer_links": [],  # ours stands below the pages
     "run_history": False,
     "show_error": True,
+    "state_session_capacity": 200,  # each takes 100 kB and its last answer; nothing here depends on it
+    "app_kwargs": {"middleware": [Middleware(Gate)]},
 }
 
 HEADER = """<header class="papr papr-header">
@@ -37,7 +42,7 @@ HEADER = """<header class="papr papr-header">
 def build(settings: Settings | None = None) -> gr.Blocks:
     """The whole page for these settings; `launch` it with `app.look.launch_options()`."""
     shared = Shared(settings or Settings())
-    with gr.Blocks(title="PaPr", fill_width=True, analytics_enabled=False, delete_cache=(600, 3600)) as demo:
+    with gr.Blocks(title="PaPr", fill_width=True, analytics_enabled=False, delete_cache=(300, 3600)) as demo:
         gr.HTML(
             html_template=HEADER,
             js_on_load="papr.header(element)",
@@ -59,6 +64,7 @@ def build(settings: Settings | None = None) -> gr.Blocks:
             apply_default_css=False,
         )
         api.publish(shared)
+    demo.queue(max_size=200, api_open=False)  # nothing runs beside the queue
     demo.shared = shared
     return demo
 

@@ -5,7 +5,6 @@ Nothing here imports torch before the first question: the page is served while p
 
 import hashlib
 import logging
-import os
 import secrets
 import threading
 import warnings
@@ -16,11 +15,29 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Cache", "Picture", "Settings", "Shared", "explain_error", "log"]
+from anyio import CapacityLimiter, to_thread
+
+from app.uploads import MAX_MEGABYTES, upload
+
+__all__ = [
+    "QUEUES",
+    "Cache",
+    "Picture",
+    "Settings",
+    "Shared",
+    "asker",
+    "direct",
+    "explain_error",
+    "log",
+    "printable",
+]
 
 log = logging.getLogger("papr.page")
 
-MAX_MEGABYTES = 50
+# How much of each kind of work runs at once, as Gradio's queues: quick work never waits for slow work. Every
+# listener of a queue has to say the number, or Gradio's own default lowers it for all.
+QUEUES = {"quick": 2, "slow": 1}
+MOST_WAITING = 100  # direct calls; more are refused
 EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples"
 
 
@@ -38,6 +55,9 @@ class Settings:
     weights_dir: str | None = None
     any_model: bool = False
     downloads: bool = False
+
+
+ENTRY = 1000  # bytes of a key, and of the objects around a value
 
 
 class Cache:
@@ -58,15 +78,16 @@ class Cache:
             return self._values[key][0]
 
     def put(self, key: Hashable, value: Any) -> None:
-        size = size_of(value)
+        size = size_of(value) + ENTRY
         with self._lock:
             self.bytes += size - self._values.pop(key, (None, 0))[1]
             self._values[key] = (value, size)
             while self.bytes > self.max_bytes and len(self._values) > 1:
                 self.bytes -= self._values.popitem(last=False)[1][1]
 
-    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """The value, made by `make` if it is not there; others who ask meanwhile wait for that one."""
+    def once(self, key: Hashable, make: Callable[[], Any], most: int | None = None) -> Any:
+        """The value, made by `make` if it is not there; others who ask meanwhile wait for that one. most: a
+        value of more bytes is given and not kept, or it would push out everybody else's."""
         value = self.get(key)
         if value is not None:
             return value
@@ -78,7 +99,8 @@ class Cache:
                 value = self.get(key)
                 if value is None:
                     value = make()
-                    self.put(key, value)
+                    if most is None or size_of(value) <= most:
+                        self.put(key, value)
                 return value
         finally:
             with self._lock:
@@ -98,6 +120,8 @@ def size_of(value: Any) -> int:
     if is_dataclass(value):
         parts = (getattr(value, item.name) for item in fields(value))
         return 200 + sum(size_of(part) for part in parts if not hasattr(part, "parameters"))
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
     if isinstance(value, (tuple, list)):
         return 50 + sum(map(size_of, value))
     return len(value) if isinstance(value, (str, bytes)) else 100
@@ -122,7 +146,7 @@ class Shared:
         self.settings = settings
         self.cache = Cache(512_000_000)  # pictures, scenes, maps, answers
         self.models = Cache(4_000_000_000)
-        self.quick = threading.BoundedSemaphore(2)  # direct calls, which no queue of Gradio's holds back
+        self.direct = CapacityLimiter(2)  # direct calls, which no queue of Gradio's holds back
         self._pictures: OrderedDict[str, Picture] = OrderedDict()
         self._newest: OrderedDict[str, int] = OrderedDict()
         self._lock = threading.Lock()
@@ -216,15 +240,15 @@ class Shared:
             UnreadableImage: no picture, or too large. InvalidInput: a path that is no upload.
         """
         core = self.core()
-        file = Path(path).resolve()
-        if not file.is_relative_to(upload_folder()) or not file.is_file():
+        file = upload(path)
+        if file is None:
             raise core.InvalidInput("This upload is no longer there; choose the picture again.")
         if file.stat().st_size > MAX_MEGABYTES * 1_000_000:
             raise core.UnreadableImage(f"The file is larger than {MAX_MEGABYTES} MB; save it smaller.")
         with open(file, "rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         picture = Picture(digest, file)
-        self._decode(picture)
+        self.pixels(picture)
         with self._lock:
             self._pictures[digest] = picture
             self._pictures.move_to_end(digest)
@@ -232,15 +256,18 @@ class Shared:
                 self._pictures.popitem(last=False)
         return picture
 
-    def picture(self, id: str) -> tuple[Picture, Any]:
-        """A picture by its id and its pixels (PIL). Raises InvalidInput where it is gone."""
+    def picture(self, id: str) -> Picture:
+        """A picture by its id. Raises InvalidInput where it is gone."""
         picture = examples().get(id) or self._pictures.get(id)
         if picture is None or not (picture.path.is_file() or self.cache.get(("picture", id))):
             raise self.core().InvalidInput("This picture has been deleted here; choose it again.")
-        return picture, self._decode(picture)
+        return picture
 
-    def _decode(self, picture: Picture) -> Any:
-        return self.cache.once(("picture", picture.id), lambda: self.core().read_image(picture.path))
+    def pixels(self, picture: Picture) -> Any:
+        """Decoded (PIL). Raises UnreadableImage."""
+        return self.cache.once(
+            ("picture", picture.id), lambda: self.core().read_image(picture.path), most=60_000_000
+        )
 
     # visitors
 
@@ -256,12 +283,6 @@ class Shared:
         return self._newest.get(visitor, 0) > seq
 
 
-def upload_folder() -> Path:
-    from gradio.utils import get_upload_folder
-
-    return Path(get_upload_folder()).resolve()
-
-
 def examples() -> dict[str, Picture]:
     """The examples that are there: two of ours (CC0), and a lion that ships inside Gradio's package."""
     import gradio
@@ -273,6 +294,42 @@ def examples() -> dict[str, Picture]:
         Picture("lion", lion, "A lion"),
     ]
     return {picture.id: picture for picture in found if picture.path.is_file()}
+
+
+# handlers
+
+
+def asker() -> Callable[[], bool]:
+    """Whether the visitor is still there for whom Gradio's queue runs this handler: a closed tab ends the
+    work at its next step, before the handler has something to yield."""
+    from gradio.context import LocalContext
+
+    blocks, id = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
+    event = blocks._queue.event_ids_to_events.get(id) if blocks and id else None
+    return lambda: event is None or event.alive
+
+
+def direct(shared: Shared, answer: Callable[[str], dict[str, Any]]) -> Callable:
+    """`answer` as a function that the page's scripts call directly: two run at a time, the others wait in
+    line without holding a thread, and a mistake becomes a sentence."""
+
+    def told(data: str) -> dict[str, Any]:
+        from papr_core.errors import Stopped
+
+        try:
+            return {"ok": True, **answer(data)}
+        except Stopped:
+            return {"ok": False, "stopped": True}
+        except Exception as error:
+            return {"ok": False, **explain_error(error)}
+
+    async def call(data: str) -> dict[str, Any]:
+        if shared.direct.statistics().tasks_waiting > MOST_WAITING:
+            return {"ok": False, "where": "stage", "text": "Many ask at this moment. Try again."}
+        return await to_thread.run_sync(told, data, limiter=shared.direct)
+
+    call.__name__ = answer.__name__  # by which the page's scripts call it
+    return call
 
 
 # errors
@@ -295,18 +352,12 @@ def explain_error(error: BaseException) -> dict[str, str]:
 
     where = getattr(error, "where", "stage")
     if isinstance(error, PaprError):
-        return {"where": where, "text": str(error)}
+        return {"where": where, "text": printable(str(error))}
     number = secrets.token_hex(4)
     log.error("error %s", number, exc_info=error)
     return {"where": where, "text": f"Something went wrong here; it is in the server's log under {number}."}
 
 
-def own_temp_folder() -> None:
-    """Give this page a temporary folder of its own, gone when it ends; before Gradio is imported."""
-    import atexit
-    import shutil
-    import tempfile
-
-    if "GRADIO_TEMP_DIR" not in os.environ:
-        os.environ["GRADIO_TEMP_DIR"] = folder = tempfile.mkdtemp(prefix="papr-page-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+def printable(text: str) -> str:
+    """Text from a request that can be written as UTF-8: JSON may hold halves of a character."""
+    return text.encode("utf-8", "replace").decode()

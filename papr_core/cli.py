@@ -102,13 +102,19 @@ def _complain(error: Exception, about: str = "") -> None:
 
 def _models_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON array instead of a table")
+    fetch = "bring the weights of these models to this machine, as preparation, and say where they are"
+    parser.add_argument("--fetch", nargs="+", metavar="NAME", help=fetch)
     _add_weights_dir(parser)
 
 
 def _models(args: argparse.Namespace) -> int:
     _use_weights_dir(args)
-    from papr_core.listing import model_rows
+    from papr_core.listing import fetch_models, model_rows
 
+    if args.fetch:
+        for source in fetch_models(args.fetch):
+            print(f"{source.name}: {source.kind}, {source.megabytes:.0f} MB")
+        return 0
     rows = model_rows(complain=_complain)
     if args.json:
         print(json.dumps(rows))

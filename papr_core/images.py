@@ -8,7 +8,7 @@ import contextlib
 import io
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,9 +63,10 @@ def read_image(
 
     if isinstance(source, np.ndarray):
         source = _from_array(source)
-    image = source if isinstance(source, Image.Image) else _open(_bytes_of(source, max_bytes), max_pixels)
+    ours = not isinstance(source, Image.Image)
+    image = _open(_bytes_of(source, max_bytes), max_pixels) if ours else source
     _check_pixels(image, max_pixels)
-    return _decode(image)
+    return _decode(image, ours)
 
 
 def fit_image(
@@ -221,8 +222,8 @@ def _check_pixels(image: "Image.Image", max_pixels: int) -> None:
         raise UnreadableImage("The image has no pixels.")
 
 
-def _decode(image: "Image.Image") -> "Image.Image":
-    """The first frame, upright, as RGB."""
+def _decode(image: "Image.Image", ours: bool) -> "Image.Image":
+    """The first frame, upright, as RGB; a picture that is ours alone may be turned in its place."""
     from PIL import ImageOps
 
     try:
@@ -231,7 +232,7 @@ def _decode(image: "Image.Image") -> "Image.Image":
         reason = str(error).strip().rstrip(".") or type(error).__name__
         raise UnreadableImage(f"The image is damaged or cut off: {reason}.") from error
     with contextlib.suppress(Exception):  # a broken EXIF block is no reason to refuse the picture
-        image = ImageOps.exif_transpose(image)
+        image = ImageOps.exif_transpose(image, in_place=ours) or image
     try:
         return _rgb(image)
     except Exception as error:
@@ -241,24 +242,49 @@ def _decode(image: "Image.Image") -> "Image.Image":
 
 
 def _rgb(image: "Image.Image") -> "Image.Image":
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        return _eight_bits(image)
+    if not image.has_transparency_data:
+        return image.convert("RGB")  # a copy, of RGB too
     from PIL import Image
 
-    if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        return Image.fromarray(_eight_bits(np.asarray(image), image.mode)).convert("RGB")
-    if image.has_transparency_data:
-        over = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB")
-    return image.convert("RGB")  # a copy, of RGB too
+    over = Image.new("RGB", image.size)
+    for top, band in _bands(image):
+        band = band.convert("RGBA")
+        over.paste(
+            Image.alpha_composite(Image.new("RGBA", band.size, "white"), band).convert("RGB"), (0, top)
+        )
+    return over
 
 
-def _eight_bits(values: np.ndarray, mode: str) -> np.ndarray:
+def _eight_bits(image: "Image.Image") -> "Image.Image":
     """Grey of more than eight bits, scaled from the range of its kind, or else from its own."""
-    values = np.nan_to_num(values.astype(np.float64))
-    low, high = values.min(), values.max()
-    full = next((top for top in ((1.0, 255.0, 65535.0) if mode == "F" else (65535.0,)) if high <= top), None)
+    from PIL import Image
+
+    def values() -> Iterator[tuple[int, np.ndarray]]:
+        for top, band in _bands(image):
+            yield top, np.nan_to_num(np.asarray(band).astype(np.float64))
+
+    low = min(float(part.min()) for _, part in values())
+    high = max(float(part.max()) for _, part in values())
+    tops = (1.0, 255.0, 65535.0) if image.mode == "F" else (65535.0,)
+    full = next((top for top in tops if high <= top), None)
     if low < 0 or full is None:
-        values, full = values - low, max(high - low, 1e-12)
-    return np.round(values / full * 255).astype(np.uint8)
+        full = max(high - low, 1e-12)
+    else:
+        low = 0.0
+    grey = Image.new("L", image.size)
+    for top, part in values():
+        grey.paste(Image.fromarray(np.round((part - low) / full * 255).astype(np.uint8)), (0, top))
+    return grey.convert("RGB")
+
+
+def _bands(image: "Image.Image", pixels: int = 1 << 22) -> "Iterator[tuple[int, Image.Image]]":
+    """A picture in bands from top to bottom, each with its first row: what is computed on a whole large one
+    would take several times its own memory."""
+    rows = max(1, pixels // image.width)
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
 
 
 def _from_array(array: np.ndarray) -> "Image.Image":

@@ -1,12 +1,12 @@
 """What models there are and where their weights are: the rows that `papr models --json` prints."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from papr_core import catalog, video_catalog, weights
 from papr_core.errors import PaprError
 
-__all__ = ["model_rows"]
+__all__ = ["fetch_models", "model_rows"]
 
 
 def model_rows(complain: Callable[[PaprError], None] = lambda error: None) -> list[dict[str, Any]]:
@@ -17,6 +17,24 @@ def model_rows(complain: Callable[[PaprError], None] = lambda error: None) -> li
     complain: called with the error of an own model that can play no part; it has no row.
     """
     return [_row(entry) for entry in _entries(complain)]
+
+
+def fetch_models(names: Iterable[str]) -> Iterator[weights.Source]:
+    """Bring the weights of models to this machine, one after another; each with where it lies now.
+
+    Raises:
+        UnknownModel: nothing has this name. WeightsUnavailable: they cannot be had, and what to do.
+    """
+    for name in names:
+        yield weights.fetch(_entry(name).locate())
+
+
+def _entry(name: str) -> Any:
+    for role in ("proposal", "backbone"):
+        if found := video_catalog.find_video(name, role):
+            return found
+    pruned = name.split(".")[0] in {key.split(".")[0] for key in catalog.BACKBONES}
+    return catalog.find(name, "backbone" if pruned else "proposal")
 
 
 def _entries(complain: Callable[[PaprError], None]) -> Iterator[catalog.Entry]:

@@ -68,7 +68,7 @@ def chromium() -> str:
 def start(settings, **more):
     """The page on a free port of this machine: (demo, its address)."""
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    from app.session import own_temp_folder
+    from app.uploads import own_temp_folder
 
     own_temp_folder()
     from app import look, page

@@ -25,10 +25,10 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def shared(folder, tmp_path, monkeypatch):
-    from app import session
+    from app import session, uploads
     from papr_core import weights
 
-    monkeypatch.setattr(session, "upload_folder", lambda: tmp_path.resolve())
+    monkeypatch.setattr(uploads, "upload_folder", lambda: str(tmp_path.resolve()))
     settings = session.Settings(proposal=PROPOSAL, backbone=BACKBONE, weights_dir=str(folder))
     with weights.configured():
         yield session.Shared(settings)
@@ -135,11 +135,11 @@ def test_models_are_those_that_the_owner_allows(shared, monkeypatch):
 def test_a_cache_is_bounded_in_bytes_and_forgets_the_oldest():
     from app.session import Cache
 
-    cache = Cache(1000)
+    cache = Cache(10_000)
     for i in range(10):
-        cache.put(i, bytes(200))
+        cache.put(i, bytes(1000))
         cache.get(0)
-    assert cache.bytes <= 1000
+    assert cache.bytes <= 10_000
     assert cache.get(0) is not None  # asked for again and again
     assert cache.get(1) is None
     assert cache.get(9) is not None
@@ -148,7 +148,7 @@ def test_a_cache_is_bounded_in_bytes_and_forgets_the_oldest():
 def test_a_value_is_made_once_however_many_ask():
     from app.session import Cache
 
-    cache, made, go = Cache(1000), [], threading.Event()
+    cache, made, go = Cache(10_000), [], threading.Event()
 
     def make():
         go.wait(5)
@@ -181,7 +181,7 @@ def test_the_page_and_the_library_give_the_same_numbers(shared):
     assert answer["working"] is None
     assert not answer["more"]
     wanted = compare(
-        shared.picture("coffee")[1],
+        shared.pixels(shared.picture("coffee")),
         proposal=shared.model("proposal", PROPOSAL),
         backbone=shared.model("backbone", BACKBONE),
         methods=[*METHODS, "random", "center", "reversed"],
@@ -249,7 +249,7 @@ def test_points_at_rest_and_by_hand(shared):
     assert {point[0] for point in told["points"].values()} == {33}
     chosen = Run(shared, question(shared, methods=["by-hand"], patches=[1, 2, 50])).at_rest()
     expected = compare(
-        shared.picture("coffee")[1],
+        shared.pixels(shared.picture("coffee")),
         proposal=shared.model("proposal", PROPOSAL),
         backbone=shared.model("backbone", BACKBONE),
         methods=["by-hand"],

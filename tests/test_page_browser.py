@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -301,20 +302,21 @@ def test_downloads(visit, tmp_path):
 def test_what_was_brought_and_made_is_deleted(visit):
     from gradio.route_utils import delete_files_created_by_app
 
-    from app.session import upload_folder
+    from app.uploads import upload_folder
 
-    others = {path for path in upload_folder().rglob("*") if path.is_file()}  # of pages served before
+    folder = Path(upload_folder())
+    others = {path for path in folder.rglob("*") if path.is_file()}  # of pages served before
     page = visit()
     with answered(page):
         upload(page, png(8), "to be deleted.png")
     with page.expect_download(timeout=PATIENCE):
         page.locator("[data-save=json]").click()
-    left = [path.name for path in upload_folder().rglob("*") if path.is_file()]
+    left = [path.name for path in folder.rglob("*") if path.is_file()]
     assert any("deleted" in name for name in left)
     assert "papr-manifest.json" in left
     assert DEMO[0].delete_cache[1] == 3600
     delete_files_created_by_app(DEMO[0], 0)  # what the hour brings
-    left = {path for path in upload_folder().rglob("*") if path.is_file()}
+    left = {path for path in folder.rglob("*") if path.is_file()}
     assert left <= others
     with answered(page):  # what was decoded stays for a while
         page.get_by_role("checkbox", name="LayerCAM", exact=True).check()

@@ -60,7 +60,14 @@ def test_the_front_matter_is_a_spaces():
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "docs/troubleshooting.md", "tests/data/caltech101-200/README.md"]
+    "name",
+    [
+        "README.md",
+        "SECURITY.md",
+        "docs/hosting.md",
+        "docs/troubleshooting.md",
+        "tests/data/caltech101-200/README.md",
+    ],
 )
 def test_links_and_pictures_lead_somewhere(name):
     text = (ROOT / name).read_text(encoding="utf-8")

@@ -7,11 +7,11 @@ from typing import Any
 import gradio as gr
 
 from app.parts import arrival, models, view
-from app.parts.question import Question
+from app.parts.question import Question, read_who
 from app.parts.run import Run
 from app.parts.save import save
 from app.parts.stage import intake, note, stage
-from app.session import Shared, examples, explain_error
+from app.session import QUEUES, Shared, asker, direct, examples, explain_error
 
 __all__ = ["build"]
 
@@ -151,9 +151,10 @@ def build(shared: Shared) -> None:
 
     # Quick and slow work queue apart: nobody's PaPr card waits for somebody's Score-CAM.
     streams = {"trigger_mode": "multiple", "outputs": [screen, target], **private}
-    screen.ask(stream(shared, Run.quick), None, concurrency_id="quick", concurrency_limit=2, **streams)
-    screen.finish(stream(shared, Run.slow), None, concurrency_id="slow", concurrency_limit=1, **streams)
-    screen.save(saved_of(shared), None, [file, failure], concurrency_id="slow", **private).then(
+    quick, slow = ({"concurrency_id": name, "concurrency_limit": QUEUES[name]} for name in ("quick", "slow"))
+    screen.ask(stream(shared, Run.quick), None, **quick, **streams)
+    screen.finish(stream(shared, Run.slow), None, **slow, **streams)
+    screen.save(saved_of(shared), None, [file, failure], **slow, **private).then(
         None, [file, failure], None, js="(file, failure) => papr.saved(file, failure)", **private
     )
 
@@ -183,7 +184,7 @@ def stream(shared: Shared, steps: Callable[[Run], Iterator[dict]]) -> Callable:
         seq = data.get("seq", 0) if isinstance(data, dict) else 0
         try:
             question = Question.read(data, shared)
-            run = Run(shared, question)
+            run = Run(shared, question, asker())
             for answer in steps(run):
                 classes = gr.skip()
                 if "models" in answer and labels is None:
@@ -204,26 +205,19 @@ def numbers_of(shared: Shared) -> Callable:
     """A direct call: the confidences at one ratio, or of patches chosen by hand."""
 
     def numbers(data: str) -> dict[str, Any]:
-        try:
-            run = Run(shared, Question.read(data, shared))
-            with shared.quick:
-                return {"ok": True, **run.at_rest()}
-        except Exception as error:
-            return {"ok": False, **explain_error(error)}
+        return Run(shared, Question.read(data, shared)).at_hand().at_rest()
 
-    return numbers
+    return direct(shared, numbers)
 
 
 def newest_of(shared: Shared) -> Callable:
     """A direct call: a visitor's newest question has this number; older ones end at their next step."""
 
-    def newest(data: str) -> bool:
-        try:
-            told = json.loads(data)
-            shared.newest(str(told["visitor"])[:80], int(told["seq"]))
-        except (ValueError, KeyError, TypeError):
-            return False
-        return True
+    async def newest(data: str) -> bool:
+        told = read_who(data)
+        if told is not None:
+            shared.newest(*told)
+        return told is not None
 
     return newest
 
@@ -234,7 +228,7 @@ def saved_of(shared: Shared) -> Callable:
     def saved(event: gr.EventData) -> tuple[str | None, dict | None]:
         try:
             question = Question.read(event._data, shared)
-            return save(Run(shared, question), question.kind), None
+            return save(Run(shared, question, asker()), question.kind), None
         except Exception as error:
             return None, explain_error(error)
 

@@ -15,7 +15,7 @@ from app.parts.evidence import evidence
 from app.parts.lesson import lesson
 from app.parts.question import Question
 from app.parts.run import Run
-from app.session import Shared, explain_error
+from app.session import Shared, direct
 
 __all__ = ["build"]
 
@@ -39,11 +39,6 @@ def lesson_of(shared: Shared) -> Callable:
     """A direct call: the features of the picture that the page shows."""
 
     def features(data: str) -> dict[str, Any]:
-        try:
-            run = Run(shared, Question.read(data, shared))
-            with shared.quick:
-                return {"ok": True, **lesson(run)}
-        except Exception as error:
-            return {"ok": False, **explain_error(error)}
+        return lesson(Run(shared, Question.read(data, shared)).at_hand())
 
-    return features
+    return direct(shared, features)

@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.session import Shared, explain_error
+from app.session import QUEUES, Shared, asker, explain_error, printable
 
 __all__ = ["ENDPOINTS", "PYTHON", "SHELL", "document", "publish"]
 
@@ -60,9 +60,14 @@ def compare_of(shared: Shared) -> Callable:
                 raise core.InvalidInput("Send the picture as an uploaded file.")
             if not isinstance(methods, list) or not all(isinstance(name, str) for name in methods):
                 raise core.InvalidInput("The methods are a list of names.")
-            picture = shared.receive(image["path"])
+            picture, there = shared.receive(image["path"]), asker()
+
+            def tell(what: str, done: int, of: int) -> None:
+                if not there():
+                    raise core.Stopped
+
             result = core.compare(
-                shared.picture(picture.id)[1],
+                shared.pixels(picture),
                 proposal=shared.model("proposal", proposal),
                 backbone=shared.model("backbone", backbone),
                 keep_ratio=keep_ratio,
@@ -70,7 +75,8 @@ def compare_of(shared: Shared) -> Callable:
                 target=target,
                 explain=explain,
                 patches=patches,
-                name=str(image.get("orig_name") or "image")[:200],
+                name=printable(str(image.get("orig_name") or "image")[:200]),
+                progress=tell,
             )
             return result.to_dict()
 
@@ -150,7 +156,7 @@ ENDPOINTS: dict[str, tuple[Callable[[Shared], Callable], str]] = {
 def publish(shared: Shared) -> None:
     """Publish the endpoints, inside a Blocks context."""
     for name, (make, queue) in ENDPOINTS.items():
-        gr.api(make(shared), api_name=name, concurrency_id=queue)
+        gr.api(make(shared), api_name=name, concurrency_id=queue, concurrency_limit=QUEUES[queue])
 
 
 # What people copy. ADDRESS is the page's own, PICTURE a file; a test runs both as they stand.

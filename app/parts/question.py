@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.session import Shared, said
+from app.session import Shared, printable, said
 
-__all__ = ["Question"]
+__all__ = ["Question", "read_who"]
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,7 @@ class Question:
             InvalidInput: one sentence, with the place on the page where it belongs.
         """
         core = shared.core()
-        if isinstance(data, str):
-            data = _parsed(data)
+        data = _parsed(data)
         if not isinstance(data, Mapping):
             raise core.InvalidInput("The question could not be read; reload the page.")
         with said("ratio"):
@@ -53,8 +52,8 @@ class Question:
             if not _is_number(ratio) or not 0 < ratio <= 1:
                 raise core.InvalidInput("The share of patches kept must be above 0 and at most 100 %.")
         methods = _list(data.get("methods"), 50)
-        if unknown := [name for name in methods if name not in core.METHODS]:
-            raise core.InvalidInput(f"There is no method {str(unknown[0])[:60]!r}.")
+        if unknown := [name for name in methods if not isinstance(name, str) or name not in core.METHODS]:
+            raise core.InvalidInput(f"There is no method {_text(unknown[0], 60)!r}.")
         with said("target"):
             target = data.get("target")
             if target is not None and not _is_whole(target):
@@ -70,12 +69,12 @@ class Question:
         if not all(_is_whole(patch) for patch in patches):
             raise core.InvalidInput("Patches are whole numbers.")
         return cls(
-            visitor=str(data.get("visitor", ""))[:80],
+            visitor=_text(data.get("visitor"), 80),
             seq=data["seq"] if _is_whole(data.get("seq")) else 0,
-            picture=str(data["picture"])[:100] if data.get("picture") else None,
-            has=str(data.get("has", "")),
-            upload=str(data["upload"]) if data.get("upload") else None,
-            name=str(data.get("name") or "picture")[:200],
+            picture=_text(data.get("picture"), 100) or None,
+            has=_text(data.get("has"), 100),
+            upload=_text(data.get("upload"), 5000) or None,
+            name=_text(data.get("name"), 200) or "picture",
             proposal=models[0],
             backbone=models[1],
             keep_ratio=float(ratio),
@@ -83,23 +82,39 @@ class Question:
             target=target,
             explain=data["explain"],
             patches=tuple(patches),
-            kind=str(data.get("kind", "")),
+            kind=_text(data.get("kind"), 20),
         )
 
 
-def _parsed(text: str) -> object:
+def read_who(data: object) -> tuple[str, int] | None:
+    """(visitor, number of the newest question) from what the browser sent; None where they are missing."""
+    data = _parsed(data)
+    if not isinstance(data, Mapping) or not _is_whole(data.get("seq")):
+        return None
+    return _text(data.get("visitor"), 80), data["seq"]
+
+
+def _parsed(data: object) -> object:
+    """What the browser sent as text or already as an object; None of what is no JSON, or far too long."""
+    if not isinstance(data, str):
+        return data
     try:
-        return json.loads(text) if len(text) < 100_000 else None
-    except ValueError:
+        return json.loads(data) if len(data) < 100_000 else None
+    except (ValueError, RecursionError):
         return None
 
 
+def _text(value: object, most: int) -> str:
+    return printable(value[:most]) if isinstance(value, str) else ""
+
+
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    """A whole number, no larger than a browser's."""
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 53
 
 
 def _list(value: object, most: int) -> list:

@@ -4,7 +4,7 @@ import hashlib
 import queue
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from app.parts import view
@@ -20,8 +20,9 @@ EVERY = 0.5  # seconds between two payloads of growing work; each keeps the brow
 class Run:
     """A question, and what has been computed for it so far."""
 
-    def __init__(self, shared: Shared, question: Question) -> None:
-        self.shared, self.question = shared, question
+    def __init__(self, shared: Shared, question: Question, there: Callable[[], bool] = lambda: True) -> None:
+        """there: whether the visitor is (`session.asker`); asked before every step."""
+        self.shared, self.question, self._there = shared, question, there
         self.core = shared.core()
         self.picture: Picture | None = None
         self.scene: Any = None
@@ -36,12 +37,12 @@ class Run:
 
     def quick(self) -> Iterator[dict]:
         """Everything but Score-CAM and full curves, and nothing that needs a download."""
-        question, shared = self.question, self.shared
-        with said("models"):
-            ready = [shared.ready("proposal", question.proposal), shared.ready("backbone", question.backbone)]
+        question = self.question
+        self._check()
+        ready = self._ready()
         with said("picture"):
-            self.picture, _ = self._picture()
-        if not all(ready):  # a download is slow work
+            self.picture = self._picture()
+        if not ready:  # a download is slow work
             picture = {"id": self.picture.id, "name": self.name}
             yield view.status(question.seq, "Loading the models", more=True, picture=picture)
             return
@@ -57,6 +58,7 @@ class Run:
 
     def slow(self) -> Iterator[dict]:
         """The rest: coarse curves, Score-CAM with its progress, then the curves in full."""
+        self._check()
         if self.scene is None:
             for note in self._alongside(self._models):
                 yield view.status(self.question.seq, note)
@@ -112,12 +114,15 @@ class Run:
                     " the library and the command line compare its embeddings."
                 )
         with said("picture"):
-            self.picture, image = self._picture()
+            self.picture = self._picture()
         self._check()
         pair = (proposal.name, proposal.sha256, backbone.name, backbone.sha256)
         self._base = ("scene", self.picture.id, *pair)
         open_scene = self.core.scene.open_scene
-        scene = shared.cache.once(self._base, lambda: open_scene(image, proposal, backbone))
+        with said("picture"):
+            scene = shared.cache.once(
+                self._base, lambda: open_scene(shared.pixels(self.picture), proposal, backbone)
+            )
         with said("target"):
             scene = scene.with_classes(target=question.target)
         with said("explain"):
@@ -157,8 +162,17 @@ class Run:
                 self.found[key] = probabilities
                 self.shared.cache.put(self._answer_key(*key), probabilities)
 
+    def at_hand(self) -> "Run":
+        """Itself, for a direct call, which no queue holds back. Raises InvalidInput where a model would have
+        to be downloaded first, Stopped where the question is old."""
+        self._check()
+        if not self._ready():
+            raise self.core.InvalidInput("The models have to be fetched first; choose the picture again.")
+        return self
+
     def at_rest(self) -> dict[str, Any]:
-        """Points of the question's methods at its ratio, or of the patches that the visitor chose."""
+        """Points of the question's methods at its ratio, or of the patches that the visitor chose; again: a
+        slow map is no longer there, which is work for the queue."""
         self.open()
         if self.question.patches:
             self.by_hand()
@@ -166,7 +180,8 @@ class Run:
         else:
             count = self.count
             for name in self.question.methods:
-                self.map(name)
+                if not self._slow(name):
+                    self.map(name)
             self.numbers([count], only=self.question.methods)
         points = {name: self.point(name, count) for name in self.question.methods if name in self.maps}
         labels = self.scene.backbone.labels
@@ -174,6 +189,10 @@ class Run:
         return {
             "points": points,
             "labels": {str(index): self.core.labels.short_label(labels[index]) for index in sorted(named)},
+            "again": any(
+                self._slow(name) and name not in {**self.maps, **self.refused}
+                for name in self.question.methods
+            ),
         }
 
     def by_hand(self) -> None:
@@ -291,10 +310,15 @@ class Run:
     def _answer_key(self, name: str, draw: int, count: int) -> tuple:
         return (*self._map_key(name), draw, count)
 
-    def _picture(self) -> tuple[Picture, Any]:
+    def _ready(self) -> bool:
+        """Whether nothing has to be downloaded."""
+        question, ready = self.question, self.shared.ready
+        with said("models"):
+            return ready("proposal", question.proposal) and ready("backbone", question.backbone)
+
+    def _picture(self) -> Picture:
         if self.question.upload:
-            self.picture = self.picture or self.shared.receive(self.question.upload)
-            return self.shared.picture(self.picture.id)
+            return self.picture or self.shared.receive(self.question.upload)
         if not self.question.picture:
             raise self.core.InvalidInput("Choose a picture first.")
         return self.shared.picture(self.question.picture)
@@ -312,7 +336,8 @@ class Run:
                 self.shared.model(role, name, downloaded)
 
     def _outdated(self) -> bool:
-        return self._left or self.shared.outdated(self.question.visitor, self.question.seq)
+        gone = self._left or not self._there()
+        return gone or self.shared.outdated(self.question.visitor, self.question.seq)
 
     def _check(self) -> None:
         if self._outdated():

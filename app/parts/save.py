@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from app.parts.run import Run
-from app.session import upload_folder
+from app.uploads import upload_folder
 
 __all__ = ["KINDS", "save"]
 

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from app.parts.pictures import example_buttons
-from app.session import MAX_MEGABYTES
+from app.uploads import MAX_MEGABYTES
 
 __all__ = ["intake", "note", "stage"]
 

@@ -82,8 +82,12 @@ async function numbers(change) {
   const reply = await link.server.numbers(JSON.stringify(papr.ask.question(change)));
   direct -= 1;
   if (!reply) papr.say("stage", "The server did not answer. Move the slider to ask again.");
+  else if (reply.stopped); // a newer question is under way
   else if (!reply.ok) papr.say(reply.where, reply.text);
-  else papr.addPoints(key, reply.points, reply.labels, change.patches);
+  else {
+    papr.addPoints(key, reply.points, reply.labels, change.patches);
+    if (reply.again && store.fresh) papr.ask.send(); // a slow map has gone from the server's memory
+  }
   papr.changed("status");
 }
 

@@ -22,7 +22,8 @@ papr.learn = {
     async function fetch(wanted) {
       asked = wanted;
       const reply = await server.features(JSON.stringify(papr.ask.question()));
-      if (!reply?.ok) papr.say("learn", reply?.text ?? "The server did not answer. Open the page again.");
+      if (reply?.stopped) asked = null; // a newer question is under way
+      else if (!reply?.ok) papr.say("learn", reply?.text ?? "The server did not answer. Open the page again.");
       else if (reply.key === wanted) lesson = reply;
       draw();
     }
