@@ -1,0 +1,336 @@
+"""Files and requests that nobody meant to send: does any of them leave a trace, hang, or make something grow?
+
+    python benchmarks/fuzz.py [--images 7500] [--clips 300] [--requests 2200] [--seed 0]
+
+Broken pictures and clips go to papr_core's readers in this process; broken requests go to `app.py` over HTTP:
+its page, uploads, queue, direct calls and API, with hostile values, paths and addresses in every place. The
+server has no network, and whatever it asks for outside is noted. A picture or clip that takes more than 30
+seconds ends the run with its stack.
+"""
+
+import argparse
+import contextlib
+import faulthandler
+import json
+import random
+import resource
+import sys
+import tempfile
+import time
+import warnings
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+from server import PAIRS, ROOT, Server
+
+sys.path.insert(0, str(ROOT / "tests"))
+import mutations
+
+PATIENCE = 30
+SLOW = 3
+ROUTES = (
+    "gradio_api/file=", "gradio_api/file/", "gradio_api/proxy=", "file=", "gradio_api/stream/", "static/",
+    "assets/", "svelte/", "gradio_api/custom_component/", "gradio_api/call/", "gradio_api/run/",
+    "gradio_api/api/", "gradio_api/queue/data?session_hash=", "gradio_api/heartbeat/",
+    "gradio_api/upload_progress?upload_id=", "?view=", "?deep_link=", "?__theme=", "monitoring/", "config?",
+    "gradio_api/deep_link?session_hash=", "gradio_api/process_recording", "login/",
+)  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=7500)
+    parser.add_argument("--clips", type=int, default=300)
+    parser.add_argument("--requests", type=int, default=2200)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    trouble = pictures(arguments.images, arguments.seed)
+    trouble += clips(arguments.clips, arguments.seed)
+    with tempfile.TemporaryDirectory(prefix="papr-fuzz-") as folder:
+        server = Server(Path(folder), "--models", "catalogue", "--downloads", "yes")
+        try:
+            trouble += requests(server, arguments.requests, arguments.seed)
+        finally:
+            server.stop()
+    for text in trouble[:30]:
+        print(" ", text)
+    raise SystemExit(bool(trouble))
+
+
+# In this process
+
+
+def pictures(count: int, seed: int) -> list[str]:
+    from PIL import Image
+
+    from papr_core import UnreadableImage, read_image
+
+    warnings.filterwarnings("ignore", module="PIL")
+    whole = mutations.pictures()
+
+    def read(data: bytes) -> None:
+        image = read_image(data)
+        assert isinstance(image, Image.Image), image
+        assert image.mode == "RGB", image.mode
+        assert 0 < image.width * image.height <= 100_000_000, image.size
+
+    return _read("pictures", whole, count, seed, read, UnreadableImage)
+
+
+def clips(count: int, seed: int) -> list[str]:
+    import av
+    import clip_maker
+
+    from papr_core import UnreadableClip
+    from papr_core.clips import read_clip
+
+    av.logging.set_level(av.logging.PANIC)
+    frames = [clip_maker.numbered(i) for i in range(12)]
+    kinds = {"a.mp4": {}, "a.webm": {"codec": "libvpx-vp9"}, "a.avi": {"codec": "mpeg4"}, "a.mkv": {}}
+    kinds |= {"a.gif": {"codec": "gif", "pix_fmt": "rgb8"}, "a.ts": {}}
+    with tempfile.TemporaryDirectory() as folder:
+        made = [clip_maker.encode(Path(folder, name), frames, **kind) for name, kind in kinds.items()]
+        whole = [path.read_bytes() for path in made]
+
+    def read(data: bytes) -> None:
+        clip = read_clip(data)
+        assert len(clip)
+        assert all(frame.mode == "RGB" for frame in clip.frames)
+
+    return _read("clips", whole, count, seed, read, UnreadableClip)
+
+
+def _read(what: str, whole: list[bytes], count: int, seed: int, read, refusal: type[Exception]) -> list[str]:
+    rng, trouble, told = random.Random(seed), [], Counter()
+    for data in whole:
+        read(data)
+    before, longest = _megabytes(), 0.0
+    for i in range(count):
+        data = mutations.broken(rng.choice(whole), whole, rng)
+        began = time.perf_counter()
+        faulthandler.dump_traceback_later(PATIENCE, exit=True)
+        try:
+            read(data)
+            told["read"] += 1
+        except refusal as error:
+            told["refused"] += 1
+            if "\n" in str(error) or not str(error).endswith(".") or len(str(error)) > 300:
+                trouble.append(f"{what} {i}: no sentence: {str(error)[:200]!r}")
+        except BaseException as error:
+            trouble.append(f"{what} {i}: {type(error).__name__}: {str(error)[:200]}")
+        faulthandler.cancel_dump_traceback_later()
+        took = time.perf_counter() - began
+        longest = max(longest, took)
+        if took > SLOW:
+            trouble.append(f"{what} {i}: {took:.1f} s")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    print(
+        f"{what}: {count} broken ones of {len(whole)} kinds, read {told['read']}, refused {told['refused']};"
+        f" longest {longest:.2f} s; memory {before:.0f} MB before, {_megabytes():.0f} after, top {peak:.0f}"
+    )
+    if _megabytes() > before + 300:
+        trouble.append(f"{what}: memory grew from {before:.0f} to {_megabytes():.0f} MB")
+    return trouble
+
+
+def _megabytes() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+# Over HTTP
+
+
+class Requests:
+    """Requests to a page: those that its scripts and the API's callers send, then changed."""
+
+    def __init__(self, address: str, config: dict, pair: tuple[str, str], secrets: tuple[str, ...]) -> None:
+        self.http = httpx.Client(base_url=address, timeout=PATIENCE)
+        self.events = {event: one["id"] for one in config["dependencies"] for _, event in one["targets"]}
+        self.ids = {one["props"].get("elem_id"): one["id"] for one in config["components"]}
+        self.pair, self.secrets = pair, (*secrets, "Traceback (most", "root:x:")
+        self.pictures = mutations.pictures()
+        files = {"files": ("a b.png", self.pictures[4], "image/png")}
+        (self.upload,) = self.http.post("/gradio_api/upload", files=files).json()
+
+    def question(self, rng: random.Random) -> dict:
+        return {
+            "visitor": "fuzz", "seq": 1, "picture": rng.choice([None, "coffee"]), "name": "a.png",
+            "has": None, "upload": rng.choice([None, self.upload]), "labels": None, "proposal": self.pair[0],
+            "backbone": self.pair[1], "keep_ratio": 0.4, "methods": ["papr", "cam"], "target": None,
+            "explain": "proposal", "patches": rng.choice([[], [1, 2]]), "kind": "json",
+        }  # fmt: skip
+
+    def file(self) -> dict:
+        return {"path": self.upload, "orig_name": "a.png", "meta": {"_type": "gradio.FileData"}}
+
+    def send(self, seed: int) -> str:
+        """One changed request and what follows from it; what is wrong with that, "" where nothing is."""
+        rng = random.Random(seed)
+        kind = rng.choice(
+            [self.event, self.event, self.direct, self.direct, self.api, self.api, self.form, self.address]
+        )
+        told = kind(rng)
+        return next(
+            (f"{kind.__name__} {seed}: {told[:300]!r}" for secret in self.secrets if secret in told), ""
+        )
+
+    def proper(self) -> str | None:
+        """What is wrong with the answer to a proper question."""
+        asked = {**self.question(random.Random(0)), "upload": self.upload, "methods": ["papr"], "patches": []}
+        where = {"fn_name": "numbers", "component_id": self.ids["stage"], "session_hash": "last"}
+        reply = self.http.post("/gradio_api/component_server", json={"data": json.dumps(asked), **where})
+        return None if reply.status_code == 200 and reply.json()["ok"] else reply.text
+
+    def post(self, route: str, told: object, rng: random.Random) -> httpx.Response:
+        headers = {
+            "content-type": rng.choice(["application/json"] * 20 + ["text/plain", "multipart/form-data"])
+        }
+        return self.http.post(f"/gradio_api/{route}", content=mutations.written(told, rng), headers=headers)
+
+    def event(self, rng: random.Random) -> str:
+        """An event of the page, and its stream to the end."""
+        asked = {
+            "data": [],
+            "event_data": self.question(rng),
+            "fn_index": self.events[rng.choice(["ask", "finish", "save"])],
+            "trigger_id": self.ids["stage"],
+            "session_hash": f"fuzz{rng.randrange(10**6)}",
+        }
+        part = rng.random()
+        if part < 0.7:
+            asked["event_data"] = mutations.changed(asked["event_data"], rng)
+        elif part < 0.9:
+            asked = mutations.changed(asked, rng)
+        else:
+            asked["fn_index"] = rng.randrange(-2, 40)
+        reply = self.post("queue/join", asked, rng)
+        session = asked.get("session_hash")
+        if reply.status_code != 200 or not isinstance(session, str):
+            return reply.text
+        return reply.text + self._stream("/gradio_api/queue/data", {"session_hash": session})
+
+    def _stream(self, route: str, query: dict) -> str:
+        told, until = "", time.monotonic() + PATIENCE
+        with (
+            contextlib.suppress(httpx.RemoteProtocolError),
+            self.http.stream("GET", route, params=query) as lines,
+        ):
+            for line in lines.iter_lines():
+                told += line[:2000] + "\n"
+                if time.monotonic() > until:
+                    raise TimeoutError(f"no end to {route}: {told[-300:]}")
+        return told
+
+    def direct(self, rng: random.Random) -> str:
+        name, component = rng.choice([("numbers", "stage"), ("newest", "stage"), ("features", "learn")])
+        data = mutations.written(mutations.changed(self.question(rng), rng), rng).decode(errors="replace")
+        asked = {"data": data, "fn_name": name, "component_id": self.ids[component], "session_hash": "fuzz"}
+        if rng.random() < 0.3:
+            asked = mutations.changed(asked, rng)
+        elif rng.random() < 0.1:
+            asked["fn_name"] = rng.choice(
+                ["postprocess", "__init__", "get_config", "move_resource_to_block_cache"]
+            )
+        return self.post("component_server", asked, rng).text
+
+    def api(self, rng: random.Random) -> str:
+        told = {
+            "compare": {
+                "image": self.file(), "proposal": self.pair[0], "backbone": self.pair[1], "keep_ratio": 0.4,
+                "methods": ["papr"], "target": None, "explain": "proposal", "patches": None,
+            },
+            "cost": {
+                "backbone": self.pair[1], "proposal": self.pair[0], "keep_ratio": 0.4, "tome_r": 0,
+                "tome_layers": None,
+            },
+            "models": {},
+        }  # fmt: skip
+        name = rng.choice(["compare", "compare", "cost", "cost", "models", "handler"])
+        asked = told.get(name, told["cost"])
+        if rng.random() < 0.5:
+            route, asked = f"call/{name}", mutations.changed({"data": list(asked.values())}, rng)
+        else:
+            route, asked = f"call/v2/{name}", mutations.changed(asked, rng)
+        reply = self.post(route, asked, rng)
+        if reply.status_code != 200:
+            return reply.text
+        return reply.text + self._stream(f"/gradio_api/call/{name}/{reply.json()['event_id']}", {})
+
+    def form(self, rng: random.Random) -> str:
+        """A broken upload, then a question about it."""
+        data = mutations.broken(rng.choice(self.pictures), self.pictures, rng)
+        name = (
+            str(rng.choice([*mutations.HOSTILE[:30], "a.png", "a.html", "a.svg"]))
+            .encode(errors="replace")
+            .decode()
+        )
+        field = rng.choice(["files"] * 8 + ["video", "other", ""])
+        reply = self.http.post(
+            "/gradio_api/upload", files={field: (name, data, rng.choice(["image/png", "text/html", ""]))}
+        )
+        if reply.status_code != 200 or not reply.json():
+            return reply.text
+        path = reply.json()[0]
+        asked = {"data": json.dumps({**self.question(rng), "upload": path}), "fn_name": "numbers"}
+        asked |= {"component_id": self.ids["stage"], "session_hash": "fuzz"}
+        answer = self.http.post("/gradio_api/component_server", json=asked)
+        back = self.http.get(f"/gradio_api/file={path}")
+        safe = (
+            "attachment" in back.headers.get("content-disposition", "")
+            or "html" not in back.headers["content-type"]
+        )
+        return answer.text + ("" if safe else "Traceback (most likely a page of a visitor's own)")
+
+    def address(self, rng: random.Random) -> str:
+        """Other routes of Gradio's, and ways to say a path."""
+        value = str(rng.choice(mutations.HOSTILE))[:300].encode(errors="replace").decode()
+        route = rng.choice(ROUTES)
+        method = rng.choice(["GET"] * 4 + ["HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
+        if route.endswith(("heartbeat/", "data?session_hash=")):
+            method = "POST"
+        with contextlib.suppress(httpx.InvalidURL):
+            quoted = rng.choice([value, "..%2f..%2f..%2fetc%2fpasswd", "%00", "https:%2f%2fexample.com"])
+            reply = self.http.request(method, f"/{route}{quoted}")
+            return reply.text if reply.status_code >= 300 or route.endswith("=") else ""
+        return ""
+
+
+def requests(server: Server, count: int, seed: int) -> list[str]:
+    sent = Requests(server.address, server.config, PAIRS["random"], (str(ROOT),))
+    list(map(sent.send, range(50)))  # loads what there is to load
+    before, began, trouble, memory = server.megabytes(), time.perf_counter(), [], []
+
+    def one(number: int) -> str:
+        try:
+            found = sent.send(number)
+        except Exception as error:
+            found = f"request {number}: {type(error).__name__}: {error}"
+        if number % 50 == 0:
+            memory.append(server.megabytes())
+        return found
+
+    with ThreadPoolExecutor(8) as pool:
+        trouble += filter(None, pool.map(one, range(1000 * seed + 50, 1000 * seed + 50 + count)))
+    seconds = time.perf_counter() - began
+    output = server.output()
+    trouble += [f"log: {text[-600:]}" for text in server.tracebacks()]
+    trouble += [f"asked for outside: {line}" for line in set(server.spied.read_text().splitlines())]
+    half = memory[len(memory) // 2 :] or [before]
+    print(
+        f"requests: {count} in {seconds:.0f} s; memory {before:.0f} MB before,"
+        f" {memory[len(memory) // 2] if memory else before:.0f} half way, {half[-1]:.0f} after"
+    )
+    if half[-1] > half[0] + 60:
+        trouble.append(f"requests: memory grew from {half[0]:.0f} to {half[-1]:.0f} MB in the second half")
+    if told := sent.proper():
+        trouble.append(f"afterwards a proper question gets {told}")
+    if trouble:
+        Path("fuzz-output.txt").write_text(output)
+    return trouble
+
+
+if __name__ == "__main__":
+    main()
