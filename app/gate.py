@@ -13,13 +13,12 @@ import traceback
 from typing import Any
 
 from app.session import log
-from app.uploads import MAX_MEGABYTES, upload
+from app.uploads import upload
 
 __all__ = ["Gate"]
 
 JSON_BYTES = 1_000_000  # a question with 10,000 patches chosen by hand has 60,000
-UPLOAD_BYTES = MAX_MEGABYTES * 1_000_000 + 100_000  # the form around the file
-MCP_BYTES = 2 * UPLOAD_BYTES  # there a picture travels as text
+FORM_BYTES = 100_000  # around an uploaded file, which has Gradio's own limit (`max_file_size`)
 DEEPEST = 40  # an event's own data stands five deep
 
 # All of Gradio's own routes stand under this; what it serves elsewhere is the page itself.
@@ -86,11 +85,11 @@ async def _checked(route: str, scope: dict, receive: Any) -> Any:
     length = dict(scope["headers"]).get(b"content-length", b"0")
     if not length.isdigit():
         raise _Refused(400, "The request has no proper length.")
-    most = JSON_BYTES
-    if route.startswith("upload"):
-        most = UPLOAD_BYTES
-    elif route.startswith("mcp"):
-        most = MCP_BYTES
+    blocks, most = scope["app"].get_blocks(), JSON_BYTES
+    if route.startswith(("upload", "mcp")):
+        most = (blocks.max_file_size or 0) * (
+            2 if route.startswith("mcp") else 1
+        ) + FORM_BYTES  # there as text
     if int(length) > most:
         raise _Refused(413, f"At most {most / 1e6:g} MB can be sent here.")
     bounded = _bounded(receive, most)
@@ -104,7 +103,7 @@ async def _checked(route: str, scope: dict, receive: Any) -> Any:
         body += message.get("body", b"")
         if not message.get("more_body"):
             break
-    _check(route, body, scope["app"].get_blocks())
+    _check(route, body, blocks)
     waiting = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again() -> dict:

@@ -8,7 +8,7 @@ from starlette.middleware import Middleware
 from app.gate import Gate
 from app.pages import compare, learn
 from app.parts import api
-from app.session import Settings, Shared
+from app.session import QUEUES, Settings, Shared
 from app.uploads import MAX_MEGABYTES
 from papr_core import __version__
 
@@ -64,6 +64,8 @@ def build(settings: Settings | None = None) -> gr.Blocks:
             apply_default_css=False,
         )
         api.publish(shared)
+    for function in demo.fns.values():  # or the default of one listener lowers its queue for all
+        function.concurrency_limit = QUEUES.get(function.concurrency_id, function.concurrency_limit)
     demo.queue(max_size=200, api_open=False)  # nothing runs beside the queue
     demo.shared = shared
     return demo

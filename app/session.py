@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter
 
 from app.uploads import MAX_MEGABYTES, upload
 
@@ -26,7 +26,6 @@ __all__ = [
     "Settings",
     "Shared",
     "asker",
-    "direct",
     "explain_error",
     "log",
     "printable",
@@ -34,10 +33,9 @@ __all__ = [
 
 log = logging.getLogger("papr.page")
 
-# How much of each kind of work runs at once, as Gradio's queues: quick work never waits for slow work. Every
-# listener of a queue has to say the number, or Gradio's own default lowers it for all.
+# How much of each kind of work runs at once, as Gradio's queues: quick work never waits for slow work.
 QUEUES = {"quick": 2, "slow": 1}
-MOST_WAITING = 100  # direct calls; more are refused
+
 EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples"
 
 
@@ -146,7 +144,7 @@ class Shared:
         self.settings = settings
         self.cache = Cache(512_000_000)  # pictures, scenes, maps, answers
         self.models = Cache(4_000_000_000)
-        self.direct = CapacityLimiter(2)  # direct calls, which no queue of Gradio's holds back
+        self.quick = CapacityLimiter(2)  # direct calls, which no queue of Gradio's holds back
         self._pictures: OrderedDict[str, Picture] = OrderedDict()
         self._newest: OrderedDict[str, int] = OrderedDict()
         self._lock = threading.Lock()
@@ -256,12 +254,17 @@ class Shared:
                 self._pictures.popitem(last=False)
         return picture
 
-    def picture(self, id: str) -> Picture:
+    def find(self, id: str) -> Picture:
         """A picture by its id. Raises InvalidInput where it is gone."""
         picture = examples().get(id) or self._pictures.get(id)
         if picture is None or not (picture.path.is_file() or self.cache.get(("picture", id))):
             raise self.core().InvalidInput("This picture has been deleted here; choose it again.")
         return picture
+
+    def picture(self, id: str) -> tuple[Picture, Any]:
+        """The same with its pixels (PIL)."""
+        picture = self.find(id)
+        return picture, self.pixels(picture)
 
     def pixels(self, picture: Picture) -> Any:
         """Decoded (PIL). Raises UnreadableImage."""
@@ -307,29 +310,6 @@ def asker() -> Callable[[], bool]:
     blocks, id = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
     event = blocks._queue.event_ids_to_events.get(id) if blocks and id else None
     return lambda: event is None or event.alive
-
-
-def direct(shared: Shared, answer: Callable[[str], dict[str, Any]]) -> Callable:
-    """`answer` as a function that the page's scripts call directly: two run at a time, the others wait in
-    line without holding a thread, and a mistake becomes a sentence."""
-
-    def told(data: str) -> dict[str, Any]:
-        from papr_core.errors import Stopped
-
-        try:
-            return {"ok": True, **answer(data)}
-        except Stopped:
-            return {"ok": False, "stopped": True}
-        except Exception as error:
-            return {"ok": False, **explain_error(error)}
-
-    async def call(data: str) -> dict[str, Any]:
-        if shared.direct.statistics().tasks_waiting > MOST_WAITING:
-            return {"ok": False, "where": "stage", "text": "Many ask at this moment. Try again."}
-        return await to_thread.run_sync(told, data, limiter=shared.direct)
-
-    call.__name__ = answer.__name__  # by which the page's scripts call it
-    return call
 
 
 # errors

@@ -122,8 +122,8 @@ def test_no_path_or_address_is_read(http, route, path):
     assert "uploaded file" in reply.json()["error"]
 
 
-def test_bodies_have_bounds(http):
-    from app.gate import JSON_BYTES, UPLOAD_BYTES
+def test_bodies_have_bounds(demo, http):
+    from app.gate import FORM_BYTES, JSON_BYTES
 
     long = b'{"data": "' + b"a" * JSON_BYTES + b'"}'
     assert http.post("/gradio_api/component_server", content=long).status_code == 413
@@ -135,7 +135,7 @@ def test_bodies_have_bounds(http):
     connection = http_client.HTTPConnection(http.base_url.host, http.base_url.port, timeout=60)
     connection.putrequest("POST", "/gradio_api/upload")
     connection.putheader("Content-Type", "multipart/form-data; boundary=a")
-    connection.putheader("Content-Length", str(UPLOAD_BYTES + 1))
+    connection.putheader("Content-Length", str(demo.max_file_size + FORM_BYTES + 1))
     connection.endheaders()  # and not a byte of it
     assert connection.getresponse().status == 413
 

@@ -181,7 +181,7 @@ def test_the_page_and_the_library_give_the_same_numbers(shared):
     assert answer["working"] is None
     assert not answer["more"]
     wanted = compare(
-        shared.pixels(shared.picture("coffee")),
+        shared.picture("coffee")[1],
         proposal=shared.model("proposal", PROPOSAL),
         backbone=shared.model("backbone", BACKBONE),
         methods=[*METHODS, "random", "center", "reversed"],
@@ -249,7 +249,7 @@ def test_points_at_rest_and_by_hand(shared):
     assert {point[0] for point in told["points"].values()} == {33}
     chosen = Run(shared, question(shared, methods=["by-hand"], patches=[1, 2, 50])).at_rest()
     expected = compare(
-        shared.pixels(shared.picture("coffee")),
+        shared.picture("coffee")[1],
         proposal=shared.model("proposal", PROPOSAL),
         backbone=shared.model("backbone", BACKBONE),
         methods=["by-hand"],

@@ -7,11 +7,12 @@ from typing import Any
 import gradio as gr
 
 from app.parts import arrival, models, view
-from app.parts.question import Question, read_who
+from app.parts.direct import direct, newest_of
+from app.parts.question import Question
 from app.parts.run import Run
 from app.parts.save import save
 from app.parts.stage import intake, note, stage
-from app.session import QUEUES, Shared, asker, direct, examples, explain_error
+from app.session import Shared, asker, examples, explain_error
 
 __all__ = ["build"]
 
@@ -151,10 +152,9 @@ def build(shared: Shared) -> None:
 
     # Quick and slow work queue apart: nobody's PaPr card waits for somebody's Score-CAM.
     streams = {"trigger_mode": "multiple", "outputs": [screen, target], **private}
-    quick, slow = ({"concurrency_id": name, "concurrency_limit": QUEUES[name]} for name in ("quick", "slow"))
-    screen.ask(stream(shared, Run.quick), None, **quick, **streams)
-    screen.finish(stream(shared, Run.slow), None, **slow, **streams)
-    screen.save(saved_of(shared), None, [file, failure], **slow, **private).then(
+    screen.ask(stream(shared, Run.quick), None, concurrency_id="quick", **streams)
+    screen.finish(stream(shared, Run.slow), None, concurrency_id="slow", **streams)
+    screen.save(saved_of(shared), None, [file, failure], concurrency_id="slow", **private).then(
         None, [file, failure], None, js="(file, failure) => papr.saved(file, failure)", **private
     )
 
@@ -208,18 +208,6 @@ def numbers_of(shared: Shared) -> Callable:
         return Run(shared, Question.read(data, shared)).at_hand().at_rest()
 
     return direct(shared, numbers)
-
-
-def newest_of(shared: Shared) -> Callable:
-    """A direct call: a visitor's newest question has this number; older ones end at their next step."""
-
-    async def newest(data: str) -> bool:
-        told = read_who(data)
-        if told is not None:
-            shared.newest(*told)
-        return told is not None
-
-    return newest
 
 
 def saved_of(shared: Shared) -> Callable:

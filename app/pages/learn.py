@@ -11,11 +11,12 @@ import gradio as gr
 
 from app.look import STATIC
 from app.parts import arrival
+from app.parts.direct import direct
 from app.parts.evidence import evidence
 from app.parts.lesson import lesson
 from app.parts.question import Question
 from app.parts.run import Run
-from app.session import Shared, direct
+from app.session import Shared
 
 __all__ = ["build"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.session import QUEUES, Shared, asker, explain_error, printable
+from app.session import Shared, asker, explain_error, printable
 
 __all__ = ["ENDPOINTS", "PYTHON", "SHELL", "document", "publish"]
 
@@ -156,7 +156,7 @@ ENDPOINTS: dict[str, tuple[Callable[[Shared], Callable], str]] = {
 def publish(shared: Shared) -> None:
     """Publish the endpoints, inside a Blocks context."""
     for name, (make, queue) in ENDPOINTS.items():
-        gr.api(make(shared), api_name=name, concurrency_id=queue, concurrency_limit=QUEUES[queue])
+        gr.api(make(shared), api_name=name, concurrency_id=queue)
 
 
 # What people copy. ADDRESS is the page's own, PICTURE a file; a test runs both as they stand.

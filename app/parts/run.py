@@ -321,7 +321,7 @@ class Run:
             return self.picture or self.shared.receive(self.question.upload)
         if not self.question.picture:
             raise self.core.InvalidInput("Choose a picture first.")
-        return self.shared.picture(self.question.picture)
+        return self.shared.find(self.question.picture)
 
     def _models(self, tell: Any) -> None:
         for role in ("proposal", "backbone"):
