@@ -512,9 +512,16 @@ def test_a_bad_call_gets_a_sentence(client, tmp_path, case):
 def test_the_endpoint_reads_uploads_only(client, image):
     import httpx
 
-    call = httpx.post(f"{client.src}gradio_api/call/compare", json={"data": [image]}, timeout=60)
-    told = httpx.get(f"{client.src}gradio_api/call/compare/{call.json()['event_id']}", timeout=60).text
-    assert "event: error" in told
+    asked = {"data": [image, PROPOSAL, BACKBONE, 0.4, ["papr"], None, "proposal", None]}
+    call = httpx.post(f"{client.src}gradio_api/call/compare", json=asked, timeout=60)
+    if call.status_code == 200:  # no path, but no picture either
+        event = call.json()["event_id"]
+        told = httpx.get(f"{client.src}gradio_api/call/compare/{event}", timeout=60).text
+        assert "event: error" in told
+    else:
+        assert call.status_code == 400
+        told = call.text
+    assert "uploaded file" in told
     assert "root:" not in told
     assert "Traceback" not in told
 
