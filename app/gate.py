@@ -24,8 +24,8 @@ DEEPEST = 40  # an event's own data stands five deep
 # All of Gradio's own routes stand under this; what it serves elsewhere is the page itself.
 PREFIX = "/gradio_api/"
 ROUTES = re.compile(
-    r"(upload|upload_progress|component_server|queue/(join|data|status)|call/.+|cancel|reset|heartbeat/[^/]+|"
-    r"info|openapi\.json|startup-events|app_id|login_check|user|token|mcp(/.*)?|file=.+)/?"
+    r"(upload|upload_progress|component_server|queue/(join|data|status)|run/predict|call/.+|cancel|reset|"
+    r"heartbeat/[^/]+|info|openapi\.json|startup-events|app_id|login_check|user|token|mcp(/.*)?|file=.+)/?"
 )
 ELSEWHERE = re.compile(r"/(monitoring|login|logout)(/.*)?")
 
@@ -77,7 +77,7 @@ def _route(path: str) -> str:
         raise _Refused(404, "This page has no such endpoint.")
     if route.startswith("file=") and upload(route.removeprefix("file=")) is None:
         raise _Refused(404, "There is no such file here, or it has been deleted.")
-    return route
+    return route.rstrip("/")  # Gradio has most of them with and without
 
 
 async def _checked(route: str, scope: dict, receive: Any) -> Any:
@@ -158,9 +158,11 @@ def _finite(text: str) -> float:
 
 def _fits(route: str, told: dict, blocks: Any) -> bool:
     """Whether there is such a function, and the request has a value for each of its inputs."""
-    if route == "queue/join":
+    if route in ("queue/join", "run/predict"):
         index = told.get("fn_index")
         function = blocks.fns.get(index) if isinstance(index, int) else None
+        if function and function.queue != (route == "queue/join"):  # nothing runs beside its queue
+            return False
     elif route.startswith("call/") and not route.startswith("call/v2/"):
         name = route.split("/")[1]
         public = (one for one in blocks.fns.values() if one.api_visibility == "public")

@@ -84,7 +84,7 @@ def visiting(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
         page.on(
             "console",
             lambda said: (
-                troubles.append(f"console: {said.text}")
+                troubles.append(f"console: {said.text} ({said.location.get('url')})")
                 if said.type == "error" and not (expected and expected in said.text)
                 else None
             ),

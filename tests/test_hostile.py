@@ -148,6 +148,19 @@ def test_a_page_of_a_visitors_own_is_not_shown_as_one(http):
         assert "attachment" in reply.headers["content-disposition"]
 
 
+def test_nothing_runs_beside_its_queue(demo, http):
+    for id, function in demo.fns.items():
+        told = {"data": [None] * len(function.inputs), "fn_index": id, "session_hash": "a"}
+        route = "run/predict" if function.queue else "queue/join"
+        for end in ("", "/"):
+            assert http.post(f"/gradio_api/{route}{end}", json=told).status_code in (400, 404)
+    (id,) = [
+        id for id, function in demo.fns.items() if not function.queue and function.fn and function.outputs
+    ]
+    told = {"data": [], "fn_index": id, "session_hash": "a"}
+    assert http.post("/gradio_api/run/predict", json=told).status_code == 200
+
+
 # what is bounded
 
 
