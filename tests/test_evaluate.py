@@ -257,8 +257,8 @@ def test_random_depends_on_the_name_alone(photos):
     assert one["confidence"] == pytest.approx(other["confidence"], abs=1e-4)
 
 
-@pytest.fixture(scope="module")
-def command(photos, models, tmp_path_factory):
+@pytest.fixture
+def command(photos, models, tmp_path):
     """Starts `evaluate --json`, a picture a batch, alone or under torchrun."""
     arguments = [
         "--data", str(photos), "--backbone", "small_vit", "--proposal", "small_net", "--keep", "1", "0.5",
@@ -272,16 +272,10 @@ def command(photos, models, tmp_path_factory):
         return subprocess.Popen(
             [sys.executable, *how, "-m", "papr_core", "evaluate", *arguments, *map(str, more)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
-            cwd=tmp_path_factory.getbasetemp(),
+            cwd=tmp_path,
         )  # fmt: skip
 
     return start
-
-
-@pytest.fixture(scope="module")
-def alone(command):
-    """The result of one process that is left alone."""
-    return finished(command())
 
 
 def finished(process) -> dict:
@@ -291,13 +285,7 @@ def finished(process) -> dict:
     return dict(numbers_of(json.loads(out)))
 
 
-def test_two_processes_give_the_rows_of_one(command, alone):
-    assert len(alone) > 100
-    assert finished(command(processes=2)) == alone  # exactly: a batch is computed alike wherever it is
-
-
-def test_a_run_of_two_that_is_killed_is_resumed(command, alone, tmp_path):
-    """One of two processes is killed in the middle; the same command goes on, and finds what one finds."""
+def test_two_processes_one_of_them_killed_give_the_rows_of_one_when_resumed(command, tmp_path):
     folder = tmp_path / "partial"
     process, files = command("--resume", folder, processes=2), []
     while len(files) < 2 or min(len(file.read_bytes().splitlines()) for file in files) < 3:
@@ -310,12 +298,13 @@ def test_a_run_of_two_that_is_killed_is_resumed(command, alone, tmp_path):
     before = {file: file.read_text() for file in files}
     done = sum(text.count("\n") - 1 for text in before.values())  # the first line is the task
     assert 4 <= done < 30
-    assert finished(command("--resume", folder, processes=2)) == alone
+    resumed, alone = finished(command("--resume", folder, processes=2)), finished(command())
+    assert len(alone) > 100
+    assert resumed == alone  # exactly: a batch is computed alike wherever it is
     assert all(file.read_text() == text for file, text in before.items())
     added = [file.read_text() for file in folder.glob("*.jsonl") if file not in before]
     again = sum(text.count("\n") - 1 for text in added)
     assert done + again == 30  # nothing is measured twice, nothing left out
-    assert finished(command("--resume", folder)) == alone  # all is there: nothing runs, in one process or two
 
 
 def test_partial_results_of_another_evaluation_are_refused(photos, tmp_path):
