@@ -364,6 +364,7 @@ def _figure_arguments(parser: argparse.ArgumentParser) -> None:
     _drawn(
         figures, "proposals", "what several ConvNets keep of one picture, a row each", _proposals_arguments
     )
+    _drawn(figures, "merged", "a picture's tokens after merging (ToMe), as a mosaic", _merged_arguments)
     _drawn(figures, "pareto", "accuracy against cost, from what evaluate --json printed", _results_arguments)
     _drawn(figures, "topk", "accuracy against k, a line a model, from the same files", _results_arguments)
 
@@ -380,6 +381,21 @@ def _proposals_arguments(parser: argparse.ArgumentParser) -> None:
     add("--proposals", metavar="NAME", nargs="+", required=True, help="the ConvNets, a row each")
     add("--backbone", metavar="NAME", help="whose crop and patches (default: the embedded one)")
     add("--keep", metavar="RATIO", type=float, nargs="+", default=[0.5, 0.3], help="default: 0.5 0.3")
+    add("--json", action="store_true", help="print what is drawn as one JSON object")
+    _add_weights_dir(parser)
+
+
+def _merged_arguments(parser: argparse.ArgumentParser) -> None:
+    from papr_core.merging import LAYERS
+
+    add = parser.add_argument
+    add("image", metavar="IMAGE", help="a picture's file")
+    add("--backbone", metavar="NAME", help="the ViT that merges (default: the embedded one)")
+    add("--proposal", metavar="NAME", help="the ConvNet that ranks patches (default: the embedded one)")
+    add("--keep", metavar="RATIO", type=float, default=1.0, help="patches kept before (default: 1, all)")
+    add("--tome-r", metavar="R", type=int, default=8, help="tokens merged in each block (default: 8)")
+    where = "the blocks that merge (default: all where nothing is pruned, else the second half)"
+    add("--tome-layers", choices=LAYERS, help=where)
     add("--json", action="store_true", help="print what is drawn as one JSON object")
     _add_weights_dir(parser)
 
@@ -404,6 +420,23 @@ def _proposals_figure(args: argparse.Namespace) -> tuple[Any, str]:
     return found.figure(), json.dumps(found.to_dict(), allow_nan=False) if args.json else found.caption
 
 
+def _merged_figure(args: argparse.Namespace) -> tuple[Any, str]:
+    from papr_core.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
+    from papr_core.mosaic import merge_picture
+
+    _use_weights_dir(args)
+    found = merge_picture(
+        args.image,
+        proposal=args.proposal or DEFAULT_PROPOSAL,
+        backbone=args.backbone or DEFAULT_BACKBONE,
+        keep=args.keep,
+        tome_r=args.tome_r,
+        tome_layers=args.tome_layers,
+        name=args.image,
+    )
+    return found.figure(), json.dumps(found.to_dict(), allow_nan=False) if args.json else found.caption
+
+
 def _results_figure(args: argparse.Namespace) -> tuple[Any, str]:
     from papr_core import tradeoff
 
@@ -411,6 +444,14 @@ def _results_figure(args: argparse.Namespace) -> tuple[Any, str]:
     if args.figure == "pareto":
         return tradeoff.pareto_figure(results, method=args.method), "Accuracy against cost."
     return tradeoff.topk_figure(results), "Accuracy against k."
+
+
+_DRAWN = {
+    "proposals": _proposals_figure,
+    "merged": _merged_figure,
+    "pareto": _results_figure,
+    "topk": _results_figure,
+}
 
 
 def _figure(args: argparse.Namespace) -> int:
@@ -422,9 +463,8 @@ def _figure(args: argparse.Namespace) -> int:
         raise InvalidInput(f"A figure is written as .png, .pdf or .svg, not as {args.out.name!r}.")
     if not args.out.parent.is_dir():
         raise InvalidInput(f"There is no folder {args.out.parent} for {args.out.name}.")
-    if args.figure in ("proposals", "pareto", "topk"):
-        draw = _proposals_figure if args.figure == "proposals" else _results_figure
-        figure, said = draw(args)
+    if args.figure in _DRAWN:
+        figure, said = _DRAWN[args.figure](args)
         figures.save_figure(figure, args.out)
         as_json = getattr(args, "json", False)
         print(said if as_json else plain(f"{said} The figure is {args.out}."))

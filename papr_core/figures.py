@@ -37,6 +37,7 @@ __all__ = [
     "figure_bytes",
     "masked_image",
     "methods_figure",
+    "mosaic_figure",
     "mosaic_image",
     "overlaid_image",
     "proposals_figure",
@@ -375,6 +376,31 @@ def proposals_figure(
             left += _CELL + _GAP
     for index, line in enumerate(lines):
         below = height - _MARGIN - 0.16 * (len(lines) - index)
+        _text(figure, line, _MARGIN / width, 1 - below / height, size=6.5, color=QUIET)
+    return figure
+
+
+def mosaic_figure(
+    image: np.ndarray, groups: np.ndarray, grid: Sequence[int], *, note: str = "", look: str = "dim"
+) -> Figure:
+    """A picture (H, W, 3) uint8 beside its tokens after merging: groups (N,) as `mosaic_image` takes them."""
+    cell, cell_height = 2 * _CELL, 2 * _CELL * image.shape[0] / image.shape[1]
+    width = 2 * _MARGIN + 2 * cell + _GAP
+    lines = textwrap.wrap(note, int(17 * width))
+    height = 2 * _MARGIN + _HEAD + cell_height + 0.16 * len(lines)
+    figure = Figure(figsize=(width, height), dpi=200, facecolor="white")
+    picture, left, top = _enlarged(image), _MARGIN, _MARGIN + _HEAD
+    heads = ("Picture", f"{len(np.unique(groups[groups >= 0]))} tokens")
+    for head, shown in zip(heads, (picture, mosaic_image(picture, groups, grid, look=look))):
+        box = (left / width, 1 - (top + cell_height) / height, cell / width, cell_height / height)
+        axes = figure.add_axes(box)
+        axes.imshow(shown)
+        axes.set_axis_off()
+        middle = (left + cell / 2) / width
+        _text(figure, head, middle, 1 - _MARGIN / height, size=8.5, weight="bold", ha="center")
+        left += cell + _GAP
+    for index, line in enumerate(lines):
+        below = top + cell_height + 0.05 + 0.16 * index
         _text(figure, line, _MARGIN / width, 1 - below / height, size=6.5, color=QUIET)
     return figure
 

@@ -463,9 +463,11 @@ def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _dense_forward(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits (B, C) and the last features as a map (B, K, h, w), of a ConvNet or a plain ViT."""
+    """Logits (B, C) and the last features as a map (B, K, h, w), of a ConvNet, a plain ViT or a Swin."""
     features = model.forward_features(images)
     logits = model.forward_head(features)
+    if getattr(model, "output_fmt", None) == "NHWC":
+        features = features.permute(0, 3, 1, 2)
     if features.ndim == 3:  # (B, P + N, K)
         rows, columns = model.patch_embed.grid_size
         features = features[:, model.num_prefix_tokens :].mT.unflatten(-1, (rows, columns))

@@ -180,6 +180,29 @@ def test_distillation_follows_the_teacher_without_labels(pictures, teacher_folde
     assert log[-1]["loss"] < 0.9 * log[0]["loss"]
 
 
+@torch.inference_mode()
+@pytest.mark.parametrize(
+    ("name", "arguments", "grid"),
+    [
+        ("resnet10t", {"channels": [8, 8, 16, 16], "stem_width": 8}, (2, 3)),
+        ("vit_tiny_patch16_224", {"img_size": (64, 96), "depth": 1}, (4, 6)),
+        (
+            "swin_tiny_patch4_window7_224",
+            {"img_size": (64, 96), "depths": [1, 1, 1, 1], "embed_dim": 24},
+            (2, 3),
+        ),
+    ],
+)
+def test_a_student_s_last_map_is_laid_out_alike_in_every_family(name, arguments, grid):
+    import timm
+
+    model = timm.create_model(name, num_classes=2, **arguments).eval()
+    images = torch.randn(2, 3, 64, 96)
+    logits, features = training._dense_forward(model, images)
+    assert features.shape == (2, model.num_features, *grid)
+    assert torch.equal(logits, model(images))
+
+
 def test_a_view_gets_its_part_of_what_the_teacher_saw_of_the_whole_picture(
     pictures, teacher_folder, tmp_path
 ):
