@@ -1,7 +1,7 @@
 """What should become of a pruned position in ConvNeXt and Swin: keep its residual, or zero it? Top-1 of both.
 
     python benchmarks/pruned_positions.py --data train.tar --val heldout.tar --work runs/positions
-        [--classes 20] [--epochs 12] [--keep 0.85 0.65 0.5 0.3]
+        [--classes 20] [--keep 0.85 0.65 0.5 0.3]
 
 A small model of each family is trained on some of the classes (`papr_core.train`; a run that was cut off goes
 on where it stopped), pruned by the embedded proposal, and both treatments answer the same held-out images.
@@ -13,6 +13,7 @@ import argparse
 import json
 import sys
 import tarfile
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -25,16 +26,21 @@ from papr_core.backbones.pixels import RESIDUALS
 from papr_core.datasets import open_dataset
 from papr_core.train import Recipe, train
 
-STEPS = {"depths": [2, 2, 4, 2]}
+LEARNS = {"opt": "muon", "weight_decay": 0.02, "batch_size": 128, "scale": 0.4, "warmup": 0.1, "ema": 0.99}
+STAGES = {"depths": [2, 2, 4, 2], "dims": [24, 48, 96, 192], "patch_size": 2, "conv_mlp": False}
+WINDOWS = {
+    "depths": [2, 2, 2, 2], "embed_dim": 24, "num_heads": [1, 2, 4, 8], "window_size": 8, "img_size": 64
+}  # fmt: skip
+SIZE = 64  # pixels that are measured; a ConvNeXt may learn at fewer, where a step is cheaper
 FAMILIES = {
-    "convnext": ("convnext_atto", {**STEPS, "dims": [40, 80, 160, 320]}),
-    "swin": (
-        "swin_tiny_patch4_window7_224",
-        {**STEPS, "img_size": 64, "embed_dim": 40, "num_heads": [1, 2, 4, 8], "window_size": 4},
+    "convnext": Recipe(
+        **LEARNS, model="convnext_atto", model_args=json.dumps(STAGES), size=48, lr=4e-3, epochs=10
     ),
-    "swinv2": (
-        "swinv2_tiny_window8_256",
-        {**STEPS, "img_size": 64, "embed_dim": 40, "num_heads": [1, 2, 4, 8], "window_size": 4},
+    "swin": Recipe(
+        **LEARNS, model="swin_tiny_patch4_window7_224", model_args=json.dumps(WINDOWS), lr=3e-3, epochs=8
+    ),
+    "swinv2": Recipe(
+        **LEARNS, model="swinv2_tiny_window8_256", model_args=json.dumps(WINDOWS), lr=3e-3, epochs=8
     ),
 }
 
@@ -44,23 +50,18 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--val", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="folder of subsets, weights and results")
-    parser.add_argument("--families", nargs="+", choices=tuple(FAMILIES), default=list(FAMILIES))
+    parser.add_argument("--families", nargs="+", choices=tuple(FAMILIES), default=["convnext", "swin"])
     parser.add_argument("--classes", type=int, default=20)
-    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--keep", type=float, nargs="+", default=[0.85, 0.65, 0.5, 0.3])
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     data, val = (_subset(path, args.work, args.classes) for path in (args.data, args.val))
     for family in args.families:
-        model, arguments = FAMILIES[family]
-        recipe = Recipe(
-            model=model, model_args=json.dumps(arguments), size=64, epochs=args.epochs, batch_size=128,
-            lr=2e-3, drop_path=0.05,
-        )  # fmt: skip
-        out = args.work / family
-        train(recipe, data, out, name=f"{family}_small", checkpoint_minutes=1, progress=False)
+        recipe, out, name = FAMILIES[family], args.work / family, f"{family}_small"
+        last = train(recipe, data, out, val=val, name=name, checkpoint_minutes=1, progress=False)
         with weights.configured(weights_dir=out):
-            found = measure(f"{family}_small", val, args.keep)
+            found = measure(name, val, args.keep)
+        found["made"] = {"recipe": asdict(recipe), "last_epoch": last}
         (out / "positions.json").write_text(json.dumps(found, indent=1) + "\n")
         report(family, found)
 
@@ -69,7 +70,8 @@ def main() -> None:
 def measure(name: str, val: Path, ratios: list[float]) -> dict:
     """Top-1 of the unpruned model and of both treatments at each ratio, and their paired difference."""
     data, proposal = open_dataset(val), load_proposal()
-    models = {residual: load_backbone(name, residual=residual) for residual in RESIDUALS}
+    size = None if name.startswith("swin") else SIZE
+    models = {residual: load_backbone(name, residual=residual, img_size=size) for residual in RESIDUALS}
     backbone = models["keep"]
     # the label of a class is its folder's name
     truth = torch.tensor([backbone.labels.names.index(data.classes[i]) for i in data.class_indices])
@@ -103,7 +105,12 @@ def measure(name: str, val: Path, ratios: list[float]) -> dict:
 
 
 def report(family: str, found: dict) -> None:
-    print(f"{family}: n {found['n']}, {found['classes']} classes, unpruned {found['full']:.1f} %")
+    made, shape = found["made"]["recipe"], found["made"]["recipe"]["model_args"]
+    print(
+        f"{family}: {made['model']} {shape}, {made['epochs']} epochs at {made['size'] or SIZE} px,"
+        f" {made['opt']} {made['lr']:g}, batch {made['batch_size']}"
+    )
+    print(f"  n {found['n']}, {found['classes']} classes, unpruned {found['full']:.1f} %")
     for row in found["rows"]:
         print(
             f"  keep ratio {row['ratio']:g}: residual kept {row['keep']:.1f} %, zeroed {row['zero']:.1f} %,"

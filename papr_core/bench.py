@@ -133,7 +133,7 @@ class _Work:
         parameter = next(backbone.parameters())
         self.device, self.dtype, self.call = parameter.device, parameter.dtype, backbone
         self.files = [_picture(seed) for seed in range(batch_size)]
-        self.images, self.views = self.read()
+        self.images, self.views = self.read(proposal is not None)
         maps = torch.rand(batch_size, 7, 7, generator=torch.Generator().manual_seed(0))
         self.kept = {}
         for setting in settings:
@@ -146,11 +146,11 @@ class _Work:
             tuple(rows.to(self.device) for rows in kept) if isinstance(kept, tuple) else kept.to(self.device)
         )
 
-    def read(self) -> tuple[Tensor, Tensor | None]:
-        """The batch as both models see it, from the files."""
+    def read(self, for_both: bool) -> tuple[Tensor, Tensor | None]:
+        """The batch from the files, as the backbone sees it, and the proposal where it looks too."""
         crops = [self.backbone.fit(read_image(file)) for file in self.files]
         images = torch.cat([self.backbone.view(crop) for crop in crops]).to(self.device, self.dtype)
-        if self.proposal is None:
+        if not for_both:
             return images, None
         return images, torch.cat([self.proposal.view(crop) for crop in crops]).to(self.device, self.dtype)
 
@@ -167,11 +167,11 @@ class _Work:
         return self.pruned(setting, self.images, kept)
 
     def whole(self, setting: _Setting | None) -> Tensor:
-        images, views = self.read()
+        looks = setting is not None and setting.keep < 1
+        images, views = self.read(looks)
         if setting is None:
             return self.call(images)
-        kept = None if setting.keep == 1 else self.select(views, setting.keep)
-        return self.pruned(setting, images, kept)
+        return self.pruned(setting, images, self.select(views, setting.keep) if looks else None)
 
     def check(self) -> None:
         plain = self.backbone(self.images)
@@ -238,7 +238,8 @@ def _rows(work: _Work, times: dict, setting: _Setting, share: float | None) -> I
     backbone = work.backbone
     plain = cost.backbone_gmacs(backbone)
     pruned = cost.backbone_gmacs(backbone, setting.keep, merging=setting.merging)
-    looking = cost.proposal_gmacs(work.proposal) if work.proposal is not None else 0.0
+    looks = work.proposal is not None and setting.keep < 1
+    looking = cost.proposal_gmacs(work.proposal) if looks else 0.0
     by_share = None if share is None else 1 / (1 - share + share * setting.keep)
     promised = {"backbone": by_share or plain / pruned, "pair": plain / (pruned + looking)}
     for what in ("backbone", "pair", "end to end"):

@@ -73,11 +73,12 @@ def as_published(r: int, keep_ratio: float, layers: str | None = None) -> Mergin
 
 @dataclass(frozen=True, eq=False)
 class Merge:
-    """A matching, ready to merge: target (B, N) is the place of each token afterwards, length how many places
-    there are."""
+    """A matching, ready to merge: target (B, N) is the place of each token afterwards, stays (B, N - r) the
+    token that each place has from before, moves (B, r) the tokens that go to another's place."""
 
     target: Tensor
-    length: int
+    stays: Tensor
+    moves: Tensor
 
     def __call__(self, tokens: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Tokens (B, N, C) of sizes (B, N, 1), one each if None, to (B, N - r, C) and sizes (B, N - r, 1):
@@ -85,17 +86,28 @@ class Merge:
         if sizes is None:  # in float32 at least: a half counts to 256 only
             kind = torch.promote_types(tokens.dtype, torch.float32)
             sizes = torch.ones(*tokens.shape[:2], 1, dtype=kind, device=tokens.device)
-        if self.length == tokens.shape[1]:
+        if not self.moves.shape[1]:
             return tokens, sizes
         total = self.summed(sizes)
-        return (self.summed(tokens * sizes) / total).to(tokens.dtype), total
+        share = sizes / total.gather(1, self.target.unsqueeze(-1))  # (B, N, 1), of the token it becomes
+        return self.summed(tokens * share).to(tokens.dtype), total
 
     def summed(self, values: Tensor) -> Tensor:
-        """(B, N, C) to (B, length, C): the sum of what is merged."""
-        images, _, width = values.shape
-        rows = self.target + self.length * torch.arange(images, device=self.target.device).unsqueeze(1)
-        sums = values.new_zeros(images * self.length, width)
-        return sums.index_add(0, rows.flatten(), values.flatten(0, 1)).view(images, self.length, width)
+        """(B, N, C) to (B, N - r, C): the sum of what is merged. Few rows move, so only these are added."""
+        flat, length = values.flatten(0, 1), values.shape[1]
+        sums = flat.index_select(0, _rows(self.stays, length))
+        there = _rows(self.target.gather(1, self.moves), self.stays.shape[1])
+        sums.index_add_(0, there, flat.index_select(0, _rows(self.moves, length)))
+        return sums.view(*self.stays.shape, values.shape[-1])
+
+    def without_prefix(self, count: int) -> "Merge":
+        """The same of the tokens behind the first `count`, which merge with nobody."""
+        return Merge(self.target[:, count:] - count, self.stays[:, count:] - count, self.moves - count)
+
+
+def _rows(places: Tensor, length: int) -> Tensor:
+    """Places (B, n) of tokens (B, length, C) as rows of all images under one another, (B * n,)."""
+    return (places + length * torch.arange(len(places), device=places.device).unsqueeze(1)).flatten()
 
 
 def bipartite_soft_matching(keys: Tensor, r: int, *, num_prefix_tokens: int) -> Merge:
@@ -117,10 +129,8 @@ def bipartite_soft_matching(keys: Tensor, r: int, *, num_prefix_tokens: int) -> 
     images, length, _ = keys.shape
     r = min(r, (length - num_prefix_tokens) // 2)
     places = torch.arange(length, device=keys.device).expand(images, -1)
-    if r == 0:
-        return Merge(places, length)
-    if keys.is_meta:  # nothing to compare, shapes alone
-        return Merge(places, length - r)
+    if r == 0 or keys.is_meta:  # nothing to compare, shapes alone
+        return Merge(places, places[:, : length - r], places[:, :r])
     with torch.no_grad():
         patches = keys[:, num_prefix_tokens:]
         unit = F.normalize(patches.to(torch.promote_types(keys.dtype, torch.float32)), dim=-1)
@@ -135,4 +145,6 @@ def bipartite_soft_matching(keys: Tensor, r: int, *, num_prefix_tokens: int) -> 
         target = places.clone()
         target[:, num_prefix_tokens::2] = of_first
         target[:, num_prefix_tokens + 1 :: 2] = places[:, begin : begin + second.shape[1]]
-    return Merge(target, length - r)
+        prefix, others = places[:, :num_prefix_tokens], places[:, num_prefix_tokens + 1 :: 2]
+        stays = torch.cat([prefix, num_prefix_tokens + 2 * stay, others], dim=1)
+    return Merge(target, stays, num_prefix_tokens + 2 * merged)

@@ -159,7 +159,8 @@ def _merged_rope(tokens: Tokens, merge: Merge, num_prefix_tokens: int) -> Tensor
     flat = flat.flatten(2).expand(len(merge.target), -1, -1).float()
     if tokens.sizes is not None:
         flat = flat * tokens.sizes[:, num_prefix_tokens:].float()
-    patches = Merge(merge.target[:, num_prefix_tokens:] - num_prefix_tokens, merge.length - num_prefix_tokens)
-    sums = patches.summed(flat).unflatten(2, (-1, 2, shape[-1] // 2))  # sines, then cosines
+    sums = (
+        merge.without_prefix(num_prefix_tokens).summed(flat).unflatten(2, (-1, 2, shape[-1] // 2))
+    )  # sines, then cosines
     unit = F.normalize(sums, dim=3).flatten(2).unflatten(2, shape).to(rope.dtype)
     return unit.permute(2, 0, 3, 1, 4) if mixed else unit.permute(0, 2, 1, 3)

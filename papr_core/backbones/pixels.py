@@ -218,7 +218,10 @@ def _put_back(x: Tensor, update: Tensor, rows: Tensor | None, residual: str) -> 
     if residual == "zero":
         update, flat = update + flat.index_select(0, rows), torch.zeros_like(flat)
     kind = torch.promote_types(flat.dtype, update.dtype)  # they differ under autocast
-    return flat.to(kind).index_add(0, rows, update.to(kind)).view(x.shape)
+    flat, update = flat.to(kind), update.to(kind)
+    # nobody else reads x again, unless a backward pass does
+    add = flat.index_add if torch.is_grad_enabled() else flat.index_add_
+    return add(0, rows, update).view(x.shape)
 
 
 def _checked(kept: Sequence[Tensor], grids: Sequence[tuple[int, int]], images: int) -> int:
