@@ -1,12 +1,12 @@
-"""What should become of a pruned position in ConvNeXt and Swin: keep its residual, or zero it? Top-1 of both.
+"""What should become of a pruned position in ConvNeXt and Swin: keep its residual, or zero it?
 
     python benchmarks/pruned_positions.py --data train.tar --val heldout.tar --work runs/positions
         [--classes 20] [--keep 0.85 0.65 0.5 0.3]
 
 A small model of each family is trained on some of the classes (`papr_core.train`; a run that was cut off goes
 on where it stopped), pruned by the embedded proposal, and both treatments answer the same held-out images.
-Differences are paired, with 95 % intervals of 2000 bootstrap resamples. It decides the defaults in
-papr_core/backbones/pixels.py, and has not been run to its end yet.
+Differences are paired, with 95 % intervals of 2000 bootstrap resamples. It decided the defaults in
+papr_core/backbones/pixels.py, which tell what came out.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from torch.nn import functional as F
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -31,16 +32,15 @@ STAGES = {"depths": [2, 2, 4, 2], "dims": [24, 48, 96, 192], "patch_size": 2, "c
 WINDOWS = {
     "depths": [2, 2, 2, 2], "embed_dim": 24, "num_heads": [1, 2, 4, 8], "window_size": 8, "img_size": 64
 }  # fmt: skip
-SIZE = 64  # pixels that are measured; a ConvNeXt may learn at fewer, where a step is cheaper
 FAMILIES = {
     "convnext": Recipe(
-        **LEARNS, model="convnext_atto", model_args=json.dumps(STAGES), size=48, lr=4e-3, epochs=10
+        **LEARNS, model="convnext_atto", model_args=json.dumps(STAGES), size=48, lr=4e-3, epochs=10, until=5
     ),
     "swin": Recipe(
-        **LEARNS, model="swin_tiny_patch4_window7_224", model_args=json.dumps(WINDOWS), lr=3e-3, epochs=8
+        **LEARNS, model="swin_tiny_patch4_window7_224", model_args=json.dumps(WINDOWS), lr=3e-3, epochs=6
     ),
     "swinv2": Recipe(
-        **LEARNS, model="swinv2_tiny_window8_256", model_args=json.dumps(WINDOWS), lr=3e-3, epochs=8
+        **LEARNS, model="swinv2_tiny_window8_256", model_args=json.dumps(WINDOWS), lr=3e-3, epochs=6
     ),
 }
 
@@ -68,54 +68,67 @@ def main() -> None:
 
 @torch.inference_mode()
 def measure(name: str, val: Path, ratios: list[float]) -> dict:
-    """Top-1 of the unpruned model and of both treatments at each ratio, and their paired difference."""
+    """Top-1 and cross-entropy of the unpruned model and of both treatments at each ratio, and their paired
+    differences."""
     data, proposal = open_dataset(val), load_proposal()
-    size = None if name.startswith("swin") else SIZE
-    models = {residual: load_backbone(name, residual=residual, img_size=size) for residual in RESIDUALS}
+    models = {residual: load_backbone(name, residual=residual) for residual in RESIDUALS}
     backbone = models["keep"]
     # the label of a class is its folder's name
     truth = torch.tensor([backbone.labels.names.index(data.classes[i]) for i in data.class_indices])
-    right = {"full": []} | {(residual, ratio): [] for residual in RESIDUALS for ratio in ratios}
+    found = {"full": []} | {(residual, ratio): [] for residual in RESIDUALS for ratio in ratios}
     for start in range(0, len(data), 50):
         crops = [backbone.fit(data.read(i)) for i in range(start, min(start + 50, len(data)))]
         images = torch.cat([backbone.view(crop) for crop in crops])
         maps = proposal.features(torch.cat([proposal.view(crop) for crop in crops])).mean(dim=1)
         aim = truth[start : start + len(crops)]
-        right["full"].append(backbone(images).argmax(dim=1) == aim)
+        found["full"].append(_graded(backbone(images), aim))
         for ratio in ratios:
             kept = backbone.select(maps, ratio)
             for residual, model in models.items():
-                right[residual, ratio].append(model(images, kept).argmax(dim=1) == aim)
-    right = {key: torch.cat(parts).double() for key, parts in right.items()}
+                found[residual, ratio].append(_graded(model(images, kept), aim))
+    found = {key: torch.cat(parts) for key, parts in found.items()}  # (n, 2)
+    full = found["full"].mean(dim=0)
     rows = []
     for ratio in ratios:
-        both = torch.stack([right[residual, ratio] for residual in RESIDUALS], dim=1)
-        means, drawn = 100 * both.mean(dim=0), 100 * bootstrap(both.numpy())
-        low, high = interval(drawn[:, 0] - drawn[:, 1])
-        row = {"ratio": ratio, "keep": float(means[0]), "zero": float(means[1])}
-        rows.append(
-            row | {"keep_less_zero": row["keep"] - row["zero"], "low": float(low), "high": float(high)}
-        )
+        keep, zero = (found[residual, ratio] for residual in RESIDUALS)
+        low, high = interval(bootstrap((keep - zero).numpy()))
+        rows.append({"ratio": ratio} | {
+            measured: {
+                "keep": float(keep[:, i].mean()),
+                "zero": float(zero[:, i].mean()),
+                "difference": float((keep - zero)[:, i].mean()),
+                "low": float(low[i]),
+                "high": float(high[i]),
+            }
+            for i, measured in enumerate(("top1", "cross_entropy"))
+        })  # fmt: skip
     return {
         "n": len(data),
         "classes": len(data.classes),
-        "full": 100 * float(right["full"].mean()),
+        "full": {"top1": float(full[0]), "cross_entropy": float(full[1])},
         "rows": rows,
     }
 
 
+def _graded(logits: torch.Tensor, aim: torch.Tensor) -> torch.Tensor:
+    """Logits (B, C) to (B, 2): right or not, in percent, and cross-entropy."""
+    right = 100.0 * (logits.argmax(dim=1) == aim)
+    return torch.stack([right, F.cross_entropy(logits, aim, reduction="none")], dim=1).double()
+
+
 def report(family: str, found: dict) -> None:
-    made, shape = found["made"]["recipe"], found["made"]["recipe"]["model_args"]
-    print(
-        f"{family}: {made['model']} {shape}, {made['epochs']} epochs at {made['size'] or SIZE} px,"
-        f" {made['opt']} {made['lr']:g}, batch {made['batch_size']}"
-    )
-    print(f"  n {found['n']}, {found['classes']} classes, unpruned {found['full']:.1f} %")
+    made, full = found["made"]["recipe"], found["full"]
+    print(f"{family}: {made['model']} {made['model_args']}, {made['until'] or made['epochs']} epochs of a")
+    print(f"  schedule of {made['epochs']}, {made['opt']} {made['lr']:g}, batch {made['batch_size']}")
+    about = f"{full['top1']:.1f} % top-1, cross-entropy {full['cross_entropy']:.3f}"
+    print(f"  n {found['n']}, {found['classes']} classes, unpruned {about}")
     for row in found["rows"]:
-        print(
-            f"  keep ratio {row['ratio']:g}: residual kept {row['keep']:.1f} %, zeroed {row['zero']:.1f} %,"
-            f" difference {row['keep_less_zero']:+.1f} ({row['low']:+.1f} to {row['high']:+.1f})"
-        )
+        for measured, digits in (("top1", 1), ("cross_entropy", 3)):
+            one = {key: f"{value:.{digits}f}" for key, value in row[measured].items()}
+            print(
+                f"  keep ratio {row['ratio']:g}, {measured}: kept {one['keep']}, zeroed {one['zero']},"
+                f" difference {one['difference']} ({one['low']} to {one['high']})"
+            )
 
 
 def _subset(path: Path, work: Path, classes: int) -> Path:
