@@ -37,10 +37,15 @@ FAMILIES = {
         **LEARNS, model="convnext_atto", model_args=json.dumps(STAGES), size=48, lr=4e-3, epochs=10, until=5
     ),
     "swin": Recipe(
-        **LEARNS, model="swin_tiny_patch4_window7_224", model_args=json.dumps(WINDOWS), lr=3e-3, epochs=6
+        **LEARNS,
+        model="swin_tiny_patch4_window7_224",
+        model_args=json.dumps(WINDOWS),
+        lr=3e-3,
+        epochs=6,
+        until=4,
     ),
     "swinv2": Recipe(
-        **LEARNS, model="swinv2_tiny_window8_256", model_args=json.dumps(WINDOWS), lr=3e-3, epochs=6
+        **LEARNS, model="swinv2_tiny_window8_256", model_args=json.dumps(WINDOWS), lr=3e-3, epochs=6, until=4
     ),
 }
 
