@@ -15,6 +15,7 @@ from app.uploads import own_temp_folder
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")  # statistics that nobody reads here
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # a thread of torch that waits leaves its core to others
 own_temp_folder()
 
 from app import look, page
