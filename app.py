@@ -19,6 +19,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # a thread of torch that wa
 own_temp_folder()
 
 from app import look, page
+from app.parts import arrival
 from app.session import Settings
 
 # What the owner may say; the first is the rule on this machine alone, the second anywhere else.
@@ -37,7 +38,7 @@ def main() -> None:
         **page.LAUNCH,
         **look.launch_options(),
     )
-    threading.Thread(target=demo.shared.warm_up, daemon=True).start()
+    threading.Thread(target=arrival.warm_up, args=(demo.shared,), daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the temporary folder goes too
     demo.block_thread()
 

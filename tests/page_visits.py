@@ -41,7 +41,7 @@ def served(folder: Path) -> Iterator[str]:
     with weights.configured():  # the page, in this process, sets its folder for good
         arrival.FILE.write_text(json.dumps(arrival.compute(settings)))
         demo, url = page_server.start(settings)
-        demo.shared.warm_up()
+        arrival.warm_up(demo.shared)
         DEMO[:] = [demo]
         yield url
         demo.close()

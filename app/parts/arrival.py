@@ -11,12 +11,13 @@ import argparse
 import hashlib
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from app.session import Settings, Shared
 
-__all__ = ["compute", "read"]
+__all__ = ["compute", "read", "warm_up"]
 
 FILE = Path(__file__).resolve().parent.parent / "static" / "arrival.json"
 ASSETS = FILE.parents[2] / "assets"
@@ -64,16 +65,11 @@ def _hash(name: str, settings: Settings) -> str | None:
 
 def compute(settings: Settings) -> dict[str, Any]:
     """The same from the library itself; takes seconds."""
-    from app.parts.lesson import WANTS, lesson
-    from app.parts.question import Question
-    from app.parts.run import Run
+    from app.parts.lesson import lesson
 
     shared = Shared(settings)
     core = shared.core()
-    pair = {"proposal": settings.proposal, "backbone": settings.backbone}
-    methods = [*VIEW["methods"], *WANTS]  # more than there are cards: what Learn needs
-    asked = {**VIEW, **pair, "methods": methods, "keep_ratio": VIEW["percent"] / 100, "picture": EXAMPLE}
-    run = Run(shared, Question.read(asked, shared))
+    run = _run(shared)
     for answer in run.slow():
         last = answer
     for method in last["methods"]:
@@ -89,6 +85,29 @@ def compute(settings: Settings) -> dict[str, Any]:
         "answer": last,
         "lesson": lesson(run),
     }
+
+
+def warm_up(shared: Shared) -> None:
+    """Beside the start: import what the first question needs, load the default pair, and make the example's
+    maps again, so that its slider needs nothing slow."""
+    shared.warm_up()
+    with suppress(Exception):  # said when somebody asks
+        run = _run(shared)
+        run.open()
+        for name in run.names():
+            run.map(name)
+
+
+def _run(shared: Shared) -> Any:
+    """The question that the shipped answer answers."""
+    from app.parts.lesson import WANTS
+    from app.parts.question import Question
+    from app.parts.run import Run
+
+    pair = {"proposal": shared.settings.proposal, "backbone": shared.settings.backbone}
+    methods = [*VIEW["methods"], *WANTS]  # more than there are cards: what Learn needs
+    asked = {**VIEW, **pair, "methods": methods, "keep_ratio": VIEW["percent"] / 100, "picture": EXAMPLE}
+    return Run(shared, Question.read(asked, shared))
 
 
 def main() -> None:
