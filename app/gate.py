@@ -12,6 +12,8 @@ import secrets
 import traceback
 from typing import Any
 
+from gradio.data_classes import FileData
+
 from app.session import log
 from app.uploads import upload
 
@@ -146,7 +148,10 @@ def _check(route: str, body: bytes, blocks: Any) -> None:
 
 
 def _is_upload(file: dict) -> bool:
-    return upload(file["path"]) is not None and isinstance(file.get("meta", {}), dict)
+    try:
+        return upload(FileData(**file).path) is not None
+    except (TypeError, ValueError):
+        return False
 
 
 def _finite(text: str) -> float:

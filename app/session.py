@@ -222,6 +222,10 @@ class Shared:
             raise core.InvalidInput(
                 "The keep ratio is a number, and the tokens merged a block a whole number."
             )
+        if not 0 < keep <= 1:
+            raise core.InvalidInput("The keep ratio must be above 0 and at most 1.")
+        if not isinstance(tome_layers, (str, type(None))):
+            raise core.InvalidInput("The blocks that merge are named by a word.")
         backbone = self.allowed("backbone", backbone).name
         proposal = None if proposal is None else self.allowed("proposal", proposal).name
         key = ("cost", backbone, proposal, float(keep), tome_r, tome_layers)

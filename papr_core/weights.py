@@ -342,7 +342,8 @@ def _own_folder() -> Path | None:
 
 
 def _own_file(name: str) -> tuple[str, Path] | None:
-    if not 0 < len(name) <= 200 or name.startswith(".") or any(character in name for character in "/\\:\0"):
+    length = len(name.encode("utf-8", "replace"))
+    if not 0 < length <= 200 or name.startswith(".") or any(sign in name for sign in "/\\:\0"):
         return None  # a name, never a path
     embedded = _ASSETS / f"{name}.safetensors"
     if embedded.is_file():

@@ -117,7 +117,7 @@ def changed(told: dict, rng: random.Random) -> dict:
         elif kind < 0.15 and isinstance(parent, dict):
             parent[str(rng.choice(HOSTILE))[:50]] = value
         elif kind < 0.2:
-            for _ in range(rng.choice([10, 60, 900])):
+            for _ in range(rng.choice([10, 60, 300])):
                 value = rng.choice([[value], {"path": value}])
             parent[last] = value
         else:

@@ -122,6 +122,11 @@ def test_no_path_or_address_is_read(http, route, path):
     assert "uploaded file" in reply.json()["error"]
 
 
+def test_a_file_is_what_gradio_calls_one(http):
+    file = {"path": sent(http), "size": "large", "meta": {"_type": "gradio.FileData"}}
+    assert http.post("/gradio_api/call/v2/compare", json={"image": file}).status_code == 400
+
+
 def test_bodies_have_bounds(demo, http):
     from app.gate import FORM_BYTES, JSON_BYTES
 

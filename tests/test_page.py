@@ -124,7 +124,7 @@ def test_models_are_those_that_the_owner_allows(shared, monkeypatch):
     assert shared.allowed("backbone", BACKBONE).name == BACKBONE
     with pytest.raises(UnknownModel, match="only the models of the list"):
         shared.allowed("backbone", "test_vit2")
-    for name in ("../../etc/passwd", "hf-hub:someone/model", "local-dir:/tmp"):
+    for name in ("../../etc/passwd", "hf-hub:someone/model", "local-dir:/tmp", "é" * 200, "\0", "\ud800"):
         with pytest.raises(UnknownModel):
             shared.allowed("backbone", name)
 
@@ -257,6 +257,8 @@ def test_points_at_rest_and_by_hand(shared):
         curve=False,
     ).methods[0]
     assert chosen["points"]["by-hand"][:2] == [3, pytest.approx(expected.confidence, abs=2e-6)]
+    mixed = Run(shared, question(shared, methods=["papr", "by-hand"], patches=[1, 2, 50])).at_rest()
+    assert mixed["points"] == chosen["points"]
 
 
 def test_sixteen_visitors_at_once_get_what_each_would_get_alone(shared, folder, tmp_path):

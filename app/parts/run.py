@@ -175,24 +175,22 @@ class Run:
         slow map is no longer there, which is work for the queue."""
         self.open()
         if self.question.patches:
+            names = ("by-hand",)
             self.by_hand()
             count = self.maps["by-hand"].count
         else:
-            count = self.count
-            for name in self.question.methods:
+            names, count = self.question.methods, self.count
+            for name in names:
                 if not self._slow(name):
                     self.map(name)
-            self.numbers([count], only=self.question.methods)
-        points = {name: self.point(name, count) for name in self.question.methods if name in self.maps}
+            self.numbers([count], only=names)
+        points = {name: self.point(name, count) for name in names if name in self.maps}
         labels = self.scene.backbone.labels
         named = {index for point in points.values() for index, _ in point[5]}
         return {
             "points": points,
             "labels": {str(index): self.core.labels.short_label(labels[index]) for index in sorted(named)},
-            "again": any(
-                self._slow(name) and name not in {**self.maps, **self.refused}
-                for name in self.question.methods
-            ),
+            "again": any(self._slow(name) and name not in {**self.maps, **self.refused} for name in names),
         }
 
     def by_hand(self) -> None:
