@@ -10,7 +10,9 @@ long      the same pair on ten minutes of 1080p beside ten seconds, one process 
           most three times) and peak memory (meant: under 1 GB), with keyframes 2 and 10 seconds apart.
 
 The clips are made here: H.264 at 24 frames a second of a drifting texture; the ten minutes are the ten
-seconds sixty times, frame by frame, without being encoded again.
+seconds sixty times, frame by frame, without being encoded again. Beside the seconds of `wait` and `long`
+stand the processor's (cpu), of all threads: on a busy machine, with OMP_NUM_THREADS=1, what an idle core
+would take.
 """
 
 import argparse
@@ -141,40 +143,35 @@ def wait(folder: Path, rounds: int):
 
     path = make_clip(folder / "five.mp4", 5, (720, 1280), 2)
     pair = video.load_pair()
-    first, everything = [], []
-    for turn in range(rounds + 1):
-        start = time.perf_counter()
+    found = {"first_masked": [], "all": []}
+
+    def once() -> None:
+        begun = (time.perf_counter(), time.process_time())
         footage = video.open_footage(clips.read_clip(path, pair.pick), pair)
         seen = footage.proposal_probabilities
-        aim = find_target(
-            seen, pair.backbone, None
-        )  # PaPr heeds none; the target proper needs the full answer
+        aim = find_target(seen, pair.backbone, None)  # PaPr heeds none; the real one needs the full answer
         explained = find_explained(seen, pair.proposal, pair.backbone, aim, "proposal")
-        found = video.footage_map(footage, "papr", explained)
-        each = pair.each_frame(found.kept(pair.num_kept(len(footage), 0.4))[0], len(footage))
+        map_ = video.footage_map(footage, "papr", explained)
+        each = pair.each_frame(map_.kept(pair.num_kept(len(footage), 0.4))[0], len(footage))
         for frame, kept in zip(footage.shown, each):
             masked_image(np.asarray(frame), kept.numpy(), footage.grid[1:])
-        took = time.perf_counter() - start
-        result = video.pruned(footage, found, video.full_answer(footage), 0.4)
+        found["first_masked"].append(since(begun))
+        result = video.pruned(footage, map_, video.full_answer(footage), 0.4)
         result.save(folder / "saved")
-        if turn:
-            first.append(took)
-            everything.append(time.perf_counter() - start)
+        found["all"].append(since(begun))
         assert len(result.kept) == sum(map(len, each))
-    yield {
-        "clip": "5 s of 720p",
-        "frames": len(footage),
-        "keep": 0.4,
-        "n": rounds,
-        **spread("first_masked_s", first),
-    }
-    yield {
-        "clip": "5 s of 720p",
-        "frames": len(footage),
-        "keep": 0.4,
-        "n": rounds,
-        **spread("all_s", everything),
-    }
+
+    for _ in range(rounds + 1):  # the first warms up
+        once()
+    for what, times in found.items():
+        took, cpu = zip(*times[1:])
+        about = {"clip": "5 s of 720p", "frames": 32, "keep": 0.4, "n": rounds}
+        yield about | spread(f"{what}_s", took) | spread(f"{what}_cpu_s", cpu)
+
+
+def since(begun: tuple[float, float]) -> tuple[float, float]:
+    """Seconds by the wall and of the processor since then."""
+    return time.perf_counter() - begun[0], time.process_time() - begun[1]
 
 
 # Ten minutes beside ten seconds
@@ -199,11 +196,22 @@ def long(folder: Path, rounds: int):
                 "n": rounds,
                 "exact": runs[0]["exact"],
                 **spread("seconds", [run["seconds"] for run in runs]),
+                **spread("cpu_s", [run["cpu_s"] for run in runs]),
                 "read_s": statistics.median(run["read_s"] for run in runs),
                 "peak_mb": max(run["peak_mb"] for run in runs),
             }
-        ratios = [a["seconds"] / b["seconds"] for a, b in zip(found["600 s"], found["10 s"])]
-        yield {"clip": "600 s against 10 s", "keyframes_s": apart, "n": rounds, **spread("times", ratios)}
+        yield {
+            "clip": "600 s against 10 s",
+            "keyframes_s": apart,
+            "n": rounds,
+            **{
+                key: value
+                for unit in ("seconds", "cpu_s")
+                for key, value in spread(
+                    f"times_{unit}", [a[unit] / b[unit] for a, b in zip(found["600 s"], found["10 s"])]
+                ).items()
+            },
+        }
 
 
 def prune_alone(path: str) -> dict:
@@ -215,12 +223,13 @@ def prune_alone(path: str) -> dict:
     pair = video.load_pair()
     with torch.inference_mode():
         pair.backbone(torch.zeros(1, *pair.backbone.input_size))
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     clip = clips.read_clip(path, pair.pick)
     read = time.perf_counter() - start
     video.prune_clip(clip, proposal=pair.proposal, backbone=pair.backbone)
     return {
         "seconds": time.perf_counter() - start,
+        "cpu_s": time.process_time() - cpu,
         "read_s": read,
         "exact": clip.exact,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
