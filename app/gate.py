@@ -89,9 +89,8 @@ async def _checked(route: str, scope: dict, receive: Any) -> Any:
         raise _Refused(400, "The request has no proper length.")
     blocks, most = scope["app"].get_blocks(), JSON_BYTES
     if route.startswith(("upload", "mcp")):
-        most = (blocks.max_file_size or 0) * (
-            2 if route.startswith("mcp") else 1
-        ) + FORM_BYTES  # there as text
+        texts = 2 if route.startswith("mcp") else 1  # there a picture travels as text
+        most = texts * (blocks.max_file_size or 0) + FORM_BYTES
     if int(length) > most:
         raise _Refused(413, f"At most {most / 1e6:g} MB can be sent here.")
     bounded = _bounded(receive, most)
