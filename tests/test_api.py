@@ -84,20 +84,22 @@ def test_the_curl_call_runs_as_it_is_copied(page, photo):
     assert found == pytest.approx(expected(photo), abs=2e-6)
 
 
-def test_models_and_cost_say_what_the_commands_print(page):
+def test_models_and_cost_say_what_the_commands_print(page, capsys):
     from gradio_client import Client
+
+    from papr_core.cli import main
+
+    def printed(*command):
+        assert main([*command, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
 
     client = Client(page, verbose=False)
     models = {model["name"]: model for model in client.predict(api_name="/models")}
-    printed = json.loads(run([sys.executable, "-m", "papr_core", "models", "--json"], cwd=ROOT))
-    for model in printed:
-        assert models[model["name"]] == model
+    assert list(models.values()) == printed("models")
     assert models[BACKBONE]["weights"] == "local"
     told = client.predict("papr_backbone", "papr_proposal", 0.4, api_name="/cost")
     pair = ["--backbone", "papr_backbone", "--proposal", "papr_proposal"]
-    assert told == json.loads(
-        run([sys.executable, "-m", "papr_core", "cost", *pair, "--keep", "0.4", "--json"], cwd=ROOT)
-    )
+    assert told == printed("cost", *pair, "--keep", "0.4")
     assert str(ROOT) not in json.dumps([models, told])
 
 
