@@ -7,10 +7,9 @@ PAPR_MODELS and PAPR_DOWNLOADS.
 import argparse
 import os
 import signal
-import sys
 import threading
 
-from app.uploads import own_temp_folder
+from app.uploads import own_temp_folder, remove_temp_folder
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")  # statistics that nobody reads here
@@ -27,6 +26,7 @@ OWNER = {"models": ("any", "catalogue"), "downloads": ("yes", "no")}
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, end)
     arguments = parse()
     settings = settings_of(arguments)
     demo = page.build(settings)
@@ -39,8 +39,13 @@ def main() -> None:
         **look.launch_options(),
     )
     threading.Thread(target=arrival.warm_up, args=(demo.shared,), daemon=True).start()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the temporary folder goes too
     demo.block_thread()
+
+
+def end(*_: object) -> None:
+    """Stopped from outside: the visitors' files go; threads amid a computation are not waited for."""
+    remove_temp_folder()
+    os._exit(0)
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:

@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["MAX_MEGABYTES", "own_temp_folder", "sweep", "upload", "upload_folder"]
+__all__ = ["MAX_MEGABYTES", "own_temp_folder", "remove_temp_folder", "sweep", "upload", "upload_folder"]
 
 MAX_MEGABYTES = 50
 
@@ -34,8 +34,14 @@ def own_temp_folder() -> None:
     folder = os.path.realpath(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
     os.environ["GRADIO_TEMP_DIR"] = folder
     _made.append(folder)
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(remove_temp_folder)
     threading.Thread(target=_keep_sweeping, args=(Path(parent),), daemon=True).start()
+
+
+def remove_temp_folder() -> None:
+    """With all that is in it."""
+    for folder in _made:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def upload_folder() -> str:

@@ -148,7 +148,15 @@ class Requests:
 
     def __init__(self, address: str, config: dict, pair: tuple[str, str], secrets: tuple[str, ...]) -> None:
         self.http = httpx.Client(base_url=address, timeout=4 * PATIENCE)
-        self.events = {event: one["id"] for one in config["dependencies"] for _, event in one["targets"]}
+        self.events = [
+            (one["id"], target)
+            for one in config["dependencies"]
+            if one["queue"]
+            for target, _ in one["targets"]
+        ]
+        self.calls = [
+            (name, one["id"]) for one in config["components"] for name in one["props"].get("server_fns", ())
+        ]
         self.ids = {one["props"].get("elem_id"): one["id"] for one in config["components"]}
         self.pair, self.secrets = pair, (*secrets, "Traceback (most", "root:x:")
         self.pictures = mutations.pictures()
@@ -160,7 +168,9 @@ class Requests:
             "visitor": "fuzz", "seq": 1, "picture": rng.choice([None, "coffee"]), "name": "a.png",
             "has": None, "upload": rng.choice([None, self.upload]), "labels": None, "proposal": self.pair[0],
             "backbone": self.pair[1], "keep_ratio": 0.4, "methods": ["papr", "cam"], "target": None,
-            "explain": "proposal", "patches": rng.choice([[], [1, 2]]), "kind": "json",
+            "explain": "proposal", "patches": rng.choice([[], [1, 2]]), "kind": rng.choice(["json", "png"]),
+            "convnets": [self.pair[0]], "keep": rng.choice([0.5, [0.5, 0.2]]), "r": 2, "layers": "all",
+            "clip": "moving-cup", "method": "papr",
         }  # fmt: skip
 
     def file(self) -> dict:
@@ -192,11 +202,12 @@ class Requests:
 
     def event(self, rng: random.Random) -> str:
         """An event of the page, and its stream to the end."""
+        index, target = rng.choice(self.events)
         asked = {
             "data": [],
             "event_data": self.question(rng),
-            "fn_index": self.events[rng.choice(["ask", "finish", "save"])],
-            "trigger_id": self.ids["stage"],
+            "fn_index": index,
+            "trigger_id": target,
             "session_hash": f"fuzz{rng.randrange(10**6)}",
         }
         part = rng.random()
@@ -225,9 +236,9 @@ class Requests:
         return told
 
     def direct(self, rng: random.Random) -> str:
-        name, component = rng.choice([("numbers", "stage"), ("newest", "stage"), ("features", "learn")])
+        name, component = rng.choice(self.calls)
         data = mutations.written(mutations.changed(self.question(rng), rng), rng).decode(errors="replace")
-        asked = {"data": data, "fn_name": name, "component_id": self.ids[component], "session_hash": "fuzz"}
+        asked = {"data": data, "fn_name": name, "component_id": component, "session_hash": "fuzz"}
         if rng.random() < 0.3:
             asked = mutations.changed(asked, rng)
         elif rng.random() < 0.1:

@@ -370,10 +370,13 @@ def is_so(fact: tuple, scene, maps: dict, told: dict, jpeg) -> bool:
 # Together
 
 
-async def run(arguments: argparse.Namespace, server: Server, heard: Heard, photographs: list[bytes]) -> dict:
+async def run(
+    arguments: argparse.Namespace, server: Server, heard: Heard, photographs: list[bytes]
+) -> list[float]:
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(base_url=server.address, timeout=300, limits=limits) as http:
-        times = await alone(server, http, [path.read_bytes() for path in PHOTOGRAPHS[-60:]])
+        print("one visitor:")
+        lines(await alone(server, http, [path.read_bytes() for path in PHOTOGRAPHS[-60:]]))
         until = time.monotonic() + 60 * arguments.minutes
         visitors = [
             visit(Visitor(server, http), heard, random.Random(i), photographs, until)
@@ -389,7 +392,9 @@ async def run(arguments: argparse.Namespace, server: Server, heard: Heard, photo
         watching = asyncio.create_task(watch())
         await asyncio.gather(*visitors)
         watching.cancel()
-    return {"alone": times, "memory": memory}
+    print("all together:")
+    lines(heard.waits)
+    return memory
 
 
 def cleaned(server: Server) -> tuple[int, int]:
@@ -413,53 +418,39 @@ def main() -> None:
     arguments = parser.parse_args()
     photographs = [path.read_bytes() for path in PHOTOGRAPHS[:: len(PHOTOGRAPHS) // arguments.photographs]]
     photographs, heard = photographs[: arguments.photographs], Heard()
-    with tempfile.TemporaryDirectory(prefix="papr-load-") as folder:
-        server = Server(Path(folder))
-        try:
-            found = asyncio.run(run(arguments, server, heard, photographs))
-            compared, mistakes = wrong(heard, Path(folder), photographs)
-            files, left = cleaned(server)
-            tracebacks = server.tracebacks()
-        finally:
-            server.stop()
-        report(arguments, found, heard, compared, mistakes, (files, left, len(server.files())), tracebacks)
-    raise SystemExit(bool(mistakes or heard.errors or tracebacks or left))
-
-
-def report(
-    arguments: argparse.Namespace,
-    found: dict,
-    heard: Heard,
-    compared: int,
-    mistakes: list[str],
-    files: tuple[int, ...],
-    tracebacks: list[str],
-) -> None:
     print(
         f"{arguments.visitors} visitors, {arguments.minutes:g} minutes, {arguments.photographs} photographs;"
         f" {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
     )
-
-    def lines(waits: dict[str, list[float]]) -> None:
-        for what, values in sorted(waits.items()):
-            values = sorted(values)
-            p95 = values[min(len(values) - 1, int(0.95 * len(values)))]
-            times = f"median {statistics.median(values):7.3f} s  p95 {p95:7.3f}  longest {values[-1]:7.3f}"
-            print(f"  {what:42s} n {len(values):5d}  {times}")
-
-    print("one visitor:")
-    lines(found["alone"])
-    print("all together:")
-    lines(heard.waits)
-    memory, quarter = found["memory"], max(1, len(found["memory"]) // 4)
-    parts = [f"{max(memory[i * quarter : (i + 1) * quarter] or [0]):.0f}" for i in range(4)]
-    print(f"  memory of the server, highest of each quarter: {', '.join(parts)} MB")
-    counts = {"answers": heard.count, "facts compared": compared, "wrong": len(mistakes)}
-    counts |= {"errors": len(heard.errors), "tracebacks": len(tracebacks)}
-    print("  " + ", ".join(f"{what} {count}" for what, count in counts.items()))
-    print("  files at the end {}, after they were due {}, when the server had ended {}".format(*files))
+    with tempfile.TemporaryDirectory(prefix="papr-load-") as folder:
+        server = Server(Path(folder))
+        try:
+            memory = asyncio.run(run(arguments, server, heard, photographs))
+            quarter = max(1, len(memory) // 4)
+            parts = [f"{max(memory[i * quarter : (i + 1) * quarter] or [0]):.0f}" for i in range(4)]
+            print(f"  memory of the server, highest of each quarter: {', '.join(parts)} MB")
+            tracebacks = server.tracebacks()
+            print(
+                f"  answers {heard.count}, errors {len(heard.errors)}, tracebacks {len(tracebacks)}",
+                flush=True,
+            )
+            compared, mistakes = wrong(heard, Path(folder), photographs)
+            print(f"  facts compared with papr_core {compared}, wrong {len(mistakes)}", flush=True)
+            files, left = cleaned(server)
+        finally:
+            server.stop()
+        print(f"  files {files}, after they were due {left}, when the server had ended {len(server.files())}")
     for text in [*mistakes[:10], *heard.errors[:10], *tracebacks[:3]]:
         print(" ", text)
+    raise SystemExit(bool(mistakes or heard.errors or tracebacks or left))
+
+
+def lines(waits: dict[str, list[float]]) -> None:
+    for what, values in sorted(waits.items()):
+        values = sorted(values)
+        p95 = values[min(len(values) - 1, int(0.95 * len(values)))]
+        times = f"median {statistics.median(values):7.3f} s  p95 {p95:7.3f}  longest {values[-1]:7.3f}"
+        print(f"  {what:42s} n {len(values):5d}  {times}", flush=True)
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ def test_a_stopped_page_leaves_no_files(tmp_path):
                 time.sleep(0.2)
         assert [path.name[:10] for path in tmp_path.iterdir()] == ["papr-page-"]
         server.send_signal(signal.SIGTERM)
-        server.wait(60)
+        assert server.wait(60) == 0
         assert not list(tmp_path.iterdir())
     finally:
         server.kill()
