@@ -12,7 +12,7 @@ __all__ = ["launch_options"]
 STATIC = Path(__file__).resolve().parent / "static"
 WEIGHTS = {400: "Inter-Regular", 500: "Inter-Medium", 600: "Inter-SemiBold"}
 
-STYLES = ("page", "learn")
+STYLES = ("page", "video", "learn")
 
 # In this order: each file finds what it needs in `papr` already.
 SCRIPTS = (
@@ -33,6 +33,11 @@ SCRIPTS = (
     "stage",
     "tools",
     "footer",
+    "clip",
+    "clip_player",
+    "clip_numbers",
+    "clip_intake",
+    "live",
     "cells",
     "chart",
     "steps",

@@ -5,17 +5,17 @@ from importlib.metadata import PackageNotFoundError, version
 import gradio as gr
 from starlette.middleware import Middleware
 
+from app.clips import MAX_MEGABYTES
 from app.gate import Gate
-from app.pages import compare, learn
+from app.pages import compare, learn, video
 from app.parts import api
 from app.session import QUEUES, Settings, Shared
-from app.uploads import MAX_MEGABYTES
 from papr_core import __version__
 
 __all__ = ["LAUNCH", "build", "mcp_refusal"]
 
 # The tabs, in their order. Compare is open first: the others ask with what it holds.
-PAGES = {"Compare": compare.build, "Learn": learn.build}
+PAGES = {"Compare": compare.build, "Video": video.build, "Learn": learn.build}
 
 # What `launch` is told beside the look.
 LAUNCH = {

@@ -34,7 +34,7 @@ __all__ = [
 log = logging.getLogger("papr.page")
 
 # How much of each kind of work runs at once, as Gradio's queues: quick work never waits for slow work.
-QUEUES = {"quick": 2, "slow": 1}
+QUEUES = {"quick": 2, "slow": 1, "clips": 1}
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples"
 

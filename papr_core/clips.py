@@ -66,6 +66,11 @@ class Clip:
     def __len__(self) -> int:
         return len(self.frames)
 
+    @property
+    def fps(self) -> float:
+        """How fast its frames are written: as the clip plays, but never slower than four a second."""
+        return min(60.0, max(4.0, len(self) / max(self.info.seconds, 1e-3)))
+
 
 def evenly(count: int, part: int = 0, parts: int = 1) -> Pick:
     """`count` frames from the middles of equal parts of the clip; all frames where it has no more.
@@ -107,11 +112,13 @@ def read_clip(
     max_bytes: int = 2_000_000_000,
     max_pixels: int = 40_000_000,
     max_seconds: float = 7200,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Clip:
     """The frames that `pick` chooses (by default 32, evenly spaced) of a clip's file or bytes.
 
     Frames come upright and with square pixels, and no larger than `short_side` on their shorter side;
-    transparency lies over white. Sound is ignored.
+    transparency lies over white. Sound is ignored. progress: called as progress(done, of) for each frame
+    decoded on the way; what it raises ends the reading.
 
     Raises:
         UnreadableClip: in one sentence, what is wrong; size and length are checked before anything is
@@ -128,7 +135,8 @@ def read_clip(
         budget = max(_DECODED_FRAMES, _DECODED_PIXELS // (context.width * context.height))
         chosen = index.within(wanted, budget)
         each = sorted(set(chosen))
-        shown = dict(zip(each, _decode(container, stream, index, each, short_side)))
+        step = progress or (lambda done, of: None)
+        shown = dict(zip(each, _decode(container, stream, index, each, short_side, step)))
         width, height = shown[each[0]].size
         return Clip(
             frames=tuple(shown[i].picture for i in chosen),
@@ -400,7 +408,12 @@ class _Shown:
 
 
 def _decode(
-    container: Any, stream: Any, index: _Index, frames: Sequence[int], short_side: int
+    container: Any,
+    stream: Any,
+    index: _Index,
+    frames: Sequence[int],
+    short_side: int,
+    step: Callable[[int, int], None],
 ) -> list[_Shown]:
     """The frames of these numbers, ascending; a damaged one is stood in for by the next.
 
@@ -415,6 +428,7 @@ def _decode(
         if picture is None or key > place + 1:
             picture, place, coming = None, -1, _from(container, stream, index.ticks[key])
         while picture is None or place < frame:
+            step(len(shown), len(frames))
             following = next(coming, None)
             if following is None:  # the data ends early: the last frame that came stands in
                 break

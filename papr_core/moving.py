@@ -21,11 +21,11 @@ _TILES = 8  # across the still thing
 @dataclass(frozen=True, eq=False)
 class MovingClip:
     """Frames, RGB and square. Object and still thing are discs of `radius` pixels; objects: the centre of the
-    moving one, (x, y) in each frame; still: that of the other."""
+    moving one, (x, y) in each frame; still: that of the other, where there is one."""
 
     frames: "tuple[Image.Image, ...]"
     objects: tuple[tuple[float, float], ...]
-    still: tuple[float, float]
+    still: tuple[float, float] | None
     radius: float
 
     def covered(self, grid: tuple[int, int], centre: tuple[float, float]) -> np.ndarray:
@@ -42,14 +42,15 @@ def moving_clip(
     side: int = 336,
     size: float = 0.46,
     contrast: float = 12,
-    beside: str = "tiles",
+    beside: str | None = "tiles",
     seed: int = 0,
 ) -> MovingClip:
     """The middle of a picture, as a disc, goes from left to right over a ground of noise.
 
     side: of a frame, in pixels; size: of the disc, as a share of it, below a half; contrast: the ground's
     standard deviation, of 255; beside: what the still thing is, "tiles" of the picture or "noise". An odd
-    seed puts the object below and the still thing above.
+    seed puts the object below and the still thing above. Without a still thing (None) the object goes through
+    the middle, and may be larger.
     """
     from PIL import Image, ImageOps
 
@@ -61,15 +62,19 @@ def moving_clip(
     top, other = (below, above) if seed % 2 else (above, below)
     ground = Image.fromarray(_ground(rng, side, contrast))
     middle = (side - across) // 2
-    thing = {"tiles": _shuffled, "noise": _noise}[beside](rng, seen)
-    ground.paste(Image.fromarray(thing), (middle, other), disc)
+    if beside:
+        thing = {"tiles": _shuffled, "noise": _noise}[beside](rng, seen)
+        ground.paste(Image.fromarray(thing), (middle, other), disc)
+    else:
+        top = middle
     shown, objects = [], []
     for left in np.linspace(0.01 * side, 0.99 * side - across, frames).round().astype(int).tolist():
         frame = ground.copy()
         frame.paste(Image.fromarray(seen), (left, top), disc)
         shown.append(frame)
         objects.append((left + across / 2, top + across / 2))
-    return MovingClip(tuple(shown), tuple(objects), (middle + across / 2, other + across / 2), across / 2)
+    still = (middle + across / 2, other + across / 2) if beside else None
+    return MovingClip(tuple(shown), tuple(objects), still, across / 2)
 
 
 def _ground(rng: np.random.Generator, side: int, contrast: float) -> np.ndarray:

@@ -43,18 +43,21 @@ __all__ = [
     "VIDEO_METHODS",
     "Footage",
     "FootageMap",
+    "Glance",
     "PrunedClip",
     "check_method",
     "clip_map",
     "find_pair",
     "footage_map",
     "full_answer",
+    "glance",
     "load_pair",
     "masked_frames",
     "open_footage",
     "prune_clip",
     "pruned",
     "sees_clips",
+    "shown_frames",
 ]
 
 DEFAULT_VIDEO_PROPOSAL = "x3d_s"
@@ -211,10 +214,8 @@ def open_footage(
     clip: Clip, pair: FramePair | TubePair, *, name: str = "clip", progress: Progress | None = None
 ) -> Footage:
     """Crop the frames, by the backbone's rule, and run the proposal on them."""
-    backbone = pair.backbone
-    crops = [backbone.fit(frame) for frame in clip.frames]
-    times = max(1, math.ceil(_SHOWN / min(crops[0].size)))
-    shown = tuple(backbone.fit(frame, times=times) for frame in clip.frames)
+    crops = [pair.backbone.fit(frame) for frame in clip.frames]
+    shown = shown_frames(clip, pair.backbone)
     images = pair.view(crops)
     start = time.perf_counter()
     seen, features, probabilities = pair.look(crops, _step(progress, "ConvNet"))
@@ -230,6 +231,12 @@ def open_footage(
         seconds=time.perf_counter() - start,
         still=_still(crops),
     )
+
+
+def shown_frames(clip: Clip, backbone: nn.Module) -> "tuple[Image.Image, ...]":
+    """The crops that a backbone sees, at a size for the eye: `Footage.shown`, before anything has run."""
+    times = max(1, math.ceil(_SHOWN / min(backbone.input_size[-2:])))
+    return tuple(backbone.fit(frame, times=times) for frame in clip.frames)
 
 
 def _still(crops: "Sequence[Image.Image]") -> bool:
@@ -342,6 +349,39 @@ def pruned(
 
 
 @dataclass(frozen=True, eq=False)
+class Glance:
+    """One picture of a stream: order (N,) of its patches, the most significant first; the backbone's
+    probabilities (C,) from the first `kept` of them alone; seconds, both models."""
+
+    order: Tensor
+    kept: int
+    probabilities: Tensor
+    seconds: float
+
+
+def glance(
+    picture: "Image.Image", pair: FramePair | TubePair, *, method: str = "papr", keep_ratio: float = 0.4
+) -> Glance:
+    """Prune one picture of a stream (a webcam's), squashed to the backbone's size; no plain pass runs.
+
+    Raises:
+        UnsupportedModel: models of clips. InvalidInput: as `check_method` and `selection.num_kept` say.
+    """
+    if isinstance(pair, TubePair):
+        raise UnsupportedModel(f"{pair.backbone.name} looks at whole clips: choose two models of pictures.")
+    check_method(method, pair.proposal)
+    start = time.perf_counter()
+    crops = [pair.backbone.fit(picture, "squash")]
+    kept = pair.num_kept(1, keep_ratio)
+    seen, features, probabilities = pair.look(crops, _step(None, ""))
+    coarse = pair.coarse(seen, features, method, int(probabilities.argmax()), 0).detach().float().cpu()
+    order = pair.significance(coarse[:1]).flatten().argsort(descending=True, stable=True)
+    with torch.inference_mode():
+        logits = pair.backbone(pair.view(crops), order[None, :kept].sort().values)
+    return Glance(order, kept, logits[0].float().softmax(dim=-1).cpu(), time.perf_counter() - start)
+
+
+@dataclass(frozen=True, eq=False)
 class PrunedClip:
     """One clip, pruned by one method at one keep ratio.
 
@@ -422,11 +462,6 @@ class PrunedClip:
             "notes": list(self.notes),
         }
 
-    @property
-    def fps(self) -> float:
-        """How fast the written clips play: as the clip does, but never slower than four frames a second."""
-        return min(60.0, max(4.0, len(self.footage) / self.footage.clip.info.seconds))
-
     def figure(self, columns: int = 8) -> "Figure":
         """Two rows: sampled frames, evenly, and the same with pruned patches masked (Fig. 8, 18, 19)."""
         from papr_core.clips import evenly
@@ -460,8 +495,9 @@ class PrunedClip:
             folder.parent.mkdir(parents=True, exist_ok=True)
             draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
             try:
-                write_clip(self.footage.shown, draft / "original.mp4", self.fps)
-                write_clip(masked_frames(self), draft / "masked.mp4", self.fps)
+                fps = self.footage.clip.fps
+                write_clip(self.footage.shown, draft / "original.mp4", fps)
+                write_clip(masked_frames(self), draft / "masked.mp4", fps)
                 save_figure(self.figure(), draft / "figure.png")
                 text = json.dumps(self.to_dict(), indent=2, allow_nan=False, ensure_ascii=False)
                 (draft / "video.json").write_text(text + "\n", encoding="utf-8")

@@ -33,6 +33,8 @@ def test_it_is_the_same_each_time_and_another_for_another_seed():
     one, same, other = (moving_clip(picture(3), frames=2, side=64, seed=seed) for seed in (0, 0, 2))
     assert np.array_equal(one.frames[1], same.frames[1])
     assert not np.array_equal(one.frames[1], other.frames[1])
+    assert moving_clip(picture(3), frames=1, side=64, beside=False).still is None
+    assert moving_clip(picture(3), frames=1, side=64, beside=None).still is None
     assert moving_clip(picture(3), frames=1, side=64, seed=1).objects[0][1] > one.objects[0][1]
 
 

@@ -1,8 +1,10 @@
 """The model picker: which models there are, and what choosing one would fetch."""
 
+from typing import Any
+
 from app.session import Shared
 
-__all__ = ["choices"]
+__all__ = ["choices", "clip_choices"]
 
 
 def choices(shared: Shared, role: str) -> list[tuple[str, str]]:
@@ -18,6 +20,18 @@ def choices(shared: Shared, role: str) -> list[tuple[str, str]]:
     return [(f"{title}{_fetch(shared, name, size)}", name) for title, name, size in listed]
 
 
+def clip_choices(shared: Shared, role: str) -> list[tuple[str, str]]:
+    """The same for clips: models of pictures go frame by frame, and those that look at whole clips."""
+    shared.core()
+    from papr_core.video_catalog import VIDEO_BACKBONES, VIDEO_PROPOSALS
+
+    table = VIDEO_PROPOSALS if role == "proposal" else VIDEO_BACKBONES
+    listed = [
+        (f"{one.title}, of clips{_fetch(shared, one, one.megabytes)}", name) for name, one in table.items()
+    ]
+    return [*choices(shared, role), *listed]
+
+
 def _plays(name: str, role: str) -> bool:
     """Whether a model of the owner's folder belongs in this list; one that cannot be used is in none."""
     from papr_core import catalog, errors
@@ -28,11 +42,12 @@ def _plays(name: str, role: str) -> bool:
         return False
 
 
-def _fetch(shared: Shared, name: str, megabytes: float | None) -> str:
+def _fetch(shared: Shared, model: Any, megabytes: float | None) -> str:
+    """What has to be done for the weights of a model: a name, or the entry of one that looks at clips."""
     from papr_core import errors, weights
 
     try:
-        if weights.locate(name).path is not None:
+        if (weights.locate(model) if isinstance(model, str) else model.locate()).path is not None:
             return ""
     except errors.PaprError:
         return " · no weights"

@@ -13,12 +13,12 @@ __all__ = ["Question", "read_who"]
 
 @dataclass(frozen=True)
 class Question:
-    """One question of one visitor.
+    """One question of one visitor, about a picture or, with one method, about a clip.
 
     picture: an id that the server gave, or upload, the path of a file that was just sent; name: what the
     visitor calls it; has: the crop that the page shows already. target: a class of the backbone by index,
     None for the model's own answer. explain: "proposal" or "target". patches: chosen by hand. kind: of a
-    download.
+    download. look: of dropped patches in a clip that is written.
     """
 
     visitor: str
@@ -35,6 +35,7 @@ class Question:
     explain: str
     patches: tuple[int, ...]
     kind: str
+    look: str
 
     @classmethod
     def read(cls, data: Mapping[str, Any] | str, shared: Shared) -> "Question":
@@ -83,6 +84,7 @@ class Question:
             explain=data["explain"],
             patches=tuple(patches),
             kind=_text(data.get("kind"), 20),
+            look=_text(data.get("look"), 20) or "dim",
         )
 
 

@@ -94,11 +94,15 @@ async function numbers(change) {
 // The ratio came to rest: compute what is not there yet, all methods in one request. While a slider is held down it
 // is not at rest, however long it stands still.
 let held = false;
+papr.held = () => held;
+papr.onrelease = (f) => released.push(f);
+const released = [() => papr.ask.rest()];
 window.addEventListener("pointerdown", ({ target }) => (held = Boolean(target.closest?.("input[type=range], .p-frame"))), true);
 for (const end of ["pointerup", "pointercancel"])
   window.addEventListener(end, () => {
-    if (held) papr.ask.rest();
+    const was = held;
     held = false;
+    if (was) released.forEach((f) => f());
   });
 papr.ask.rest = papr.debounce(() => {
   if (!store.answer || !store.fresh || held) return; // an answer under way ends in a rest of its own

@@ -217,3 +217,31 @@ function footer(foot, method) {
   foot.replaceChildren(...rows.map(([name, text]) => el("div", {}, el("dt", { text: name }), el("dd", { text }))));
   papr.show(foot, rows.length > 0);
 }
+
+// The most probable classes with a bar each; `draw` takes a title, [[label, probability], ...], the full model's
+// answer, and whether it was kept or lost (null: neither).
+papr.answerList = (count) => {
+  const title = el("h4");
+  const mark = papr.badge();
+  const rows = Array.from({ length: count }, () => {
+    const [label, share, bar] = [el("span", { class: "p-label" }), el("span", { class: "p-share" }), el("div", { class: "p-filled" })];
+    return { label, share, bar, node: el("li", {}, label, share, el("div", { class: "p-bar" }, bar)) };
+  });
+  const node = el("div", { class: "p-answer-list" }, el("header", {}, title, mark), el("ol", {}, ...rows.map((row) => row.node)));
+  return {
+    node,
+    draw(words, top, answer, state) {
+      papr.put(title, words);
+      papr.show(mark, Boolean(state));
+      if (state) mark.set(state);
+      rows.forEach((row, i) => {
+        const [label, p] = top[i] ?? ["", 0];
+        papr.put(row.label, label);
+        row.label.title = label;
+        papr.put(row.share, label && `${papr.percent(p)} %`);
+        row.bar.style.width = `${100 * p}%`;
+        row.node.classList.toggle("p-answer", label !== "" && label === answer);
+      });
+    },
+  };
+};

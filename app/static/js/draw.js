@@ -17,25 +17,25 @@ papr.draw.load = (src, then) => {
   image.onload = () => {
     if (src !== source) return; // a newer picture came meanwhile
     papr.draw.picture = image;
-    grounds.clear();
     then();
   };
   image.src = src;
 };
 
-const grounds = new Map();
-function ground(width, height) {
-  const dark = papr.dark();
-  const name = `${store.view.look} ${dark} ${width} ${height}`;
-  if (!grounds.has(name)) grounds.set(name, looks[store.view.look](width, height, dark));
-  return grounds.get(name);
+const grounds = new WeakMap(); // picture -> the same with all patches dropped, by look and size
+function ground(picture, look, dark, width, height) {
+  if (!grounds.has(picture)) grounds.set(picture, new Map());
+  const made = grounds.get(picture);
+  const name = `${look} ${dark} ${width} ${height}`;
+  if (!made.has(name)) made.set(name, looks[look](picture, width, height, dark));
+  return made.get(name);
 }
 
 const looks = {
-  dim(width, height, dark) {
+  dim(picture, width, height, dark) {
     const canvas = surface(width, height);
     const at = canvas.getContext("2d");
-    at.drawImage(papr.draw.picture, 0, 0, width, height);
+    at.drawImage(picture, 0, 0, width, height);
     at.globalCompositeOperation = "saturation";
     at.fillStyle = "#808080";
     at.fillRect(0, 0, width, height);
@@ -45,11 +45,11 @@ const looks = {
     at.fillRect(0, 0, width, height);
     return canvas;
   },
-  white: (width, height) => plain(width, height, "#fff"),
-  black: (width, height) => plain(width, height, "#000"),
-  blur(width, height) {
+  white: (picture, width, height) => plain(width, height, "#fff"),
+  black: (picture, width, height) => plain(width, height, "#000"),
+  blur(picture, width, height) {
     const small = surface(26, Math.round((26 * height) / width));
-    small.getContext("2d").drawImage(papr.draw.picture, 0, 0, small.width, small.height);
+    small.getContext("2d").drawImage(picture, 0, 0, small.width, small.height);
     const canvas = surface(width, height);
     const at = canvas.getContext("2d");
     at.imageSmoothingQuality = "high";
@@ -91,12 +91,12 @@ function surfaceOf(canvas, width, height) {
 
 window.addEventListener("resize", papr.debounce(() => papr.changed("looks"), 200));
 
-papr.draw.kept = (canvas, patches) => {
-  const picture = papr.draw.picture;
-  const { columns, cell, width, height } = size(canvas);
-  if (!picture || stands(canvas, [picture, cell, store.view.look, papr.dark(), String(patches)])) return;
+// A picture with all its patches dropped but these. cell: canvas pixels a patch.
+papr.draw.mask = (canvas, picture, patches, { rows, columns, cell, look, dark }) => {
+  const [width, height] = [columns * cell, rows * cell];
+  if (!picture || stands(canvas, [picture, cell, look, dark, String(patches)])) return;
   const at = surfaceOf(canvas, width, height);
-  at.drawImage(ground(width, height), 0, 0);
+  at.drawImage(ground(picture, look, dark, width, height), 0, 0);
   at.save();
   at.beginPath();
   for (const patch of patches ?? [])
@@ -105,6 +105,9 @@ papr.draw.kept = (canvas, patches) => {
   at.drawImage(picture, 0, 0, width, height);
   at.restore();
 };
+
+papr.draw.kept = (canvas, patches) =>
+  papr.draw.mask(canvas, papr.draw.picture, patches, { ...size(canvas), look: store.view.look, dark: papr.dark() });
 
 // --- maps -----------------------------------------------------------------------------------------------------------
 

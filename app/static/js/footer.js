@@ -8,8 +8,8 @@ papr.footer = {
     element.querySelector(".papr-footer").append(
       el("p", {
         text:
-          "A picture that you bring is used to answer you and is shown to nobody else. Its file and what is made of it are deleted " +
-          "here within 70 minutes; what stays in memory gives way to newer pictures.",
+          "A picture or clip that you bring is used to answer you and is shown to nobody else. Its file and what is made of it are " +
+          "deleted here within 70 minutes; what stays in memory gives way to newer ones.",
       }),
       el("button", { type: "button", class: "p-linked", text: "API", onclick: () => open(props.value) }),
       el("span", { text: `papr ${version}` }),
@@ -26,7 +26,7 @@ function open(told) {
 
 function build({ endpoints, python, shell }) {
   const address = `${window.location.origin}${window.location.pathname}`.replace(/\/$/, "");
-  const filled = (text) => text.replaceAll("ADDRESS", address).replaceAll("PICTURE", "photo.jpg");
+  const filled = (text) => text.replaceAll("ADDRESS", address).replaceAll("PICTURE", "photo.jpg").replaceAll("CLIP", "clip.mp4");
   const node = el(
     "dialog",
     { class: "p-dialog papr", "aria-labelledby": "p-api-title" },

@@ -6,6 +6,9 @@ const { el, store } = papr;
 let waiting = [];
 
 papr.intake = {
+  // Pages that take a dropped or pasted file themselves while they are open: title -> f(file).
+  taken: {},
+
   // Call f once the intake stands.
   mounted: (f) => (waiting ? waiting.push(f) : f()),
 
@@ -113,12 +116,14 @@ papr.intake = {
       event.preventDefault();
       depth = 0;
       root.classList.remove("p-over");
-      send(event.dataTransfer.files[0]);
+      (papr.intake.taken[papr.pages.open] ?? send)(event.dataTransfer.files[0]);
     });
     Object.assign(papr.intake, { bring, choose: () => chooser.click(), examples: props.value.examples });
     window.addEventListener("paste", (event) => {
-      const file = [...(event.clipboardData?.files ?? [])].find((f) => f.type.startsWith("image/"));
-      if (file) send(file);
+      const files = [...(event.clipboardData?.files ?? [])];
+      const take = papr.intake.taken[papr.pages.open];
+      const file = take ? files[0] : files.find((f) => f.type.startsWith("image/"));
+      if (file) (take ?? send)(file);
     });
 
     waiting?.forEach((f) => requestAnimationFrame(f));

@@ -7,6 +7,7 @@ const OWN = "own"; // stands for a picture that is not an example
 let arrival = null; // the view that needs no words
 let known = null; // what may be set: {pictures, methods, looks, colours, scales}
 let quiet = true; // until the link has been read
+const joined = []; // pages that have a part of the address of their own: {view, plain, fields}
 
 // --- reading: what is not understood is left out -------------------------------------------------------------------
 
@@ -59,6 +60,8 @@ const write = papr.debounce(() => {
     else url.searchParams.set(parameter, written(value));
   };
   for (const [parameter, [name]] of Object.entries(fields())) set(parameter, store.view[name], arrival[name]);
+  for (const { view, plain, fields } of joined)
+    for (const [parameter, [name]] of Object.entries(fields)) set(parameter, view[name], plain[name]);
   const { id } = store.answer.picture;
   set("picture", known.pictures.includes(id) ? id : OWN, arrival.picture);
   set("tab", papr.pages.open.toLowerCase(), "compare");
@@ -89,5 +92,20 @@ papr.links = {
     papr.onchange(write);
   },
 
+  // A page's own part of the address, as {parameter: [name in its view, from text]}: its view takes what the link says.
+  // plain: the view that needs no words.
+  join(view, plain, fields) {
+    const given = new URL(window.location).searchParams;
+    for (const [parameter, [name, parse]] of Object.entries(fields)) {
+      const value = given.has(parameter) ? parse(given.get(parameter)) : undefined;
+      if (value !== undefined) view[name] = value;
+    }
+    joined.push({ view, plain, fields });
+    write();
+  },
+
   write,
+  among,
+  whole,
+  words,
 };

@@ -109,33 +109,8 @@ papr.controls = (change) => {
 // Downloads: papr_core writes the files.
 papr.downloads = (root) => {
   const kinds = { png: "Figure (PNG)", pdf: "PDF", svg: "SVG", npz: "Maps (npz)", json: "Manifest (json)" };
-  const buttons = Object.entries(kinds).map(([kind, label]) =>
-    papr.button(null, label, () => save(kind), { class: "p-button p-small", "data-save": kind }),
-  );
-  const says = el("p", { class: "p-says", role: "alert" });
-  papr.place("save", says);
-  const preparing = el("p", { class: "p-note", role: "status" });
-  root.append(
-    el("div", { class: "p-downloads", role: "group", "aria-label": "Downloads" }, ...buttons, preparing),
-    says,
-  );
-
-  function save(kind) {
-    papr.say("save", "");
-    papr.put(preparing, "Preparing …");
-    buttons.forEach((button) => (button.disabled = true));
-    papr.ask.save(kind);
-  }
-  // The file is ready, or a sentence says why it is not.
-  papr.saved = (file, failure) => {
-    papr.put(preparing, "");
-    buttons.forEach((button) => (button.disabled = false));
-    if (failure) papr.say("save", failure.text);
-    if (!file) return;
-    const link = el("a", { href: file.url, download: file.orig_name });
-    document.body.append(link);
-    link.click();
-    link.remove();
-  };
+  const { node, saved } = papr.saver(kinds, "save", (kind) => papr.ask.save(kind));
+  papr.saved = saved;
+  root.append(node);
   return () => papr.show(root, Boolean(store.answer));
 };

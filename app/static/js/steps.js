@@ -194,7 +194,7 @@ papr.steps = {
 
   answer(root) {
     const slider = ratio();
-    const [all, some] = [answerList(), answerList()];
+    const [all, some] = [papr.answerList(3), papr.answerList(3)];
     const says = caption();
     root.append(el("div", { class: "p-answers" }, all.node, some.node), slider, says);
     return () => {
@@ -204,8 +204,10 @@ papr.steps = {
       const k = papr.kept();
       slider.input.value = store.view.percent;
       const found = papr.pointAt(method, k);
-      all.draw(`All ${answer.patches} patches`, answer.full.top, null);
-      some.draw(`${k} patches`, found?.point.top ?? [], found && (found.point.kept ? "kept" : "lost"));
+      const best = papr.label(answer.full.index);
+      const named = (top) => top.map(([index, p]) => [papr.label(index), p]);
+      all.draw(`All ${answer.patches} patches`, named(answer.full.top), best, null);
+      some.draw(`${k} patches`, named(found?.point.top ?? []), best, found && (found.point.kept ? "kept" : "lost"));
       const near = found && !found.exact ? ` These numbers are those at ${found.point.k} patches; the ones for ${k} are computed when the slider rests.` : "";
       papr.put(
         says,
@@ -256,29 +258,4 @@ function tokens(node, patches) {
     } else if (patch !== undefined)
       at.drawImage(picture, (patch % columns) * w, Math.floor(patch / columns) * h, w, h, x, y, side - scale, tall - scale);
   });
-}
-
-function answerList() {
-  const title = el("h4");
-  const mark = papr.badge();
-  const rows = Array.from({ length: 3 }, () => {
-    const [label, share, bar] = [el("span", { class: "p-label" }), el("span", { class: "p-share" }), el("div", { class: "p-filled" })];
-    return { label, share, bar, node: el("li", {}, label, share, el("div", { class: "p-bar" }, bar)) };
-  });
-  const node = el("div", { class: "p-answer-list" }, el("header", {}, title, mark), el("ol", {}, ...rows.map((row) => row.node)));
-  return {
-    node,
-    draw(words, top, state) {
-      papr.put(title, words);
-      papr.show(mark, Boolean(state));
-      if (state) mark.set(state);
-      rows.forEach((row, i) => {
-        const [index, p] = top[i] ?? [null, 0];
-        papr.put(row.label, index === null ? "" : papr.label(index));
-        papr.put(row.share, index === null ? "" : `${papr.percent(p)} %`);
-        row.bar.style.width = `${100 * p}%`;
-        row.node.classList.toggle("p-answer", index === store.answer.full.index);
-      });
-    },
-  };
 }

@@ -147,7 +147,7 @@ papr.addPoints = (key, points, labels, patches) => {
 
 const places = {};
 papr.place = (name, node) => (places[name] = node);
-papr.say = (where, text) => {
+papr.say = (where, text, otherwise = "stage") => {
   if (where === null) Object.values(places).forEach((node) => papr.put(node, ""));
-  else papr.put(places[where] ?? places.stage, text);
+  else papr.put(places[where] ?? places[otherwise], text);
 };

@@ -5,33 +5,45 @@ const { el, store } = papr;
 papr.verdict = (root) => {
   const sentence = el("h2", { class: "p-verdict" });
   const basis = el("p", { class: "p-basis" });
-  const working = el("p", { class: "p-working" });
-  const doing = el("span");
-  const bar = el("progress", { max: 1, "aria-label": "Progress" });
-  const stop = papr.button("stop", "Stop", () => papr.ask.stop(), { class: "p-button p-small" });
-  const goOn = papr.button(null, "Continue", () => papr.ask.send(), { class: "p-button p-small" });
+  const working = papr.workingLine(
+    () => papr.ask.stop(),
+    () => papr.ask.send(),
+  );
   const spoken = el("p", { class: "p-hidden", role: "status" });
   const says = el("p", { class: "p-says", role: "alert" });
   papr.place("stage", says);
-  working.append(bar, doing, stop, goOn);
-  root.append(sentence, basis, says, working, spoken);
+  root.append(sentence, basis, says, working.node, spoken);
 
   const speak = papr.debounce(() => papr.put(spoken, `${sentence.textContent} ${basis.textContent}`), 700);
 
   return (what) => {
     const { answer } = store;
-    const busy = Boolean(store.working);
-    working.style.visibility = busy || store.stopped ? "visible" : "hidden"; // its line stays, so nothing jumps
-    papr.show(bar, busy);
-    papr.show(stop, busy);
-    papr.show(goOn, store.stopped);
-    papr.put(doing, store.stopped ? "Stopped. What was computed stays." : store.working ? `${store.working} …` : "");
-    if (store.progress) bar.value = store.progress[0] / store.progress[1];
-    else bar.removeAttribute("value");
+    working.draw(store);
     if (!answer || what === "looks") return;
     write(sentence, answer);
     papr.put(basis, reason(answer));
-    if (what !== "status" && !busy) speak();
+    if (what !== "status" && !store.working) speak();
+  };
+};
+
+// What the server is doing, how far it is, and the way to stop it; `draw` takes {working, progress, stopped}.
+papr.workingLine = (stop, goOn) => {
+  const doing = el("span");
+  const bar = el("progress", { max: 1, "aria-label": "Progress" });
+  const end = papr.button("stop", "Stop", stop, { class: "p-button p-small" });
+  const more = papr.button(null, "Continue", goOn, { class: "p-button p-small" });
+  const node = el("p", { class: "p-working" }, bar, doing, end, more);
+  return {
+    node,
+    draw({ working, progress, stopped }) {
+      node.style.visibility = working || stopped ? "visible" : "hidden"; // its line stays, so nothing jumps
+      papr.show(bar, Boolean(working));
+      papr.show(end, Boolean(working));
+      papr.show(more, stopped);
+      papr.put(doing, stopped ? "Stopped. What was computed stays." : working ? `${working} …` : "");
+      if (progress) bar.value = progress[0] / progress[1];
+      else bar.removeAttribute("value");
+    },
   };
 };
 

@@ -1,0 +1,126 @@
+"""Clips that visitors bring, the examples, and the models that look at them: what the Video page and its
+endpoint share. Nothing here imports torch before the first question.
+"""
+
+import hashlib
+import tempfile
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from app.session import EXAMPLES, Cache, Shared
+from app.uploads import upload
+
+__all__ = ["MAX_MEGABYTES", "Clips", "VideoClip", "clip_model", "encoded", "example_clips", "receive_clip"]
+
+MAX_MEGABYTES = 300
+MADE = "moving-cup"  # the example that is made here
+
+
+@dataclass(frozen=True)
+class VideoClip:
+    """A clip: its id (an example's name, or the hash of its content) and its file; None of the one made here.
+
+    What a visitor calls it stays with the visitor.
+    """
+
+    id: str
+    path: Path | None
+    name: str = ""
+    credit: str = ""
+
+
+class Clips:
+    """What the visitors of one running page share of clips."""
+
+    def __init__(self) -> None:
+        self.cache = Cache(512_000_000)  # frames, footages, maps, answers
+        self._brought: OrderedDict[str, VideoClip] = OrderedDict()
+        self._lock = Lock()
+
+    def receive(self, shared: Shared, path: str) -> VideoClip:
+        """Take an uploaded file; what is in it is seen when it is read."""
+        clip = receive_clip(shared, path)
+        with self._lock:
+            self._brought[clip.id] = clip
+            self._brought.move_to_end(clip.id)
+            while len(self._brought) > 10_000:
+                self._brought.popitem(last=False)
+        return clip
+
+    def find(self, shared: Shared, id: str) -> VideoClip:
+        """A clip by its id. Raises InvalidInput where it is gone."""
+        clip = example_clips().get(id) or self._brought.get(id)
+        if clip is None or not (clip.path is None or clip.path.is_file()):
+            raise shared.core().InvalidInput("This clip has been deleted here; choose it again.")
+        return clip
+
+    def source(self, shared: Shared, clip: VideoClip) -> Path | bytes:
+        """What `read_clip` takes."""
+        return clip.path or self.cache.once(("made", clip.id), lambda: _moving_cup(shared))
+
+
+def receive_clip(shared: Shared, path: object) -> VideoClip:
+    """An uploaded file under the hash of its content.
+
+    Raises:
+        UnreadableClip: too large. InvalidInput: a path that is no upload.
+    """
+    core = shared.core()
+    file = upload(path)
+    if file is None:
+        raise core.InvalidInput("This upload is no longer there; choose the clip again.")
+    if file.stat().st_size > MAX_MEGABYTES * 1_000_000:
+        raise core.UnreadableClip(f"The file is larger than {MAX_MEGABYTES} MB: cut it shorter.")
+    with open(file, "rb") as stream:
+        return VideoClip(hashlib.file_digest(stream, "sha256").hexdigest(), file)
+
+
+def example_clips() -> dict[str, VideoClip]:
+    """The examples that are there: one made here, and those that ship inside Gradio's package."""
+    import gradio
+
+    folder = Path(gradio.__file__).parent / "media_assets" / "videos"
+    shipped = "ships with Gradio"
+    found = [
+        VideoClip(MADE, None, "A cup that moves", "made here, of a picture by Rachel Michetti, CC0"),
+        VideoClip("words", folder / "a.mp4", "Words appear", shipped),
+        VideoClip("night", folder / "b.mp4", "The Earth at night", shipped),
+        VideoClip("earth", folder / "world.mp4", "The Earth turns once", shipped),
+    ]
+    return {clip.id: clip for clip in found if clip.path is None or clip.path.is_file()}
+
+
+def _moving_cup(shared: Shared) -> bytes:
+    from papr_core.moving import moving_clip
+
+    cup = shared.core().read_image(EXAMPLES / "coffee.jpg").crop((110, 5, 350, 245))
+    return encoded(moving_clip(cup, size=0.72, contrast=8, beside=None).frames, 12)
+
+
+def clip_model(
+    shared: Shared, role: str, name: str, progress: Callable[[int, int], None] | None = None
+) -> Any:
+    """A loaded model, shared by all visitors: one of clips, or any that `Shared.model` gives."""
+    shared.core()
+    from papr_core.backbones.tubelets import load_tubelets
+    from papr_core.video_catalog import find_video
+    from papr_core.video_convnets import load_video_proposal
+
+    entry = find_video(name, role)
+    if entry is None:
+        return shared.model(role, name, progress)
+    load = load_video_proposal if role == "proposal" else load_tubelets
+    device = shared.settings.device
+    return shared.models.once((role, entry.name), lambda: load(entry.name, device=device, progress=progress))
+
+
+def encoded(frames: Sequence[Any], fps: float) -> bytes:
+    """Pictures as an MP4 that browsers play."""
+    from papr_core.clips import write_clip
+
+    with tempfile.TemporaryDirectory() as folder:
+        return write_clip(frames, Path(folder) / "clip.mp4", fps).read_bytes()

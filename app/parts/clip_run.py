@@ -1,0 +1,284 @@
+"""One question about a clip worked on, step by step, on shared caches; a payload after each step."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from app.clips import Clips, VideoClip, clip_model, encoded
+from app.parts import clip_view, view
+from app.parts.alongside import alongside
+from app.parts.pictures import jpeg
+from app.parts.question import Question
+from app.session import Shared, said
+
+__all__ = ["ClipRun"]
+
+
+class ClipRun:
+    """A question, and what has been computed for it so far: frames, then a map, then the answers."""
+
+    def __init__(
+        self, shared: Shared, clips: Clips, question: Question, there: Callable[[], bool] = lambda: True
+    ) -> None:
+        """there: whether the visitor is (`session.asker`); asked before every step."""
+        self.shared, self.clips, self.question, self._there = shared, clips, question, there
+        self.core = shared.core()
+        self.method = question.methods[0] if question.methods else ""
+        self.record: VideoClip | None = None
+        self.pair: Any = None
+        self.clip: Any = None  # the frames that were sampled
+        self.footage: Any = None
+        self.found: Any = None  # the method's map
+        self.full: tuple[Any, float] | None = None  # probabilities of the plain backbone, and seconds
+        self.target: Any = None
+        self.result: Any = None
+        self._left = False  # the visitor's page is gone
+
+    # one after another
+
+    def steps(self) -> Iterator[dict]:
+        """Frames, masks, the full model's answer, the pruned one's, and the masked clip."""
+        from papr_core import video
+
+        with said("clip"):
+            self.record = self._record()
+        with said("method"):
+            video.check_method(self.method)
+        yield from self._step("Loading the models", self._models)
+        yield from self._step("Reading the clip", self.read)
+        yield self.payload("Finding the patches")  # its frames can be fetched now
+        yield from self._step("ConvNet", self._look)
+        if self.question.explain == "target" and self.core.METHODS[self.method].uses_class:
+            yield from self._step("Full model", self._full)  # which class is the target?
+        self.map()
+        yield self.payload("Asking the backbone")
+        yield from self._step("Full model", self._full)
+        yield self.payload("Asking the backbone about what is kept")
+        yield from self._step("Pruned model", self._prune)
+        yield self.payload("Writing the clip")
+        yield self.payload(None, masked=self.masked())
+
+    def _step(self, what: str, work: Callable[[Callable], None]) -> Iterator[dict]:
+        """Work beside the handler; how far it is, as payloads."""
+        self._check()
+
+        def left() -> None:
+            self._left = True
+
+        def steps(tell: Callable[[Any], None]) -> None:
+            def told(done: int, of: int, words: str = what) -> None:
+                self._check()
+                tell((words, (done, of)))
+
+            work(told)
+
+        for words, progress in alongside(steps, left):
+            yield self.payload(words, progress=progress)
+
+    # the steps
+
+    def _record(self) -> VideoClip:
+        question = self.question
+        if question.upload:
+            return self.clips.receive(self.shared, question.upload)
+        if not question.picture:
+            raise self.core.InvalidInput("Choose a clip first.")
+        return self.clips.find(self.shared, question.picture)
+
+    def _models(self, tell: Callable) -> None:
+        from papr_core import video
+
+        models = []
+        for role in ("proposal", "backbone"):
+            name = getattr(self.question, role)
+            with said("models"):
+                tell(len(models), 2, f"Loading {name}")
+
+                def downloaded(done: int, of: int, name: str = name) -> None:
+                    tell(done, of, f"Downloading {name}: {done / 1e6:.0f} of {of / 1e6:.0f} MB")
+
+                models.append(clip_model(self.shared, role, name, downloaded))
+        with said("models"):
+            self.pair = video.find_pair(*models)
+        with said("method"):
+            video.check_method(self.method, self.pair.proposal)
+
+    def read(self, tell: Callable) -> None:
+        """The sampled frames."""
+        with said("clip"):
+            source = self.clips.source(self.shared, self.record)
+            self.clip = self._once(
+                ("clip", self.record.id, self._kind),
+                lambda: self.core.read_clip(source, self.pair.pick, progress=tell),
+            )
+
+    def _look(self, tell: Callable) -> None:
+        from papr_core import video
+
+        def told(what: str, done: int, of: int) -> None:
+            tell(done, of)
+
+        def look() -> Any:
+            return video.open_footage(self.clip, self.pair, progress=told)
+
+        self.footage = replace(self._once(self._base, look), name=self.name)  # each visitor's own
+        self.pair = self.footage.pair  # which knows its costs already
+
+    def map(self) -> None:
+        """The method's map, which needs nothing but what the ConvNet saw."""
+        from papr_core import scene, video
+
+        pair = self.pair
+        whole = None if self.full is None else self.full[0].mean(dim=0)
+        aim = None if whole is None else self._aim(whole)
+        with said("explain"):
+            explain = "proposal" if aim is None else self.question.explain
+            explained = scene.find_explained(
+                self.footage.proposal_probabilities, pair.proposal, pair.backbone, aim, explain
+            )
+        self.found = self._once(
+            (*self._base, "map", self.method, self._explained(explained)),
+            lambda: video.footage_map(self.footage, self.method, explained),
+        )
+
+    def _full(self, tell: Callable) -> None:
+        from papr_core import video
+
+        if self.full is not None:
+            return
+
+        def full() -> tuple[Any, float]:
+            start = time.perf_counter()
+            answer = video.full_answer(self.footage, progress=lambda what, done, of: tell(done, of))
+            return answer, time.perf_counter() - start
+
+        self.full = self._once((*self._base, "full"), full)
+        self.target = self._aim(self.full[0].mean(dim=0))
+
+    def _prune(self, tell: Callable) -> None:
+        from papr_core import video
+
+        def prune() -> Any:
+            result = video.pruned(
+                self.footage,
+                self.found,
+                self.full[0],
+                self.question.keep_ratio,
+                progress=lambda what, done, of: tell(done, of),
+            )
+            return replace(result, footage=None)  # kept once, not with every answer
+
+        found = self._once(self._answer_key, prune)
+        self.result = replace(
+            found, footage=self.footage, target=self.target, keep_ratio=self.question.keep_ratio
+        )
+
+    def masked(self) -> bytes:
+        """The clip with its pruned patches faded out, as an MP4."""
+        from papr_core import video
+
+        look = self.question.look
+        with said("look"):
+            return self._once(
+                (*self._answer_key, "masked", look),
+                lambda: encoded(video.masked_frames(self.result, look), self.clip.fps),
+            )
+
+    def everything(self) -> Any:
+        """The library's own result; what is missing is computed."""
+        for _ in self.steps():
+            pass
+        return self.result
+
+    def frames(self) -> dict[str, Any]:
+        """The sampled frames as JPEG and as a clip, for the browser: fetched once."""
+        from papr_core import video
+
+        with said("clip"):
+            self.record = self._record()
+        self._models(self._told)
+        self.read(self._told)
+        key = ("frames", self.record.id, self._kind, *self._sizes)
+
+        def made() -> tuple[list[str], bytes]:
+            shown = video.shown_frames(self.clip, self.pair.backbone)
+            return [jpeg(frame, 85) for frame in shown], encoded(shown, self.clip.fps)
+
+        frames, original = self._once(key, made)
+        return {"footage": self.footage_id, "frames": frames, "original": clip_view.mp4(original)}
+
+    def _told(self, *progress: Any) -> None:
+        self._check()
+
+    # what the payload is made of
+
+    def payload(
+        self, working: str | None, *, progress: tuple[int, int] | None = None, masked: bytes | None = None
+    ) -> dict:
+        """What the browser gets now: everything known so far."""
+        if self.clip is None:
+            return view.status(self.question.seq, working, progress=progress)
+        return clip_view.payload(self, working=working, progress=progress, masked=masked)
+
+    @property
+    def name(self) -> str:
+        """What the clip is called: an example's title, or the visitor's own name for it."""
+        return self.record.name or self.question.name
+
+    @property
+    def count(self) -> int:
+        """Patches of the clip that stay at the question's ratio."""
+        return self.pair.num_kept(len(self.clip), self.question.keep_ratio)
+
+    @property
+    def footage_id(self) -> str:
+        """Of the frames as the backbone crops them."""
+        return _short((self.record.id, self._kind, *self._sizes))
+
+    @property
+    def map_id(self) -> str:
+        """Of the order of the patches."""
+        return _short((*self._base, self.method, self._explained(self.found.explain)))
+
+    @property
+    def _kind(self) -> str:
+        return type(self.pair).__name__  # it decides which frames are sampled
+
+    @property
+    def _sizes(self) -> tuple:
+        backbone = self.pair.backbone
+        return (backbone.name, *backbone.input_size)
+
+    @property
+    def _base(self) -> tuple:
+        proposal, backbone = self.pair.proposal, self.pair.backbone
+        models = (proposal.name, proposal.sha256, backbone.name, backbone.sha256)
+        return ("footage", self.record.id, *models)
+
+    @property
+    def _answer_key(self) -> tuple:
+        return (*self._base, "answer", self.method, self._explained(self.found.explain), self.count)
+
+    def _explained(self, explain: Any) -> int | None:
+        uses = self.core.METHODS[self.method].uses_class
+        return explain.index if uses and explain else None
+
+    def _aim(self, whole: Any) -> Any:
+        from papr_core import scene
+
+        with said("target"):
+            return scene.find_target(whole, self.pair.backbone, self.question.target)
+
+    def _once(self, key: tuple, make: Callable[[], Any]) -> Any:
+        return self.clips.cache.once(key, make, most=200_000_000)
+
+    def _check(self) -> None:
+        gone = self._left or not self._there()
+        if gone or self.shared.outdated(self.question.visitor, self.question.seq):
+            raise self.core.Stopped
+
+
+def _short(parts: tuple) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,143 @@
+"""What goes to the browser of a clip: numbers here, its frames once, by a call of their own.
+
+    seq       of the question it answers             working, progress, error: as for pictures (view.py)
+    clip      {id, name, codec, width, height, seconds, frames, exact}: of the file; exact: even frames
+    footage   which frames they are: the browser fetches them (`ClipRun.frames`) when it has others
+    times     [seconds of each sampled frame]        fps: at which the clips are written
+    grid      [T, rows, columns]                     patches, prefix: of the whole clip
+    models    {proposal, backbone}: as for pictures
+    method    {name, title, about, draws, id, explains, seconds, constant, order, map, low, high}: order:
+              patches of the clip, the most significant first; map: 0 to 255 between low and high, for the
+              eye; both null where the browser has the map of this id
+    target    {index, label, chosen}                 full: {index, label, confidence, seconds, gmacs, top}
+    answer    {count, confidence, low, high, kept, top, seconds, gmacs}: with `count` patches
+    masked    the masked clip, an MP4 as a data address
+    notes     [sentence, ...]
+
+What is not known yet is not there. top: [[label, probability], ...], five of them.
+"""
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+from app.parts.view import model, rounded
+
+if TYPE_CHECKING:
+    from app.parts.clip_run import ClipRun
+
+__all__ = ["mp4", "payload"]
+
+
+def payload(
+    run: "ClipRun", *, working: str | None, progress: tuple[int, int] | None, masked: bytes | None
+) -> dict[str, Any]:
+    """Everything known of a question so far; its clip has been read."""
+    pair, clip = run.pair, run.clip
+    frames = len(clip)
+    grid = pair.grid(frames)
+    prefix = pair.backbone.num_prefix_tokens * grid[0]
+    info = clip.info
+    given = {
+        "seq": run.question.seq,
+        "working": working,
+        "progress": progress,
+        "clip": {
+            "id": run.record.id,
+            "name": run.name,
+            "codec": info.codec,
+            "width": info.width,
+            "height": info.height,
+            "seconds": rounded(info.seconds),
+            "frames": info.frames,
+            "exact": clip.exact,
+        },
+        "footage": run.footage_id,
+        "times": [rounded(when) for when in clip.times],
+        "fps": clip.fps,
+        "grid": list(grid),
+        "patches": grid[0] * grid[1] * grid[2],
+        "prefix": prefix,
+        "models": {"proposal": model(pair.proposal), "backbone": model(pair.backbone)},
+    }
+    if run.found is not None:
+        given["method"] = _method(run)
+    if run.full is not None:
+        given |= _full(run)
+    if run.result is not None:
+        given |= _answer(run)
+    if masked is not None:
+        given["masked"] = mp4(masked)
+    return given
+
+
+def mp4(data: bytes) -> str:
+    return "data:video/mp4;base64," + base64.b64encode(data).decode()
+
+
+def _method(run: "ClipRun") -> dict[str, Any]:
+    entry, found = run.core.METHODS[run.method], run.found
+    told = {
+        "name": run.method,
+        "title": entry.title,
+        "about": entry.about,
+        "draws": entry.draws,
+        "id": run.map_id,
+        "explains": run.core.labels.short_label(found.explain.label) if found.explain else None,
+        "seconds": rounded(found.seconds),
+        "constant": found.constant,
+        "order": None,
+        "map": None,
+    }
+    if run.map_id not in run.question.has.split():
+        values = found.significance[0].flatten()  # of random, the first draw
+        low, high = float(values.min()), float(values.max())
+        spread = (values - low) * (255 / (high - low) if high > low else 0)
+        told["order"] = values.argsort(descending=True, stable=True).tolist()
+        told |= {"map": spread.round().int().tolist(), "low": rounded(low), "high": rounded(high)}
+    return told
+
+
+def _full(run: "ClipRun") -> dict[str, Any]:
+    probabilities, seconds = run.full
+    whole, short = probabilities.mean(dim=0), run.core.labels.short_label
+    labels, index = run.pair.backbone.labels, int(whole.argmax())
+    return {
+        "target": {
+            "index": run.target.index,
+            "label": short(run.target.label),
+            "chosen": run.question.target is not None,
+        },
+        "full": {
+            "index": index,
+            "label": short(labels[index]),
+            "confidence": rounded(float(whole[run.target.index])),
+            "seconds": rounded(seconds),
+            "gmacs": rounded(run.pair.gmacs(len(run.clip))),
+            "top": _top(run, whole),
+        },
+    }
+
+
+def _answer(run: "ClipRun") -> dict[str, Any]:
+    result = run.result
+    told = result.to_dict()
+    return {
+        "answer": {
+            "count": told["kept"],
+            "confidence": told["pruned"]["confidence"],
+            "low": told["pruned"]["confidence_low"],
+            "high": told["pruned"]["confidence_high"],
+            "kept": told["pruned"]["kept_answer"],
+            "top": _top(run, result.pruned[0]),
+            "seconds": told["seconds"],
+            "gmacs": told["gmacs_pruned"],
+        },
+        "notes": told["notes"],
+    }
+
+
+def _top(run: "ClipRun", probabilities: Any) -> list[list]:
+    from papr_core.results import top_classes
+
+    best = top_classes(probabilities, run.pair.backbone.labels)
+    return [[run.core.labels.short_label(label), rounded(p)] for label, p in best]

@@ -1,0 +1,47 @@
+"""One picture of a visitor's webcam: masked by two models of pictures, and forgotten."""
+
+import base64
+import binascii
+from typing import Any
+
+from app.clips import clip_model
+from app.parts.question import Question
+from app.session import Shared, said
+
+__all__ = ["live"]
+
+TOP = 3
+
+
+def live(shared: Shared, data: str) -> dict[str, Any]:
+    """{order, kept, top: [[label, probability], ...], seconds} of the question's `frame`, a JPEG in base64.
+
+    order: all patches of the picture, the most significant first, so that the browser masks it at any ratio.
+    """
+    import json
+
+    core = shared.core()
+    from papr_core import video
+    from papr_core.results import top_classes
+
+    question = Question.read(data, shared)
+    with said("live"):
+        try:
+            frame = base64.b64decode(json.loads(data)["frame"], validate=True)
+        except (KeyError, TypeError, ValueError, binascii.Error):
+            raise core.UnreadableImage("The camera's picture did not arrive whole.") from None
+        picture = core.read_image(frame, max_pixels=1_000_000)
+    with said("models"):
+        models = [clip_model(shared, role, getattr(question, role)) for role in ("proposal", "backbone")]
+        pair = video.find_pair(*models)
+    with said("method"):
+        seen = video.glance(picture, pair, method=question.methods[0], keep_ratio=question.keep_ratio)
+    top = top_classes(seen.probabilities, pair.backbone.labels, TOP)
+    return {
+        "grid": list(pair.backbone.grid),
+        "prefix": pair.backbone.num_prefix_tokens,
+        "order": seen.order.tolist(),
+        "kept": seen.kept,
+        "top": [[core.labels.short_label(label), round(p, 4)] for label, p in top],
+        "seconds": round(seen.seconds, 4),
+    }

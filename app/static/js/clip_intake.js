@@ -1,0 +1,150 @@
+// How a clip comes in: a file chosen, dropped or pasted, recorded with the camera, or one of the examples; and the way
+// to the webcam's live view.
+
+const { el, clip } = papr;
+
+clip.intake = ({ element, props, upload }) => {
+  const root = element.querySelector(".papr-intake");
+  const poster = el("canvas", { role: "img", "aria-label": "The clip’s first frame" });
+  const name = el("p", { class: "p-name" });
+  const says = el("p", { class: "p-says", role: "alert" });
+  papr.place("clip-clip", says);
+  const sending = el("p", { class: "p-note", role: "status" });
+  const chooser = el("input", {
+    type: "file",
+    accept: "video/*,.mkv,.avi,.gif,.webm,.mov,.m4v,.ts,.mpg,.flv,.wmv,.ogv",
+    class: "p-hidden",
+    tabindex: -1,
+    "aria-label": "Choose a clip",
+  });
+  chooser.addEventListener("change", () => {
+    send(chooser.files[0]);
+    chooser.value = "";
+  });
+
+  async function send(file) {
+    if (!file) return;
+    clip.say(null);
+    const most = props.value.max_megabytes;
+    if (file.size > most * 1e6) return clip.say("clip", `This file has ${Math.ceil(file.size / 1e6)} MB; at most ${most} MB can be read. Cut it shorter.`);
+    if (!file.size) return clip.say("clip", "This file is empty. Choose a clip.");
+    root.classList.add("p-sending");
+    papr.put(sending, `Sending ${(file.size / 1e6).toFixed(1)} MB …`);
+    try {
+      const { path } = await upload(file);
+      clip.bring({ picture: null, upload: path, name: file.name });
+    } catch {
+      clip.say("clip", "The upload did not succeed. Try again.");
+    } finally {
+      root.classList.remove("p-sending");
+      papr.put(sending, "");
+    }
+  }
+  papr.intake.taken.Video = send;
+
+  const examples = el("div", { class: "p-examples", role: "group", "aria-label": "Example clips" });
+  clip.examples = (buttons) =>
+    examples.replaceChildren(
+      ...buttons.map((example) =>
+        el(
+          "button",
+          {
+            type: "button",
+            class: "p-example",
+            "aria-label": `Example clip: ${example.title}`,
+            "aria-pressed": String(clip.answer?.clip.id === example.id),
+            title: `${example.title} (${example.credit})`,
+            "data-example": example.id,
+            onclick: () => clip.bring({ picture: example.id, name: null }),
+          },
+          el("img", { src: example.src, alt: "" }),
+        ),
+      ),
+    );
+
+  root.append(
+    el(
+      "div",
+      { class: "p-drop", role: "group", "aria-label": "Clip" },
+      el("div", { class: "p-shown" }, poster),
+      el(
+        "div",
+        { class: "p-ways" },
+        papr.button("upload", "Upload", () => chooser.click()),
+        papr.button("camera", "Record", () => record(send)),
+        papr.button("live", "Live", () => clip.startLive()),
+        el("p", { class: "p-note", text: "or drop a clip here" }),
+      ),
+      chooser,
+    ),
+    name,
+    sending,
+    says,
+    examples,
+  );
+
+  clip.onchange((what) => {
+    if (what !== "answer" && what !== "media") return;
+    const { id, name: called } = clip.answer.clip;
+    papr.put(name, called);
+    for (const button of examples.children) button.setAttribute("aria-pressed", String(button.dataset.example === id));
+    const image = clip.media?.key === clip.answer.footage && clip.media.images[0];
+    if (!image) return;
+    Object.assign(poster, { width: image.naturalWidth, height: image.naturalHeight });
+    poster.getContext("2d").drawImage(image, 0, 0);
+  });
+};
+
+// The camera, or null where the browser gives none; `where` says so.
+clip.camera = async (where) => {
+  try {
+    return await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment", width: { ideal: 640 } } });
+  } catch {
+    clip.say(where, "The browser gave no camera. Allow it, or upload a clip.");
+    return null;
+  }
+};
+
+const LONGEST = 10; // seconds of a recording
+
+async function record(send) {
+  clip.say(null);
+  const stream = await clip.camera("clip");
+  if (!stream) return;
+  const video = el("video", { autoplay: true, playsinline: true, "aria-label": "Camera" });
+  video.muted = true;
+  video.srcObject = stream;
+  let recorder = null;
+  let timer = null;
+  const pieces = [];
+  const told = el("p", { class: "p-note", role: "status", text: `Up to ${LONGEST} seconds.` });
+  const toggle = papr.button("camera", "Start recording", () => (recorder ? recorder.stop() : start()));
+  const dialog = el("dialog", { class: "p-dialog papr p-camera", "aria-label": "Record a clip" }, video, told, el("div", { class: "p-tools" }, toggle, papr.button("lost", "Cancel", () => dialog.close())));
+
+  function start() {
+    recorder = new MediaRecorder(stream);
+    recorder.addEventListener("dataavailable", ({ data }) => data.size && pieces.push(data));
+    recorder.addEventListener("stop", () => {
+      const cancelled = !dialog.open;
+      dialog.close();
+      const type = recorder.mimeType.split(";")[0] || "video/webm";
+      if (!cancelled) send(new File(pieces, `recording.${type.split("/")[1]}`, { type }));
+    });
+    recorder.start(250);
+    papr.put(toggle.lastChild, "Stop and use it");
+    const begun = performance.now();
+    timer = setInterval(() => {
+      const gone = (performance.now() - begun) / 1000;
+      papr.put(told, `Recording, ${gone.toFixed(0)} of ${LONGEST} seconds`);
+      if (gone >= LONGEST && recorder.state === "recording") recorder.stop();
+    }, 200);
+  }
+  dialog.addEventListener("close", () => {
+    clearInterval(timer);
+    if (recorder?.state === "recording") recorder.stop();
+    stream.getTracks().forEach((track) => track.stop());
+    dialog.remove();
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+}

@@ -1,0 +1,257 @@
+// The clip beside its masked self, in step; under them the timeline of kept patches and the strip of frames.
+//
+// Both play as the server wrote them. While the masks on the screen are not those of the written clip (the slider
+// moves, or the clip is still being written) they are drawn over it, frame by frame.
+
+const { el, svg, clip } = papr;
+
+const state = { frame: 0, playing: false, wanted: !matchMedia("(prefers-reduced-motion: reduce)").matches };
+const count = () => clip.answer?.times.length ?? 0;
+const seconds = (value) => `${value.toFixed(2)} s`;
+
+clip.frame = () => Math.min(state.frame, Math.max(0, count() - 1));
+
+// "Frame 3 of 32, 0.41 s: 75 of 196 patches kept"
+clip.words = (frame) => {
+  const { times, grid } = clip.answer;
+  const kept = clip.kept(frame);
+  const about = kept ? `: ${kept.length} of ${grid[1] * grid[2]} patches kept` : "";
+  return `Frame ${frame + 1} of ${times.length}, ${seconds(times[frame])}${about}`;
+};
+
+const drawn = (canvas, frame, cell, patches) => {
+  const [, rows, columns] = clip.answer.grid;
+  papr.draw.mask(canvas, clip.media.images[frame], patches, { rows, columns, cell, look: clip.view.look, dark: false });
+};
+const ready = () => clip.media && clip.media.key === clip.answer?.footage;
+const all = () => {
+  const [, rows, columns] = clip.answer.grid;
+  return Array.from({ length: rows * columns }, (_, i) => i);
+};
+
+clip.players = (root) => {
+  const panes = ["Sampled frames", "Kept patches"].map((title, i) => {
+    const video = el("video", { muted: true, playsinline: true, loop: true, preload: "auto", tabindex: -1, "aria-label": i ? "The masked clip" : "The clip" });
+    video.muted = true;
+    const canvas = el("canvas", { role: "img", "aria-label": title });
+    return { video, canvas, node: el("figure", { class: "p-pane" }, el("div", { class: "p-screen" }, video, canvas), el("figcaption", { text: title })) };
+  });
+  const [original, masked] = panes;
+  const play = papr.button(null, "Play", () => (state.playing ? clip.player.pause() : clip.player.play()), { class: "p-button p-play" });
+  const says = el("p", { class: "p-at" });
+  root.append(el("div", { class: "p-panes" }, original.node, masked.node), el("div", { class: "p-transport" }, play, says));
+
+  const at = (frame) => (frame + 0.5) / clip.answer.fps;
+  const shownFrame = () => Math.min(count() - 1, Math.floor(original.video.currentTime * clip.answer.fps + 0.02));
+
+  function follow() {
+    if (!state.playing) return;
+    const frame = shownFrame();
+    if (frame !== state.frame) {
+      state.frame = frame;
+      clip.changed("frame");
+    }
+    const apart = masked.video.currentTime - original.video.currentTime;
+    if (masked.video.src && masked.video.readyState > 1) {
+      if (Math.abs(apart) > 0.5 / clip.answer.fps) masked.video.currentTime = original.video.currentTime;
+      else masked.video.playbackRate = Math.min(1.1, Math.max(0.9, 1 - apart));
+    }
+    requestAnimationFrame(follow);
+  }
+
+  clip.player = {
+    state,
+    panes,
+    rewind() {
+      clip.player.pause(true);
+      state.frame = 0;
+    },
+    play() {
+      state.wanted = true;
+      if (state.playing || !original.video.src || papr.pages.open !== "Video" || clip.live) return;
+      state.playing = true;
+      original.video.play().catch(() => clip.player.pause(true));
+      masked.video.src && masked.video.play().catch(() => {});
+      requestAnimationFrame(follow);
+      clip.changed("frame");
+    },
+    // still wanted: it goes on by itself when it can be seen again
+    pause(wanted = false) {
+      state.wanted = wanted && state.wanted;
+      if (!state.playing) return;
+      state.playing = false;
+      panes.forEach(({ video }) => video.pause());
+      clip.changed("frame");
+    },
+    show(frame) {
+      clip.player.pause();
+      state.wanted = false;
+      state.frame = Math.max(0, Math.min(count() - 1, frame));
+      seek();
+      clip.changed("frame");
+    },
+  };
+
+  function seek() {
+    for (const { video } of panes) if (video.src && Math.abs(video.currentTime - at(state.frame)) > 0.2 / clip.answer.fps) video.currentTime = at(state.frame);
+  }
+
+  function source(video, url) {
+    const now = video.getAttribute("src") ?? null;
+    if (now === url) return;
+    if (!url) {
+      video.removeAttribute("src");
+      return video.load();
+    }
+    video.src = url;
+    video.currentTime = state.playing && video !== original.video ? original.video.currentTime : at(state.frame);
+    if (state.playing) video.play().catch(() => {});
+  }
+  for (const { video } of panes)
+    for (const event of ["loadeddata", "seeked"]) video.addEventListener(event, () => clip.changed("frame"));
+
+  return (what) => {
+    papr.show(root, Boolean(clip.answer) && !clip.live);
+    if (!ready() || clip.live) {
+      if (!clip.answer || clip.live || clip.media?.key !== clip.answer.footage) clip.player.pause(true);
+      for (const { video, canvas } of panes) {
+        if (!clip.live) source(video, null);
+        canvas.style.visibility = "visible";
+        if (!clip.live) canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+      }
+      papr.put(says, "");
+      play.disabled = true;
+      return;
+    }
+    if (papr.pages.open !== "Video") return clip.player.pause(true);
+    const url = clip.maskedUrl();
+    source(original.video, clip.media.url);
+    if (url || !masked.video.src) source(masked.video, url);
+    if (what === "media") seek();
+    if (state.wanted && !state.playing) clip.player.play();
+    const frame = clip.frame();
+    const [, rows, columns] = clip.answer.grid;
+    const cell = Math.max(8, Math.round(clip.media.images[0].naturalWidth / columns));
+    const covered = (pane, exact) => {
+      const hidden = exact && pane.video.readyState > 1 && !(pane.video.seeking && !state.playing);
+      pane.canvas.style.visibility = hidden ? "hidden" : "visible";
+      pane.node.querySelector(".p-screen").style.aspectRatio = `${columns} / ${rows}`;
+      return !hidden;
+    };
+    if (covered(original, true)) drawn(original.canvas, frame, cell, all());
+    if (covered(masked, Boolean(url))) drawn(masked.canvas, frame, cell, clip.kept(frame) ?? []);
+    masked.canvas.setAttribute("aria-label", `Kept patches. ${clip.words(frame)}`);
+    play.disabled = false;
+    papr.put(play.lastChild, state.playing ? "Pause" : "Play");
+    papr.put(says, clip.words(frame));
+  };
+};
+
+clip.frames = (root) => {
+  const title = el("h3", { class: "p-heading", text: "Kept patches in each frame" });
+  const chart = svg("svg", { class: "p-chart p-timeline", role: "img" });
+  const key = el("p", { class: "p-note" });
+  const strip = el("div", { class: "p-strip", role: "listbox", "aria-label": "Sampled frames", "aria-orientation": "horizontal" });
+  root.append(title, chart, key, strip);
+  const HEIGHT = 110;
+  const [LEFT, RIGHT, TOP, BOTTOM] = [34, 4, 8, 22];
+  let width = 0;
+  let bars = [];
+
+  new ResizeObserver(([{ contentRect }]) => {
+    if (!contentRect.width || Math.abs(contentRect.width - width) < 1) return;
+    width = contentRect.width;
+    clip.changed("looks");
+  }).observe(root);
+
+  const most = () => clip.answer.grid[1] * clip.answer.grid[2];
+  const step = () => (width - LEFT - RIGHT) / count();
+  const y = (value) => HEIGHT - BOTTOM - (value / most()) * (HEIGHT - TOP - BOTTOM);
+
+  function drawChart() {
+    if (!width) return;
+    const { times } = clip.answer;
+    chart.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+    const parts = [];
+    for (const value of [0, most()])
+      parts.push(
+        svg("line", { class: "p-gridline", x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }),
+        svg("text", { x: LEFT - 8, y: y(value) + 4, "text-anchor": "end", text: `${value}` }),
+      );
+    const every = Math.ceil(times.length / Math.max(2, Math.floor(width / 90)));
+    times.forEach((when, i) => {
+      if (i % every === 0) parts.push(svg("text", { x: LEFT + (i + 0.5) * step(), y: HEIGHT - 6, "text-anchor": "middle", text: seconds(when) }));
+    });
+    bars = times.map((_, i) => svg("rect", { class: "p-frame-bar", x: LEFT + i * step() + 0.5, width: Math.max(1, step() - 1.5) }));
+    const even = svg("line", { class: "p-full", x1: LEFT, x2: width - RIGHT });
+    even.set = () => {
+      const share = clip.count() / clip.answer.grid[0];
+      for (const name of ["y1", "y2"]) even.setAttribute(name, y(share));
+    };
+    bars.even = even;
+    chart.replaceChildren(...parts, ...bars, even);
+  }
+
+  function drawBars() {
+    const counts = bars.map((bar, i) => {
+      const kept = clip.kept(i)?.length ?? 0;
+      bar.setAttribute("y", y(kept));
+      bar.setAttribute("height", HEIGHT - BOTTOM - y(kept));
+      return kept;
+    });
+    bars.even?.set();
+    const range = `${Math.min(...counts)} to ${Math.max(...counts)}`;
+    chart.setAttribute("aria-label", `Kept patches in each frame, from ${range} of ${most()}. The list of frames says the same.`);
+    papr.put(key, `${range} of ${most()} patches a frame; dotted: an even share. Click a frame to see it large.`);
+  }
+
+  function mark() {
+    const now = clip.frame();
+    bars.forEach((bar, i) => bar.classList.toggle("p-now", i === now));
+    [...strip.children].forEach((option, i) => {
+      const selected = String(i === now);
+      if (option.getAttribute("aria-selected") !== selected) option.setAttribute("aria-selected", selected);
+      option.tabIndex = i === now ? 0 : -1;
+    });
+  }
+
+  chart.addEventListener("click", ({ clientX }) => {
+    if (!clip.answer) return;
+    const place = ((clientX - chart.getBoundingClientRect().left) * width) / chart.clientWidth;
+    clip.player.show(Math.floor((place - LEFT) / step()));
+  });
+  strip.addEventListener("click", (event) => {
+    const option = event.target.closest("[role=option]");
+    if (option) clip.player.show([...strip.children].indexOf(option));
+  });
+  strip.addEventListener("keydown", (event) => {
+    const at = clip.frame();
+    const to = { ArrowLeft: at - 1, ArrowUp: at - 1, ArrowRight: at + 1, ArrowDown: at + 1, PageUp: at - 8, PageDown: at + 8, Home: 0, End: count() - 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    clip.player.show(to);
+    strip.children[clip.frame()].focus();
+  });
+
+  return (what) => {
+    papr.show(root, Boolean(clip.answer) && !clip.live);
+    if (!clip.answer || clip.live || papr.pages.open !== "Video") return;
+    if (["answer", "media", "looks"].includes(what)) {
+      while (strip.children.length > count()) strip.lastChild.remove();
+      while (strip.children.length < count())
+        strip.append(el("button", { type: "button", role: "option", tabindex: -1 }, el("canvas", { "aria-hidden": "true" })));
+      drawChart();
+    }
+    if (what !== "frame" && what !== "status") {
+      drawBars();
+      const [, , columns] = clip.answer.grid;
+      const cell = Math.max(3, Math.ceil((80 * Math.min(2, window.devicePixelRatio)) / columns));
+      [...strip.children].forEach((option, i) => {
+        option.setAttribute("aria-label", clip.words(i));
+        option.title = clip.words(i);
+        if (ready()) drawn(option.firstChild, i, cell, clip.kept(i) ?? []);
+      });
+    }
+    mark();
+  };
+};

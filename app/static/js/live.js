@@ -1,0 +1,110 @@
+// Live: the webcam, masked. One picture at a time goes to the server; the mask that comes back is drawn on the very
+// picture that it belongs to. The ratio acts here, between two answers too.
+
+const { el, clip } = papr;
+
+const SIDE = 224; // pixels of what is sent, a square: it is squashed to the models' size
+const WINDOW = 2000; // milliseconds over which the rate is taken
+const pause = (wait) => new Promise((done) => setTimeout(done, wait));
+
+clip.liveView = (root) => {
+  const sentence = el("h2", { class: "p-verdict" });
+  const basis = el("p", { class: "p-basis" });
+  const says = el("p", { class: "p-says", role: "alert" });
+  papr.place("clip-live", says);
+  const spoken = el("p", { class: "p-hidden", role: "status" });
+  const panes = ["Webcam", "Kept patches"].map((title) => {
+    const canvas = el("canvas", { role: "img", "aria-label": title });
+    return { canvas, node: el("figure", { class: "p-pane" }, el("div", { class: "p-screen" }, canvas), el("figcaption", { text: title })) };
+  });
+  const end = papr.button("stop", "Stop the camera", () => stop());
+  root.append(sentence, basis, says, el("div", { class: "p-panes" }, ...panes.map(({ node }) => node)), el("div", { class: "p-transport" }, end), spoken);
+  root.hidden = true;
+
+  const video = el("video", { playsinline: true });
+  video.muted = true;
+  let now = null; // {shot, reply}: a picture, and what was said about it
+  let times = [];
+
+  clip.startLive = async () => {
+    if (clip.live) return;
+    clip.say(null);
+    const stream = await clip.camera("clip");
+    if (!stream) return;
+    if (clip.working) clip.stop();
+    clip.live = true;
+    [now, times] = [null, []];
+    video.srcObject = stream;
+    await video.play();
+    papr.put(spoken, "The webcam is on.");
+    clip.changed("looks");
+    end.focus();
+    run(stream);
+  };
+
+  function stop() {
+    clip.live = false;
+    video.srcObject?.getTracks().forEach((track) => track.stop());
+    video.srcObject = null;
+    papr.put(spoken, "The webcam is off.");
+    clip.changed("looks");
+    if (!clip.maskedUrl()) clip.send();
+  }
+
+  async function run(stream) {
+    while (clip.live && video.srcObject === stream) {
+      if (papr.pages.open !== "Video" || document.hidden || !video.videoWidth) {
+        await pause(200);
+        continue;
+      }
+      const shot = square();
+      const frame = shot.toDataURL("image/jpeg", 0.8).split(",")[1];
+      const reply = await clip.server.live(JSON.stringify(clip.question({ frame, has: "", name: null, picture: null })));
+      if (!clip.live) return;
+      papr.put(says, reply?.ok ? "" : (reply?.text ?? "The server did not answer."));
+      if (!reply?.ok) {
+        await pause(1000);
+        continue;
+      }
+      now = { shot, reply };
+      times.push(performance.now());
+      times = times.filter((when) => when > times[times.length - 1] - WINDOW);
+      clip.changed("live");
+    }
+  }
+
+  // The middle of the webcam's picture. A canvas of its own each time: what is drawn of it later belongs to it.
+  function square() {
+    const side = Math.min(video.videoWidth, video.videoHeight);
+    const canvas = Object.assign(document.createElement("canvas"), { width: SIDE, height: SIDE });
+    canvas.getContext("2d").drawImage(video, (video.videoWidth - side) / 2, (video.videoHeight - side) / 2, side, side, 0, 0, SIDE, SIDE);
+    return canvas;
+  }
+
+  // Masked pictures a second, over the last two seconds.
+  clip.liveRate = () => (times.length < 2 ? 0 : (1000 * (times.length - 1)) / (times[times.length - 1] - times[0]));
+
+  return (what) => {
+    papr.show(root, clip.live);
+    if (!clip.live) return;
+    if (!now) {
+      papr.put(sentence, "The camera starts …");
+      return papr.put(basis, "");
+    }
+    const { shot, reply } = now;
+    const [rows, columns] = reply.grid;
+    const patches = rows * columns;
+    const kept = papr.numKept(patches, reply.prefix, clip.view.percent / 100);
+    const cell = Math.max(8, Math.ceil((Math.min(480, panes[0].canvas.clientWidth || 320) * devicePixelRatio) / columns));
+    const grid = { rows, columns, cell, look: clip.view.look, dark: false };
+    papr.draw.mask(panes[0].canvas, shot, reply.order, grid);
+    papr.draw.mask(panes[1].canvas, shot, reply.order.slice(0, kept), grid);
+    const [[label, p]] = reply.top;
+    papr.put(sentence, `“${label}”, ${papr.percent(p, 0)} %`);
+    const others = reply.top.slice(1).map(([name, q]) => `${name} ${papr.percent(q, 0)} %`);
+    papr.put(
+      basis,
+      `${kept} of ${patches} patches kept. Then ${others.join(", ")}. ${clip.liveRate().toFixed(1)} pictures a second, ${papr.milliseconds(reply.seconds)} of each for both models. Nothing is stored.`,
+    );
+  };
+};
