@@ -64,7 +64,8 @@ DEFAULT_VIDEO_PROPOSAL = "x3d_s"
 VIDEO_METHODS = ("papr", "cam", "grad-cam", "random", "center", "reversed")
 STILL = "Nothing moves in this clip, so time adds no information."
 _SHOWN = 320  # pixels that a frame has at least on its shorter side, for the eye
-_MOVING = 2.0  # of 255: what compression does to a still picture stays below
+_BLOCKS = 14  # across and down a frame, in which it is looked for movement
+_MOVING = 6.0  # of 255: what compression and a camera's noise do to the mean of a still block stays below
 
 Progress = Callable[[str, int, int], None]
 
@@ -240,9 +241,12 @@ def shown_frames(clip: Clip, backbone: nn.Module) -> "tuple[Image.Image, ...]":
 
 
 def _still(crops: "Sequence[Image.Image]") -> bool:
-    """Whether no frame differs from the first by more than compression makes it."""
-    first = np.asarray(crops[0], dtype=np.int16)
-    return all(np.abs(np.asarray(crop, dtype=np.int16) - first).mean() < _MOVING for crop in crops[1:])
+    """Whether in no frame any block differs from the first frame's by more than compression makes it."""
+    from PIL import Image
+
+    size = (_BLOCKS, _BLOCKS)
+    means = [np.asarray(crop.resize(size, Image.Resampling.BOX), dtype=np.int16) for crop in crops]
+    return all(np.abs(mean - means[0]).mean(axis=-1).max() < _MOVING for mean in means[1:])
 
 
 # Maps

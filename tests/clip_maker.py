@@ -84,6 +84,51 @@ def _usual_priority() -> Iterator[None]:
             os.sched_setscheduler(0, policy, parameters)
 
 
+def bad_clips(folder: Path) -> dict[str, tuple[Path, str]]:
+    """Files that are no clips, or clips that must be refused: {case: (path, words of the sentence)}."""
+    whole = encode(folder / "whole.mp4", [numbered(i) for i in range(12)])
+    data = whole.read_bytes()
+    place = data.rindex(b"avc1")  # in the description of the track
+    keys = {"encryption_key": "00" * 16, "encryption_kid": "11" * 16}
+    small = encode(folder / "small.gif", [numbered(i) for i in range(2)], codec="gif", pix_fmt="rgb8")
+    gif = bytearray(small.read_bytes())
+    gif[6:10] = b"\xff\xff\xff\xff"
+    broken = {
+        "empty": (b"", "zero bytes"),
+        "a text renamed": (b"no clip at all\n" * 100, "not a clip that can be read here"),
+        "a picture renamed": (_png(), "a picture, not a clip"),
+        "cut off": (data[: len(data) // 2], "damaged or cut off"),
+        "an unknown codec": (data[:place] + b"zzzz" + data[place + 4 :], "not known here"),
+        "absurd dimensions": (bytes(gif), "missing or impossible"),
+    }
+    made = {
+        "sound only": (encode_sound(folder / "sound.m4a"), "only sound"),
+        "encrypted": (
+            remux(whole, folder / "locked.mp4", encryption_scheme="cenc-aes-ctr", **keys),
+            "encrypted",
+        ),
+        "absurd duration": (
+            encode(folder / "late.mp4", [numbered(0), numbered(1)], times=[0, 24 * 40_000]),
+            "over the limit of 120",
+        ),
+    }
+    for case, (content, words) in broken.items():
+        path = folder / f"{case}.mp4"
+        path.write_bytes(content)
+        made[case] = (path, words)
+    return made
+
+
+def _png() -> bytes:
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def encode_sound(path: Path) -> Path:
     """A second of silence, and no pictures."""
     import av

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import page_server
 import pytest
 from page_server import BACKBONE, PROPOSAL
@@ -44,8 +45,17 @@ def photo(tmp_path):
     return tmp_path / "photo.png"
 
 
-def copied(text: str, page: str, photo: Path) -> str:
-    return text.replace("ADDRESS", page).replace("PICTURE", str(photo))
+@pytest.fixture
+def film(tmp_path):
+    """A clip whose frames differ in what they show."""
+    from clip_maker import encode
+
+    frames = [np.asarray(page_server.picture(i // 4, (96, 80))) for i in range(12)]
+    return encode(tmp_path / "film.mp4", frames)
+
+
+def copied(text: str, page: str, photo: Path, film: Path) -> str:
+    return text.replace("ADDRESS", page).replace("PICTURE", str(photo)).replace("CLIP", str(film))
 
 
 def run(command: list[str], **options) -> str:
@@ -65,19 +75,30 @@ def expected(photo: Path) -> dict[str, float]:
     return {method.name: method.confidence for method in result.methods}
 
 
-def test_the_python_call_runs_as_it_is_copied(page, photo):
+def pruned(film: Path, **asked) -> dict:
+    from papr_core import load_backbone, load_proposal, prune_clip
+
+    return prune_clip(
+        film, proposal=load_proposal(PROPOSAL), backbone=load_backbone(BACKBONE), **asked
+    ).to_dict()
+
+
+def test_the_python_call_runs_as_it_is_copied(page, photo, film):
     environment = {**os.environ, "HF_HUB_DISABLE_TELEMETRY": "1"}
-    told = run([sys.executable, "-c", copied(api.PYTHON, page, photo)], env=environment).splitlines()
+    told = run([sys.executable, "-c", copied(api.PYTHON, page, photo, film)], env=environment).splitlines()
     rows = [line.split() for line in told if line.split()[0] in ("papr", "random")]
     assert {name: float(value) for name, value, _ in rows} == pytest.approx(expected(photo), abs=2e-6)
+    result = pruned(film, keep_ratio=0.3)
+    best = result["pruned"]["top"][0]
+    assert told[-3] == f"{best} {[frame['kept'] for frame in result['frames']]}"
     assert float(told[-2]) > 0
     assert "papr_proposal" in told[-1]
 
 
-def test_the_curl_call_runs_as_it_is_copied(page, photo):
+def test_the_curl_call_runs_as_it_is_copied(page, photo, film):
     if shutil.which("curl") is None or shutil.which("bash") is None:
         pytest.skip("no curl or no bash on this machine")
-    told = run(["bash", "-euc", copied(api.SHELL, page, photo)])
+    told = run(["bash", "-euc", copied(api.SHELL, page, photo, film)])
     assert "event: complete" in told
     (result,) = json.loads(told.split("data: ")[-1])
     found = {method["name"]: method["confidence"] for method in result["methods"]}
@@ -122,6 +143,45 @@ def test_a_bad_question_of_cost_gets_a_sentence(page, case):
         Client(page, verbose=False).predict(**change, api_name="/cost")
     assert "Traceback" not in str(caught.value)
     assert str(ROOT) not in str(caught.value)
+
+
+def test_a_clip_gets_what_the_command_prints_and_a_bad_question_a_sentence(page, film, tmp_path):
+    from gradio_client import Client, handle_file
+    from gradio_client.exceptions import AppError
+
+    client = Client(page, verbose=False)
+    asked = {"method": "cam", "target": "thing 5, kind 5", "explain": "target"}
+    told = client.predict(clip=handle_file(film), keep_ratio=0.5, **asked, api_name="/video")
+    expected = pruned(film, keep_ratio=0.5, name="film.mp4", **asked)
+    assert {**told, "seconds": 0} == {**expected, "seconds": 0}
+    assert str(tmp_path) not in json.dumps(told)
+    for change, sentence in (
+        ({"keep_ratio": 0}, "above 0"),
+        ({"method": "score-cam"}, "not offered for clips"),
+        ({"target": "unicorn"}, "unicorn"),
+        ({"backbone": "videomae-base-finetuned-kinetics"}, "downloads are off|not on this machine"),
+        ({"backbone": "../../etc/passwd"}, "no backbone"),
+        ({"proposal": "x3d_s"}, "downloads are off|not on this machine|two of a kind"),
+    ):
+        with pytest.raises(AppError, match=sentence):
+            client.predict(clip=handle_file(film), **change, api_name="/video")
+
+
+def test_each_bad_clip_gets_its_sentence(page, tmp_path):
+    from clip_maker import bad_clips
+    from gradio_client import Client, handle_file
+    from gradio_client.exceptions import AppError
+
+    client = Client(page, verbose=False)
+    for case, (path, sentence) in bad_clips(tmp_path).items():
+        with pytest.raises(AppError, match=sentence) as caught:
+            client.predict(clip=handle_file(path), api_name="/video")
+        assert "\n" not in str(caught.value), case
+        assert str(tmp_path) not in str(caught.value), case
+    stolen = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
+    with pytest.raises(AppError) as caught:
+        client.predict(clip=stolen, api_name="/video")
+    assert "root:" not in str(caught.value)
 
 
 def test_every_input_and_output_is_told():

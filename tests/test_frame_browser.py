@@ -41,7 +41,9 @@ def test_the_footer_says_what_happens_to_pictures_and_how_to_call(visit, address
     for i, text in enumerate((api.PYTHON, api.SHELL)):
         copies.nth(i).click()
         copied = page.evaluate("navigator.clipboard.readText()")
-        assert copied == text.replace("ADDRESS", address).replace("PICTURE", "photo.jpg")
+        assert copied == text.replace("ADDRESS", address).replace("PICTURE", "photo.jpg").replace(
+            "CLIP", "clip.mp4"
+        )
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     assert not queued(page)
@@ -90,8 +92,9 @@ def test_the_keyboard_reaches_every_control_in_the_order_of_reading(visit):
                 """() => {
                   const node = document.activeElement;
                   if (!node || node === document.body) return null;
-                  const part = node.closest(".papr > section, #rail, .papr-footer");
-                  const parts = [...document.querySelectorAll(".papr > section, #rail, .papr-footer")];
+                  const which = ".papr > section, #rail, #clip-rail, .papr-footer";
+                  const part = node.closest(which);
+                  const parts = [...document.querySelectorAll(which)];
                   const all = [...document.querySelectorAll("#pages .tabitem button, #pages .tabitem input")];
                   return [all.indexOf(node), parts.indexOf(part), getComputedStyle(node).outlineStyle];
                 }"""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from clip_maker import encode, encode_sound, numbered, remux
+from conftest import ROOT
 from page_server import BACKBONE, PROPOSAL, picture, write_pair
 from PIL import Image
 
@@ -214,6 +215,23 @@ def test_a_still_clip_is_told(pair):
     assert max(counts) - min(counts) <= 4  # ties go to the first frames
     moving = prune_clip(clip_of(map(picture, range(4))), proposal=pair[0], backbone=pair[1])
     assert moving.notes == ()
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_stillness_is_seen_through_compression_and_noise_and_a_small_thing_moves(codec, tmp_path):
+    from papr_core.clips import read_clip
+    from papr_core.moving import moving_clip
+    from papr_core.video import _still
+
+    def still(frames) -> bool:
+        clip = read_clip(encode(tmp_path / "clip.mp4", [np.asarray(f) for f in frames], codec=codec))
+        return _still([frame.resize((112, 112)) for frame in clip.frames])
+
+    scene = np.asarray(Image.open(ROOT / "assets" / "examples" / "coffee.jpg"))
+    assert still([scene] * 12)
+    noise = [np.random.default_rng(i).normal(0, 6, scene.shape) for i in range(12)]
+    assert still([np.clip(scene + one, 0, 255).astype(np.uint8) for one in noise])
+    assert not still(moving_clip(picture(3), frames=12, side=320, size=0.08, beside=None).frames)
 
 
 def test_the_shown_frames_have_the_grid_of_the_crops(footage, full):

@@ -12,6 +12,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.clips import clip_model, receive_clip
 from app.session import Shared, asker, explain_error, printable
 
 __all__ = ["ENDPOINTS", "PYTHON", "SHELL", "document", "publish"]
@@ -56,16 +57,10 @@ def compare_of(shared: Shared) -> Callable:
         """
         with _sentences():
             core = shared.core()
-            if not isinstance(image, dict) or not isinstance(image.get("path"), str):
-                raise core.InvalidInput("Send the picture as an uploaded file.")
+            _check_file(core, image, "picture")
             if not isinstance(methods, list) or not all(isinstance(name, str) for name in methods):
                 raise core.InvalidInput("The methods are a list of names.")
-            picture, there = shared.receive(image["path"]), asker()
-
-            def tell(what: str, done: int, of: int) -> None:
-                if not there():
-                    raise core.Stopped
-
+            picture = shared.receive(image["path"])
             result = core.compare(
                 shared.pixels(picture),
                 proposal=shared.model("proposal", proposal),
@@ -76,11 +71,84 @@ def compare_of(shared: Shared) -> Callable:
                 explain=explain,
                 patches=patches,
                 name=printable(str(image.get("orig_name") or "image")[:200]),
-                progress=tell,
+                progress=_while_there(core),
             )
             return result.to_dict()
 
     return compare
+
+
+def video_of(shared: Shared) -> Callable:
+    """The same for a clip: the object that `video --json` prints."""
+    settings = shared.settings
+
+    def video(
+        clip: gr.FileData,
+        proposal: str | None = None,
+        backbone: str = settings.backbone,
+        keep_ratio: float = 0.4,
+        method: str = "papr",
+        target: str | None = None,
+        explain: str = "proposal",
+    ) -> dict:
+        """Prune one clip by one method and see what the backbone still says.
+
+        Args:
+            clip: the clip, uploaded; addresses are not fetched
+            proposal: a ConvNet by its name; None is the page's own, or X3D-S for a backbone of clips
+            backbone: a vision transformer of pictures, which sees frame by frame, or of clips, by its name
+            keep_ratio: share of the tokens of the whole clip that stay, above 0 and at most 1
+            method: papr, cam, grad-cam, random, center or reversed
+            target: the class whose confidence is reported, index or name; None is the full model's top-1
+            explain: the class that a CAM explains: proposal (its own top-1), target, or a class
+
+        Returns:
+            frames: a list of {time, kept}, one a sampled frame: its second, and how many patches it keeps
+            full: {confidence, top: [{label, probability}, ...]} of the backbone with all patches
+            pruned: {confidence, confidence_low, confidence_high, kept_answer, top} with those that stay
+            patches, kept: of the whole clip
+            gmacs_full, gmacs_pruned: billions of multiply-accumulates, the proposal's among the latter
+            seconds: map and pruned answer
+            source, grid, notes: what the file holds, the patches (T, rows, columns), what a reader must know
+            clip, proposal, backbone, method, keep_ratio, target, explain: what was asked
+        """
+        with _sentences():
+            core = shared.core()
+            from papr_core.video import DEFAULT_VIDEO_PROPOSAL
+            from papr_core.video_catalog import find_video
+
+            _check_file(core, clip, "clip")
+            of_clips = find_video(backbone, "backbone")
+            proposal = proposal or (DEFAULT_VIDEO_PROPOSAL if of_clips else settings.proposal)
+            return core.prune_clip(
+                receive_clip(shared, clip["path"]).path,
+                proposal=clip_model(shared, "proposal", proposal),
+                backbone=clip_model(shared, "backbone", backbone),
+                keep_ratio=keep_ratio,
+                method=method,
+                target=target,
+                explain=explain,
+                name=printable(str(clip.get("orig_name") or "clip")[:200]),
+                progress=_while_there(core),
+            ).to_dict()
+
+    return video
+
+
+def _check_file(core: Any, given: object, what: str) -> None:
+    if not isinstance(given, dict) or not isinstance(given.get("path"), str):
+        raise core.InvalidInput(f"Send the {what} as an uploaded file.")
+
+
+def _while_there(core: Any) -> Callable[[str, int, int], None]:
+    """A progress function that ends the work once the caller is gone."""
+    there = asker()
+
+    def tell(what: str, done: int, of: int) -> None:
+        if not there():
+            raise core.Stopped
+
+    return tell
 
 
 def models_of(shared: Shared) -> Callable:
@@ -148,6 +216,7 @@ def _sentences() -> Iterator[None]:
 # name -> (the function for a page, its queue)
 ENDPOINTS: dict[str, tuple[Callable[[Shared], Callable], str]] = {
     "compare": (compare_of, "slow"),
+    "video": (video_of, "slow"),
     "models": (models_of, "quick"),
     "cost": (cost_of, "quick"),
 }
@@ -159,7 +228,7 @@ def publish(shared: Shared) -> None:
         gr.api(make(shared), api_name=name, concurrency_id=queue)
 
 
-# What people copy. ADDRESS is the page's own, PICTURE a file; a test runs both as they stand.
+# What people copy. ADDRESS is the page's own, PICTURE and CLIP are files; a test runs both as they stand.
 PYTHON = """\
 from gradio_client import Client, handle_file
 
@@ -168,6 +237,9 @@ picture = handle_file("PICTURE")
 result = page.predict(image=picture, keep_ratio=0.4, methods=["papr", "random"], api_name="/compare")
 for method in result["methods"]:
     print(method["name"], method["confidence"], method["kept_answer"])
+
+clip = page.predict(clip=handle_file("CLIP"), keep_ratio=0.3, api_name="/video")
+print(clip["pruned"]["top"][0], [frame["kept"] for frame in clip["frames"]])
 
 print(page.predict(keep_ratio=0.5, api_name="/cost")["gmacs_pruned"])
 print([model["name"] for model in page.predict(api_name="/models")])

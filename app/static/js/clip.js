@@ -30,7 +30,7 @@ clip.onchange = (f) => listeners.push(f);
 // what: "answer" | "media" | "ratio" | "frame" | "live" | "looks" | "status"
 clip.changed = (what) => {
   listeners.forEach((f) => f(what));
-  papr.links.write();
+  if (what !== "frame" && what !== "live") papr.links.write();
 };
 
 clip.say = (where, text) => {
@@ -158,7 +158,7 @@ function show(now) {
     clip.masked = { of: `${now.method.id} ${now.answer.count} ${last.look}`, url: address(now.masked) };
     now.masked = null;
   }
-  if (!clip.working) clip.settled = { ...last };
+  if (!clip.working) settled = { question: last, answer: now };
   clip.fresh ||= mapped || !clip.working;
   clip.stopped = false;
   fetchFrames(now.footage);
@@ -166,12 +166,17 @@ function show(now) {
 }
 
 // A question failed: what stood there stands, and the controls say again what it was asked with.
+let settled = null; // the last question that was answered in full, and its answer
 function restore() {
   clip.fresh = true;
-  if (!clip.settled) return;
-  const { proposal, backbone, methods, target, explain, look } = clip.settled;
+  if (!settled) return;
+  const { proposal, backbone, methods, target, explain, look } = settled.question;
   Object.assign(clip.view, { proposal, backbone, method: methods[0], target, explain, look });
   clip.sync();
+  if (clip.answer === settled.answer) return;
+  clip.answer = settled.answer;
+  fetchFrames(clip.answer.footage);
+  clip.changed("answer");
 }
 
 let coming = null;
