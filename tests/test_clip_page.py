@@ -20,10 +20,10 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def page(folder, tmp_path, monkeypatch):
     """What the visitors of one page share: (shared, clips); uploads lie in tmp_path."""
-    from app import clips, session
+    from app import clips, session, uploads
     from papr_core import weights
 
-    monkeypatch.setattr(clips, "upload_folder", lambda: tmp_path.resolve())
+    monkeypatch.setattr(uploads, "upload_folder", lambda: str(tmp_path.resolve()))
     settings = session.Settings(proposal=PROPOSAL, backbone=BACKBONE, weights_dir=str(folder))
     with weights.configured():
         yield session.Shared(settings), clips.Clips()

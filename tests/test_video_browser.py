@@ -160,7 +160,7 @@ def test_another_method_target_look_and_pair(visit):
     url = page.evaluate("papr.clip.maskedUrl()")
     page.evaluate("papr.clip.controls({look: 'black'})")
     page.wait_for_function("before => papr.clip.maskedUrl() && papr.clip.maskedUrl() !== before", arg=url)
-    # what fails on the way leaves everything as it was: these labels have nothing in common with the ConvNet's
+    # what fails on the way leaves all as it was: these labels have nothing in common with the ConvNet's
     before = page.evaluate("JSON.stringify([papr.clip.answer.answer, papr.clip.answer.full])")
     page.evaluate(f"papr.clip.controls({{backbone: '{OTHER}'}})")
     expect(page.locator("#note-clip-explain .p-says")).not_to_have_text("")
