@@ -208,11 +208,14 @@ clip.frames = (root) => {
   function mark() {
     const now = clip.frame();
     bars.forEach((bar, i) => bar.classList.toggle("p-now", i === now));
-    [...strip.children].forEach((option, i) => {
+    const options = [...strip.children];
+    options.forEach((option, i) => {
       const selected = String(i === now);
       if (option.getAttribute("aria-selected") !== selected) option.setAttribute("aria-selected", selected);
-      option.tabIndex = i === now ? 0 : -1;
     });
+    // where the Tab key enters the strip; it does not run along with the clip
+    if (!state.playing || !options.some((option) => option.tabIndex === 0))
+      options.forEach((option, i) => (option.tabIndex = i === now ? 0 : -1));
   }
 
   chart.addEventListener("click", ({ clientX }) => {

@@ -38,6 +38,7 @@ clip.liveView = (root) => {
     await video.play();
     papr.put(spoken, "The webcam is on.");
     clip.changed("looks");
+    root.hidden = false; // what is hidden takes no focus
     end.focus();
     run(stream);
   };
