@@ -501,11 +501,7 @@ def _create(recipe: Recipe, num_classes: int) -> nn.Module:
 
 
 def _start_from(model: nn.Module, path: Path) -> None:
-    """Load weights; position embeddings of another grid are resampled as timm does.
-
-    A model with more blocks in a stage of a ResNet starts as the same function: timm begins a residual branch
-    with a last norm of zero, so that what is new changes nothing yet.
-    """
+    """Load weights; position embeddings of another grid are resampled as timm does."""
     from safetensors.torch import load_file
 
     if not path.is_file():
@@ -513,18 +509,10 @@ def _start_from(model: nn.Module, path: Path) -> None:
     state = {key: value.float() for key, value in load_file(path).items()}
     adapt = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
     state = adapt(state, model) if adapt else state
-    new = tuple(f"{name}." for name, module in model.named_modules() if _begins_as_identity(module))
-    grown = {key: value for key, value in model.state_dict().items() if key.startswith(new)}
     try:
-        model.load_state_dict(grown | state)
+        model.load_state_dict(state)
     except RuntimeError as error:
-        raise InvalidInput(f"The weights at {path} are of another architecture: {error}.") from error
-
-
-def _begins_as_identity(module: nn.Module) -> bool:
-    """Whether this is a residual block of a ResNet whose branch ends in zeros, as timm makes it."""
-    last = getattr(module, "bn3", getattr(module, "bn2", None))
-    return last is not None and module.downsample is None and not last.weight.any()
+        raise InvalidInput(f"The weights at {path} are of another architecture than this model's.") from error
 
 
 def _size(recipe: Recipe, model: nn.Module) -> int:

@@ -22,6 +22,8 @@ from pathlib import Path
 
 import torch
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from papr_core import weights
 from papr_core.datasets import open_dataset
 from papr_core.train import Recipe, train
@@ -30,22 +32,14 @@ ASSETS = Path(__file__).resolve().parent.parent / "assets"
 HELD_OUT = 25  # images a class
 TEACHER = "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
 
-
-def convnet(layers: tuple[int, ...]) -> dict:
-    """layers: blocks a stage. One that gets more of them begins as the function that it was."""
-    arguments = {"layers": layers, "channels": [32, 64, 128, 256], "stem_width": 16, "output_stride": 16}
-    return {
-        "model": "resnet10t",
-        "model_args": json.dumps(arguments),
-        "opt": "muon",
-        "weight_decay": 0.02,
-        "scale": 0.4,
-        "ema": 0.998,
-    }
-
-
-CONVNET = convnet((1, 1, 1, 1))
-DEEPER = convnet((1, 2, 2, 2))
+CONVNET = {
+    "model": "resnet10t",
+    "model_args": json.dumps({"channels": [32, 64, 128, 256], "stem_width": 16, "output_stride": 16}),
+    "opt": "muon",
+    "weight_decay": 0.02,
+    "scale": 0.4,
+    "ema": 0.998,
+}
 
 # A real ViT looks once at every whole picture; each crop learns from its part of what was seen.
 TAUGHT = {"teacher": TEACHER, "teacher_once": True, "distill": 0.5, "distill_features": 0.5}
@@ -145,25 +139,17 @@ def stages(out: Path) -> dict[str, Recipe]:
             **vit(112),
             **TAUGHT,
             epochs=1,
+            limit=48000,
             batch_size=128,
-            lr=1.5e-3,
+            lr=1e-3,
             warmup=0.03,
-            ema=0.998,
+            ema=0.995,
             init=weights_of("backbone_112_taught"),
-        ),
-        "proposal_112_deeper": Recipe(
-            **DEEPER,
-            **TAUGHT,
-            size=112,
-            epochs=4,
-            lr=2e-3,
-            warmup=0.03,
-            init=weights_of("proposal_112_taught"),
         ),
     }
 
 
-EMBEDDED = {"proposal_112_deeper": "papr_proposal", "backbone_112_longer": "papr_backbone"}
+EMBEDDED = {"proposal_112_taught": "papr_proposal", "backbone_112_longer": "papr_backbone"}
 
 
 def split(archive: Path, out: Path) -> tuple[Path, Path]:

@@ -134,25 +134,7 @@ def test_starting_from_weights_resamples_positions_to_another_size(pictures, tmp
     assert torch.equal(model.blocks[0].mlp.fc1.weight, first)
 
 
-def test_a_deeper_convnet_starts_as_the_function_that_it_was(pictures, tmp_path):
-    train(Recipe(epochs=1, **CONVNET), pictures, tmp_path, progress=False)
-    deeper = {
-        **CONVNET,
-        "model_args": json.dumps({**json.loads(CONVNET["model_args"]), "layers": [1, 2, 3, 1]}),
-    }
-    init = str(tmp_path / "model.safetensors")
-    before, after = (
-        training._create(Recipe(**settings, init=init), 2).eval() for settings in (CONVNET, deeper)
-    )
-    images = torch.randn(2, 3, 32, 32)
-    with torch.inference_mode():
-        assert len(after.state_dict()) > len(before.state_dict())
-        torch.testing.assert_close(after(images), before(images), rtol=0, atol=0)
-
-
-@pytest.mark.parametrize(
-    "change", [{"channels": [8, 8, 16, 32]}, {"layers": [1, 0, 1, 1]}, {"stem_type": ""}]
-)
+@pytest.mark.parametrize("change", [{"channels": [8, 8, 16, 32]}, {"layers": [1, 2, 1, 1]}])
 def test_weights_of_another_architecture_are_no_start(change, pictures, tmp_path):
     train(Recipe(epochs=1, **CONVNET), pictures, tmp_path, progress=False)
     arguments = json.dumps({**json.loads(CONVNET["model_args"]), **change})
