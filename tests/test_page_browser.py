@@ -62,6 +62,19 @@ def test_upload_with_a_name_that_is_code(visit):
     assert any(label.split(",")[0] in shown for label in NAMES)
 
 
+def test_a_ratio_that_is_none_gets_a_sentence_until_it_is_one(visit):
+    page = visit()
+    box = page.get_by_label("number input for Patches kept, %")
+    says, shown = page.locator("#ratio .p-says"), page.locator(".p-basis").text_content()
+    for wrong in ("0", "250"):
+        box.fill(wrong)
+        expect(says).to_contain_text("above 0 and at most at 100 %")
+        expect(page.locator(".p-basis")).to_have_text(shown)
+    box.fill("40")
+    expect(says).to_have_text("")
+    assert quiet(page)
+
+
 def test_the_slider_asks_only_at_rest(visit):
     page = visit()
     handle = slider(page)

@@ -82,13 +82,13 @@ papr.setPercent = (percent) => {
 const ASKS = ["proposal", "backbone", "target", "explain"]; // change what is computed, at once
 papr.controls = (change) => {
   const { view } = store;
-  const changed = Object.keys(change).filter((name) => JSON.stringify(view[name]) !== JSON.stringify(change[name]));
-  if (!changed.length) return;
-  if (changed.includes("percent") && !(change.percent > 0 && change.percent <= 100)) {
+  if ("percent" in change && !(change.percent > 0 && change.percent <= 100)) {
     papr.say("ratio", "The share of patches kept lies above 0 and at most at 100 %.");
     return;
   }
   papr.say("ratio", "");
+  const changed = Object.keys(change).filter((name) => JSON.stringify(view[name]) !== JSON.stringify(change[name]));
+  if (!changed.length) return;
   Object.assign(view, change);
   if (changed.includes("backbone") && view.target !== null) {
     view.target = null; // another model may have other classes
