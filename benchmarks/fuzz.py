@@ -189,7 +189,7 @@ class Requests:
 
     def proper(self) -> str | None:
         """What is wrong with the answer to a proper question."""
-        asked = {**self.question(random.Random(0)), "upload": self.upload, "methods": ["papr"], "patches": []}
+        asked = {**self.question(random.Random(0)), "visitor": "proper", "upload": self.upload, "patches": []}
         where = {"fn_name": "numbers", "component_id": self.ids["stage"], "session_hash": "last"}
         reply = self.http.post("/gradio_api/component_server", json={"data": json.dumps(asked), **where})
         return None if reply.status_code == 200 and reply.json()["ok"] else reply.text
