@@ -2,9 +2,11 @@
 
 PaPr, https://arxiv.org/abs/2403.16020, Sec. 3.2 and Fig. 6 and 9 to 11: proposals of very different size
 locate similar patches. Written from the paper. The page goes step by step (`look`), `compare_proposals` all
-at once.
+at once. What an untrained network of the same build sees is a control of ours (after Adebayo et al., Sanity
+Checks for Saliency Maps, https://arxiv.org/abs/1810.03292).
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from papr_core import catalog, cost, weights
+from papr_core import cost
 from papr_core.catalog import DEFAULT_BACKBONE
 from papr_core.errors import InvalidInput
 from papr_core.images import read_image
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL import Image
 
-__all__ = ["Agreement", "Look", "agreement", "compare_proposals", "look"]
+__all__ = ["Agreement", "Look", "agreement", "compare_proposals", "look", "untrained"]
 
 KEEP = (0.5, 0.3)
 
@@ -32,7 +34,8 @@ class Look:
     """One ConvNet's look at a crop, on the CPU.
 
     name, title; gmacs of one pass without classifier; significance (H, W) on the backbone's grid; kept: for
-    each keep ratio the patches (k,) that stay; label, confidence: its own top-1.
+    each keep ratio the patches (k,) that stay; label, confidence: its own top-1; control: it is untrained,
+    and not counted where ConvNets agree.
     """
 
     name: str
@@ -42,9 +45,35 @@ class Look:
     kept: dict[float, Tensor]
     label: str
     confidence: float
+    control: bool = False
 
 
-def look(crop: "Image.Image", proposal: nn.Module, backbone: nn.Module, keep: Sequence[float] = KEEP) -> Look:
+_drawing = threading.Lock()
+
+
+def untrained(name: str, *, device: str | torch.device = "cpu") -> nn.Module:
+    """A proposal with random weights, the same ones each time: a control, not a model.
+
+    Raises:
+        UnknownModel, UnsupportedModel: each in one sentence.
+    """
+    from papr_core.proposals import load_proposal
+
+    with _drawing, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        proposal = load_proposal(name, pretrained=False, device=device)
+    proposal.title = f"{proposal.title}, untrained"
+    return proposal
+
+
+def look(
+    crop: "Image.Image",
+    proposal: nn.Module,
+    backbone: nn.Module,
+    keep: Sequence[float] = KEEP,
+    *,
+    control: bool = False,
+) -> Look:
     """One ConvNet's look at a backbone's crop; the backbone does not run, its grid is what matters."""
     with torch.inference_mode():
         features = proposal.features(proposal.view(crop).to(next(proposal.parameters()).device))
@@ -59,6 +88,7 @@ def look(crop: "Image.Image", proposal: nn.Module, backbone: nn.Module, keep: Se
         kept={ratio: backbone.shown_patches(backbone.select(coarse, ratio))[0] for ratio in keep},
         label=proposal.labels[best],
         confidence=float(probabilities[best]),
+        control=control,
     )
 
 
@@ -80,7 +110,8 @@ def agreement(looks: Sequence[Look], keep_ratio: float) -> tuple[float, float]:
 
 @dataclass(frozen=True, eq=False)
 class Agreement:
-    """Several ConvNets on one picture: crop; looks, in the order asked; grid; backbone: its title."""
+    """Several ConvNets on one picture: crop; looks, in the order asked, controls last; grid; backbone: its
+    title."""
 
     image: str
     crop: "Image.Image"
@@ -93,15 +124,28 @@ class Agreement:
         return tuple(self.looks[0].kept)
 
     @property
+    def trained(self) -> tuple[Look, ...]:
+        """The looks that are no controls."""
+        return tuple(one for one in self.looks if not one.control)
+
+    @property
     def caption(self) -> str:
-        """One sentence a keep ratio: on how many patches all agree."""
+        """One sentence a keep ratio: on how many patches all agree, but for the controls; of one ConvNet, how
+        many its control keeps too."""
         said = []
         for ratio in self.keep:
-            alike, kept = agreement(self.looks, ratio)
-            said.append(
-                f"At {100 * ratio:g} % all {len(self.looks)} decide alike on {100 * alike:.0f} % of the"
-                f" patches, and keep {100 * kept:.0f} % of their choice in common."
-            )
+            if len(self.trained) > 1:
+                alike, kept = agreement(self.trained, ratio)
+                words = (
+                    f"all {len(self.trained)} decide alike on {100 * alike:.0f} % of the patches, and keep"
+                    f" {100 * kept:.0f} % of their choice in common."
+                )
+            elif len(self.looks) > 1:
+                _, kept = agreement(self.looks[:2], ratio)
+                words = f"the untrained network keeps {100 * kept:.0f} % of the same patches."
+            else:
+                continue
+            said.append(f"At {100 * ratio:g} % {words}")
         return " ".join(said)
 
     def to_dict(self) -> dict[str, Any]:
@@ -113,6 +157,7 @@ class Agreement:
             "proposals": [
                 {
                     "name": one.name,
+                    "untrained": one.control,
                     "gmacs": one.gmacs,
                     "label": one.label,
                     "confidence": one.confidence,
@@ -123,7 +168,7 @@ class Agreement:
             "agreement": [
                 {"keep": ratio, "alike": alike, "kept_by_all": kept}
                 for ratio in self.keep
-                for alike, kept in (agreement(self.looks, ratio),)
+                for alike, kept in (agreement(self.trained, ratio),)
             ],
         }
 
@@ -151,6 +196,7 @@ def compare_proposals(
     *,
     backbone: str | nn.Module = DEFAULT_BACKBONE,
     keep: Sequence[float] = KEEP,
+    controls: Sequence[str] = (),
     fit: str = "crop",
     device: str | torch.device = "cpu",
     name: str = "image",
@@ -158,28 +204,32 @@ def compare_proposals(
 ) -> Agreement:
     """Several ConvNets on one picture, seen as the backbone crops it (which does not run).
 
-    image: a path, a file's bytes, a PIL image or an array (H, W, 3). progress: called as progress(done, of).
+    image: a path, a file's bytes, a PIL image or an array (H, W, 3). controls: names of ConvNets that look
+    untrained. progress: called as progress(done, of).
 
     Raises:
         InvalidInput and its kin, WeightsUnavailable: in one sentence.
     """
-    from papr_core.backbones import prunable
+    from papr_core.backbones import skeleton_backbone
     from papr_core.proposals import load_proposal
 
     if not proposals or not keep:
         raise InvalidInput("Give at least one ConvNet and one keep ratio.")
     if isinstance(backbone, str):  # its structure is enough
-        entry = catalog.find(backbone, "backbone")
-        backbone = prunable(weights.skeleton(entry.name), entry)
+        backbone = skeleton_backbone(backbone)
     keep = tuple(dict.fromkeys(keep))
     for ratio in keep:
         backbone.num_kept(ratio)
     crop = backbone.fit(read_image(image), fit)
     looks = []
-    for index, proposal in enumerate(proposals):
+    for proposal in proposals:
         if isinstance(proposal, str):
             proposal = load_proposal(proposal, device=device)
         looks.append(look(crop, proposal, backbone, keep))
         if progress:
-            progress(index + 1, len(proposals))
+            progress(len(looks), len(proposals) + len(controls))
+    for control in controls:
+        looks.append(look(crop, untrained(control, device=device), backbone, keep, control=True))
+        if progress:
+            progress(len(looks), len(proposals) + len(controls))
     return Agreement(name, crop, tuple(looks), backbone.grid, backbone.title)

@@ -379,6 +379,7 @@ def _proposals_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("image", metavar="IMAGE", help="a picture's file")
     add("--proposals", metavar="NAME", nargs="+", required=True, help="the ConvNets, a row each")
+    add("--untrained", metavar="NAME", nargs="+", default=[], help="ConvNets with random weights, a control")
     add("--backbone", metavar="NAME", help="whose crop and patches (default: the embedded one)")
     add("--keep", metavar="RATIO", type=float, nargs="+", default=[0.5, 0.3], help="default: 0.5 0.3")
     add("--json", action="store_true", help="print what is drawn as one JSON object")
@@ -415,6 +416,7 @@ def _proposals_figure(args: argparse.Namespace) -> tuple[Any, str]:
         args.proposals,
         backbone=args.backbone or DEFAULT_BACKBONE,
         keep=args.keep,
+        controls=args.untrained,
         name=args.image,
     )
     return found.figure(), json.dumps(found.to_dict(), allow_nan=False) if args.json else found.caption

@@ -11,7 +11,9 @@ import copy
 import csv
 import importlib.resources
 import json
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Hashable, Sequence
+from fractions import Fraction
 from functools import cache, partial
 from typing import Any
 
@@ -21,10 +23,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from papr_core import catalog, weights
-from papr_core.backbones import prunable
+from papr_core.backbones import skeleton_backbone
 from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.merging import LAYERS, Merging, as_published
 from papr_core.proposals import Proposal, refusal
+from papr_core.selection import num_kept
 from papr_core.tables import table
 
 __all__ = [
@@ -32,6 +35,7 @@ __all__ = [
     "backbone_gmacs",
     "count_macs",
     "estimate",
+    "gmacs_by_ratio",
     "other_methods",
     "paper_rows",
     "proposal_gmacs",
@@ -57,6 +61,43 @@ def backbone_gmacs(
     # which patches stay does not matter, but a backbone looks at the numbers: real ones
     kept = backbone.select(torch.zeros(1, *backbone.grid), keep_ratio)
     return count_macs(call, image, kept) / 1e9
+
+
+def gmacs_by_ratio(backbone: nn.Module) -> Callable[[float], float]:
+    """What `backbone_gmacs` gives without merging, at any keep ratio, from a few counts made now. Exact: a
+    ViT's cost is a quadratic in its tokens (attention's two products; all else is linear), a ConvNeXt's and
+    Swin's is linear in each stage's kept positions."""
+    twin = _on_meta(backbone)
+    image = torch.empty(1, *backbone.input_size, device="meta", dtype=next(twin.parameters()).dtype)
+    if backbone.family == "pixels":
+        sizes = [height * width for height, width in backbone.grids]
+
+        def count(counts: Sequence[int]) -> int:
+            return count_macs(twin, image, tuple(torch.arange(k).unsqueeze(0) for k in counts))
+
+        least = count([1] * len(sizes))
+        slopes = []
+        for stage, size in enumerate(sizes):
+            whole = [size if other == stage else 1 for other in range(len(sizes))]
+            slopes.append((count(whole) - least) // max(1, size - 1))
+        return lambda ratio: (
+            sum((slope * (num_kept(size, ratio) - 1) for slope, size in zip(slopes, sizes)), least) / 1e9
+        )
+    everything, coarse = backbone.num_patches, torch.zeros(1, *backbone.grid)
+    counts = {
+        k: count_macs(twin, image, backbone.select_count(coarse, k))
+        for k in {1, (everything + 1) // 2, everything}
+    }
+    return lambda ratio: _through(counts, backbone.num_kept(ratio)) / 1e9
+
+
+def _through(points: dict[int, int], x: int) -> int:
+    """The polynomial through these points (x: y), at x."""
+    total = Fraction(0)
+    for at, value in points.items():
+        others = [other for other in points if other != at]
+        total += value * math.prod((Fraction(x - other, at - other) for other in others), start=Fraction(1))
+    return int(total)
 
 
 def proposal_gmacs(proposal: nn.Module, size: Sequence[int] | None = None) -> float:
@@ -95,8 +136,10 @@ class _Counter(TorchDispatchMode):
 
 def _on_meta(module: nn.Module) -> nn.Module:
     """A copy of a module whose tensors have shapes but no storage; the module itself is only read."""
+    tensors = [*module.parameters(), *module.buffers()]
+    if all(tensor.is_meta for tensor in tensors):
+        return module
     with torch.inference_mode(False):
-        tensors = [*module.parameters(), *module.buffers()]
         # deepcopy takes these for copies already made
         memo = {id(tensor): _hollow(tensor) for tensor in tensors}
         return copy.deepcopy(module, memo)
@@ -118,6 +161,7 @@ def estimate(
     tome_r: int = 0,
     tome_layers: str | None = None,
     proposal_input: int | None = None,
+    once: Callable[[Hashable, Callable[[], Any]], Any] = lambda key, make: make(),
 ) -> dict[str, Any]:
     """The object that `cost --json` prints, without weights: gmacs_full of the plain backbone, gmacs_proposal
     of one pass of the proposal (0 without one), gmacs_pruned of both together at this keep ratio and this
@@ -125,23 +169,27 @@ def estimate(
 
     tome_layers: "all" blocks or the "second_half"; by default all where nothing is pruned, else the second
     half, as in the papers. proposal_input: pixels that the proposal sees; by default its own size.
+    once(key, make): a caller's cache, for what other keep ratios of the same models need again.
 
     Raises:
         UnknownModel, UnsupportedModel, InvalidInput: in one sentence.
     """
-    pruned = _skeleton_backbone(backbone)
+    name = catalog.find(backbone, "backbone").name
+    pruned = once(("skeleton", name), lambda: skeleton_backbone(name))
     count = pruned.num_kept(keep)
     merging = as_published(tome_r, keep, tome_layers)
-    full = backbone_gmacs(pruned)
+    at = once(("gmacs", name), lambda: gmacs_by_ratio(pruned))
+    full = at(1.0)
     looking = 0.0
     if proposal is not None:
         if proposal_input is not None and proposal_input < 32:
             raise InvalidInput(f"A proposal sees at least 32 pixels a side, not {proposal_input}.")
         proposal = catalog.find(proposal, "proposal").name
-        looking = _looking(proposal, proposal_input or 0)
+        size = proposal_input or 0
+        looking = once(("gmacs", proposal, size), lambda: _looking(proposal, size))
     if tome_r and (reason := pruned.merging_refusal()):
         raise UnsupportedModel(reason)
-    plain = keep == 1 and not tome_r
+    alone = backbone_gmacs(pruned, keep, merging=merging) if tome_r else at(keep)
     return {
         "backbone": pruned.name,
         "proposal": proposal,
@@ -150,15 +198,10 @@ def estimate(
         "tome_layers": merging.layers if tome_r else None,
         "gmacs_full": full,
         "gmacs_proposal": looking,
-        "gmacs_pruned": looking + (full if plain else backbone_gmacs(pruned, keep, merging=merging)),
+        "gmacs_pruned": looking + alone,
         "patches": pruned.num_patches,
         "kept": count,
     }
-
-
-def _skeleton_backbone(name: str) -> nn.Module:
-    entry = catalog.find(name, "backbone")
-    return prunable(weights.skeleton(entry.name), entry)
 
 
 def _looking(name: str, size: int) -> float:
@@ -180,7 +223,7 @@ def paper_rows() -> list[dict[str, Any]]:
     in Tables 7 and 9), input, proposal, proposal_input, keep and tome_r and tome_layers as they explain the
     figure, printed_keep where the paper prints another or none, paper_gmacs, gmacs, difference_percent,
     tolerance_percent, paper_top1, paper_images_per_second, note."""
-    backbone, looking, once = cache(_skeleton_backbone), cache(_looking), cache(backbone_gmacs)
+    backbone, looking, once = cache(skeleton_backbone), cache(_looking), cache(backbone_gmacs)
     rows = []
     for line in _data("paper_costs.csv"):
         keep, r = float(line["keep"]), int(line["tome_r"])

@@ -50,6 +50,23 @@ def test_each_look(found):
     assert figures.figure_bytes(found.figure(), "png").startswith(b"\x89PNG")
 
 
+def test_a_control_is_the_same_each_time_and_is_not_counted():
+    torch.manual_seed(1)
+    before = torch.random.get_rng_state()
+    found = [
+        compare_proposals(picture(), ["papr_proposal"], controls=["papr_proposal"], keep=(0.5,)) for _ in "12"
+    ]
+    assert torch.equal(torch.random.get_rng_state(), before)
+    (trained, control), (_, again) = (one.looks for one in found)
+    assert (trained.control, control.control) == (False, True)
+    assert torch.equal(control.significance, again.significance)
+    assert float(control.significance.std()) > 0
+    assert control.gmacs == trained.gmacs
+    assert "untrained" in control.title
+    assert found[0].to_dict()["agreement"] == [{"keep": 0.5, "alike": 1, "kept_by_all": 1}]
+    assert "the untrained network keeps" in found[0].caption
+
+
 def test_nothing_to_compare():
     with pytest.raises(InvalidInput):
         compare_proposals(picture(), [])

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from papr_core import InvalidInput, Merging, UnsupportedModel, cost, load_backbone
+from papr_core.backbones import skeleton_backbone
 from papr_core.cli import main
 
 
@@ -32,6 +33,34 @@ def test_a_row_says_what_explains_its_figure(rows):
     assert other
     assert all("figure" in row["note"] or "reading" in row["note"] for row in other)
     json.dumps(rows, allow_nan=False)
+
+
+def test_the_page_ships_these_rows(rows):
+    from app.parts import paper
+
+    assert paper.read() == paper.compute(rows), "python -m app.parts.paper writes them anew"
+
+
+@pytest.mark.parametrize("name", ["test_vit", "vit_medium_patch16_gap_256", "swin_tiny_patch4_window7_224"])
+def test_a_few_counts_say_what_every_ratio_costs(name):
+    backbone = skeleton_backbone(name)
+    at = cost.gmacs_by_ratio(backbone)
+    for ratio in (0.001, 0.3, 0.437, 0.9, 1.0):
+        assert at(ratio) == cost.backbone_gmacs(backbone, ratio)
+
+
+def test_a_callers_cache_changes_no_number():
+    kept = {}
+
+    def once(key, make):
+        return kept.setdefault(key, None) or kept.__setitem__(key, make()) or kept[key]
+
+    asked = [{"keep": 0.4}, {"keep": 0.8}, {"keep": 0.8, "tome_r": 4}, {}]
+    for one in asked:
+        assert cost.estimate("test_vit", "test_resnet", **one, once=once) == cost.estimate(
+            "test_vit", "test_resnet", **one
+        )
+    assert len(kept) == 3
 
 
 def test_other_methods_are_quoted():

@@ -9,7 +9,7 @@ from papr_core.backbones.pixels import PixelBackbone
 from papr_core.backbones.tokens import TokenBackbone
 from papr_core.errors import InvalidInput, UnsupportedModel
 
-__all__ = ["Backbone", "PixelBackbone", "TokenBackbone", "load_backbone", "prunable"]
+__all__ = ["Backbone", "PixelBackbone", "TokenBackbone", "load_backbone", "prunable", "skeleton_backbone"]
 
 _FAMILIES = {"tokens": TokenBackbone, "pixels": PixelBackbone}
 
@@ -69,6 +69,16 @@ def prunable(
     if residual is not None:
         raise InvalidInput(f"{entry.name} drops pruned patches; they cannot {residual!r} anything.")
     return TokenBackbone(model, entry, source)
+
+
+def skeleton_backbone(name: str) -> Backbone:
+    """A backbone without weights or memory, by name: its crop, its grid and what it costs.
+
+    Raises:
+        UnknownModel, UnsupportedModel, WeightsUnavailable: each in one sentence.
+    """
+    entry = catalog.find(name, "backbone")
+    return prunable(weights.skeleton(entry.name), entry)
 
 
 def _family_of(model: nn.Module, name: str) -> str:
