@@ -12,7 +12,7 @@ __all__ = ["launch_options"]
 STATIC = Path(__file__).resolve().parent / "static"
 WEIGHTS = {400: "Inter-Regular", 500: "Inter-Medium", 600: "Inter-SemiBold"}
 
-STYLES = ("page", "video", "learn")
+STYLES = ("page", "proposals", "video", "cost", "learn")
 
 # In this order: each file finds what it needs in `papr` already.
 SCRIPTS = (
@@ -43,7 +43,11 @@ SCRIPTS = (
     "steps",
     "experiments",
     "evidence",
+    "picture_bar",
     "learn",
+    "proposals",
+    "costs",
+    "tables",
 )
 
 

@@ -7,7 +7,7 @@ from starlette.middleware import Middleware
 
 from app.clips import MAX_MEGABYTES
 from app.gate import Gate
-from app.pages import compare, learn, video
+from app.pages import compare, cost, learn, proposals, video
 from app.parts import api
 from app.session import QUEUES, Settings, Shared
 from papr_core import __version__
@@ -15,7 +15,13 @@ from papr_core import __version__
 __all__ = ["LAUNCH", "build", "mcp_refusal"]
 
 # The tabs, in their order. Compare is open first: the others ask with what it holds.
-PAGES = {"Compare": compare.build, "Video": video.build, "Learn": learn.build}
+PAGES = {
+    "Compare": compare.build,
+    "Proposals": proposals.build,
+    "Video": video.build,
+    "Cost": cost.build,
+    "Learn": learn.build,
+}
 
 # What `launch` is told beside the look.
 LAUNCH = {

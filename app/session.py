@@ -110,7 +110,8 @@ class Cache:
 def size_of(value: Any) -> int:
     """Bytes that a value holds, about: tensors, pictures, models, dataclasses of them (models inside not)."""
     if hasattr(value, "parameters"):
-        return sum(part.numel() * part.element_size() for part in value.parameters())
+        stored = [part for part in value.parameters() if not part.is_meta]
+        return 1_000_000 + sum(part.numel() * part.element_size() for part in stored)
     if hasattr(value, "element_size"):
         return value.numel() * value.element_size()
     if hasattr(value, "getbands"):
@@ -186,6 +187,14 @@ class Shared:
             (role, name), lambda: load(name, device=self.settings.device, progress=progress)
         )
 
+    def untrained(self, name: str) -> Any:
+        """A proposal with random weights, a control, of those that a visitor may ask for."""
+        self.core()
+        from papr_core.agreement import untrained
+
+        name = self.allowed("proposal", name).name
+        return self.models.once(("untrained", name), lambda: untrained(name, device=self.settings.device))
+
     def ready(self, role: str, name: str) -> bool:
         """Whether a model is loaded, or can be at once: nothing has to be downloaded for it."""
         from papr_core import weights
@@ -205,6 +214,14 @@ class Shared:
                 f"On this page only the models of the list can be used, and {entry.name} is not."
             )
         return entry
+
+    def skeleton(self, name: str) -> Any:
+        """A backbone without weights, of those that a visitor may ask for: its crop, grid and title."""
+        self.core()
+        from papr_core.backbones import skeleton_backbone
+
+        name = self.allowed("backbone", name).name
+        return self.cache.once(("skeleton", name), lambda: skeleton_backbone(name))
 
     def cost(
         self,
@@ -230,7 +247,10 @@ class Shared:
         proposal = None if proposal is None else self.allowed("proposal", proposal).name
         key = ("cost", backbone, proposal, float(keep), tome_r, tome_layers)
         return self.cache.once(
-            key, lambda: estimate(backbone, proposal, keep=keep, tome_r=tome_r, tome_layers=tome_layers)
+            key,
+            lambda: estimate(
+                backbone, proposal, keep=keep, tome_r=tome_r, tome_layers=tome_layers, once=self.cache.once
+            ),
         )
 
     # pictures

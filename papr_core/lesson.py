@@ -53,7 +53,9 @@ def open_lesson(scene: Scene) -> Lesson:
     places = torch.linspace(0, 1, QUANTILES)
     theirs, ours = scene.proposal.labels, scene.backbone.labels
     answer = int(scene.proposal_probabilities.argmax())
-    same = scene.answer.index if theirs == ours else match(ours, theirs)[scene.answer.index]
+    same = None
+    if scene.answer is not None:
+        same = scene.answer.index if theirs == ours else match(ours, theirs)[scene.answer.index]
     return Lesson(
         size=tuple(size),
         num_channels=num_channels,

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
-PROPOSAL, BACKBONE, OTHER = "tiny_proposal", "tiny_backbone", "tiny_other"
+PROPOSAL, BACKBONE, OTHER, HEADLESS = "tiny_proposal", "tiny_backbone", "tiny_other", "tiny_headless"
+SECOND = "tiny_second"  # another ConvNet
 HOSTILE = ("${1+1}", "<img src=x onerror=alert(1)>, markup", "{{value}}")
 NAMES = (*HOSTILE, *(f"thing {i}, kind {i}" for i in range(3, 12)))
 OTHER_NAMES = ("alpha", "beta", "gamma", "delta")
 
 
 def write_pair(folder: Path) -> Path:
-    """test_resnet and test_vit of timm (160 px, 10 x 10 patches) with random weights, and another ViT."""
+    """test_resnet and test_vit of timm (160 px, 10 x 10 patches) with random weights, another of each, and a
+    ViT without a classifier."""
     import timm
     import torch
     from safetensors.torch import save_file
@@ -24,6 +26,8 @@ def write_pair(folder: Path) -> Path:
         (PROPOSAL, "test_resnet", NAMES),
         (BACKBONE, "test_vit", NAMES),
         (OTHER, "test_vit", OTHER_NAMES),
+        (HEADLESS, "test_vit", ()),
+        (SECOND, "test_efficientnet", OTHER_NAMES),
     ):
         torch.manual_seed(0)
         model = timm.create_model(architecture, num_classes=len(labels))

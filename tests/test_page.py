@@ -5,12 +5,13 @@ import json
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import page_server
 import pytest
-from page_server import BACKBONE, PROPOSAL
+from page_server import BACKBONE, HEADLESS, PROPOSAL
 from PIL import Image
 from threads import at_once
 
@@ -200,6 +201,48 @@ def test_the_page_and_the_library_give_the_same_numbers(shared):
         labels = [answer["labels"][str(index)] for index, _ in top]
         assert labels == [one["label"].split(",")[0].strip() for one in expected["top"][:3]]
         assert set(curve_counts(100)) <= set(points)
+
+
+def test_without_a_classifier_the_number_is_the_cosine(shared):
+    from papr_core import compare
+
+    answer = last(shared, backbone=HEADLESS)
+    assert (answer["measure"], answer["target"], answer["labels"]) == ("cosine", None, {})
+    wanted = compare(
+        shared.picture("coffee")[1],
+        proposal=shared.model("proposal", PROPOSAL),
+        backbone=shared.model("backbone", HEADLESS),
+        methods=METHODS,
+    ).to_dict()
+    shown = {method["name"]: method for method in answer["methods"]}
+    for expected in wanted["methods"]:
+        points = {point[0]: point for point in shown[expected["name"]]["points"]}
+        _, cosine, _, _, kept, top = points[expected["kept"]]
+        assert cosine == pytest.approx(expected["confidence"], abs=2e-6)
+        assert (kept, top) == (None, [])
+
+
+@pytest.mark.parametrize("keep_ratio", [0.37, 0.5])
+def test_by_stage_the_page_and_the_library_give_the_same_numbers(shared, keep_ratio):
+    from papr_core import compare, load_backbone
+
+    shared.settings = replace(shared.settings, any_model=True)
+    name = shared.allowed("backbone", "convnext_atto").name
+    backbone = load_backbone(name, pretrained=False)
+    shared.models.put(("backbone", name), backbone)
+    answer = last(shared, backbone=name, methods=["papr", "random"], keep_ratio=keep_ratio)
+    wanted = compare(
+        shared.picture("coffee")[1],
+        proposal=shared.model("proposal", PROPOSAL),
+        backbone=backbone,
+        methods=["papr", "random"],
+        keep_ratio=keep_ratio,
+    ).to_dict()
+    assert any("stage 3, 14 x 14" in note for note in answer["notes"])
+    shown = {method["name"]: method for method in answer["methods"]}
+    for expected in wanted["methods"]:
+        points = {point[0]: point for point in shown[expected["name"]]["points"]}
+        assert points[expected["kept"]][1] == pytest.approx(expected["confidence"], abs=2e-6)
 
 
 def test_quick_work_comes_first_and_slow_work_says_how_far_it_is(shared):
@@ -473,6 +516,23 @@ def test_the_endpoint_gives_what_the_command_prints(client, tmp_path):
     ).to_dict()
     for method in (*told["methods"], *expected["methods"]):
         method.pop("seconds")
+    _same(told, expected, "compare")
+
+
+def test_the_endpoint_gives_a_cosine_where_there_is_no_classifier(client, tmp_path):
+    from gradio_client import handle_file
+
+    from papr_core import compare, load_backbone, load_proposal
+
+    file = picture_file(tmp_path)
+    asked = {"methods": ["papr", "random"], "keep_ratio": 0.3}
+    told = client.predict(image=handle_file(str(file)), backbone=HEADLESS, **asked, api_name="/compare")
+    pair = {"proposal": load_proposal(PROPOSAL), "backbone": load_backbone(HEADLESS)}
+    expected = compare(file, **pair, **asked, name=file.name).to_dict()
+    assert (told["measure"], told["target"], told["full"]) == ("cosine", None, expected["full"])
+    for method in (*told["methods"], *expected["methods"]):
+        method.pop("seconds")
+        assert (method["kept_answer"], method["top"]) == (None, [])
     _same(told, expected, "compare")
 
 

@@ -169,7 +169,9 @@ def build(shared: Shared) -> None:
 
 
 def target_choices(names: list[str]) -> list[tuple[str, int]]:
-    """The classes of a backbone, behind the full model's own answer."""
+    """The classes of a backbone, behind the full model's own answer; without classes there is no choice."""
+    if not names:
+        return [("No classes: the number is a cosine", OWN_ANSWER)]
     return [("The model’s own answer", OWN_ANSWER), *((name, index) for index, name in enumerate(names))]
 
 

@@ -48,7 +48,9 @@ def compare_of(shared: Shared) -> Callable:
             patches: patches of your own choice, which add the method by-hand
 
         Returns:
-            target: {index, label} of the class whose confidence is reported
+            target: {index, label} of the class whose confidence is reported; null for a backbone without a
+                classifier: then measure is cosine, and each confidence the cosine between the pruned and the
+                full embedding
             explain: {mode, index, label} of the ConvNet's class that a CAM explains
             full: {confidence, top: [{label, probability}, ...]} of the backbone with all patches
             methods: a list of {name, kept, patches, indices, confidence, confidence_low, confidence_high,

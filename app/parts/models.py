@@ -4,20 +4,45 @@ from typing import Any
 
 from app.session import Shared
 
-__all__ = ["choices", "clip_choices"]
+__all__ = ["choices", "clip_choices", "offered", "titles"]
 
 
 def choices(shared: Shared, role: str) -> list[tuple[str, str]]:
     """(label, name) of the catalogue and the owner's folder; a label says what has to be downloaded."""
+    return [(f"{title}{_fetch(shared, name, size)}", name) for title, name, size in _listed(shared, role)]
+
+
+def offered(shared: Shared, role: str) -> list[dict]:
+    """{name, title, where, megabytes} of the same; where: embedded, local, cached, download, or refused where
+    this page cannot have the weights."""
+    from papr_core import errors, weights
+
+    found = []
+    for title, name, size in _listed(shared, role):
+        try:
+            where = weights.locate(name).kind
+        except errors.PaprError:
+            where = "refused"
+        if where == "download" and not shared.settings.downloads:
+            where = "refused"
+        found.append({"name": name, "title": title, "where": where, "megabytes": size})
+    return found
+
+
+def titles(shared: Shared, role: str) -> list[tuple[str, str]]:
+    """(title, name) of the same, for what needs no weights."""
+    return [(title, name) for title, name, _ in _listed(shared, role)]
+
+
+def _listed(shared: Shared, role: str) -> list[tuple[str, str, float | None]]:
+    """(title, name, megabytes of a download)."""
     core = shared.core()
     from papr_core import weights
 
     table = core.PROPOSALS if role == "proposal" else core.BACKBONES
     listed = [(entry.title, name, entry.megabytes) for name, entry in table.items()]
-    listed += [
-        (name, name, None) for name in weights.own_models() if name not in table and _plays(name, role)
-    ]
-    return [(f"{title}{_fetch(shared, name, size)}", name) for title, name, size in listed]
+    own = [name for name in weights.own_models() if name not in table and _plays(name, role)]
+    return listed + [(name, name, None) for name in own]
 
 
 def clip_choices(shared: Shared, role: str) -> list[tuple[str, str]]:

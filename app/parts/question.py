@@ -8,7 +8,7 @@ from typing import Any
 
 from app.session import Shared, printable, said
 
-__all__ = ["Question", "read_who"]
+__all__ = ["Question", "parsed", "read_who"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Question:
             InvalidInput: one sentence, with the place on the page where it belongs.
         """
         core = shared.core()
-        data = _parsed(data)
+        data = parsed(data)
         if not isinstance(data, Mapping):
             raise core.InvalidInput("The question could not be read; reload the page.")
         with said("ratio"):
@@ -90,13 +90,13 @@ class Question:
 
 def read_who(data: object) -> tuple[str, int] | None:
     """(visitor, number of the newest question) from what the browser sent; None where they are missing."""
-    data = _parsed(data)
+    data = parsed(data)
     if not isinstance(data, Mapping) or not _is_whole(data.get("seq")):
         return None
     return _text(data.get("visitor"), 80), data["seq"]
 
 
-def _parsed(data: object) -> object:
+def parsed(data: object) -> object:
     """What the browser sent as text or already as an object; None of what is no JSON, or far too long."""
     if not isinstance(data, str):
         return data

@@ -1,20 +1,17 @@
 """One question worked on, step by step, on shared caches: scene, maps, numbers; a payload after each step."""
 
 import hashlib
-import queue
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from app.parts import view
+from app.parts.alongside import EVERY, alongside
 from app.parts.pictures import jpeg
 from app.parts.question import Question
 from app.session import Picture, Shared, said
 
 __all__ = ["Run"]
-
-EVERY = 0.5  # seconds between two payloads of growing work; each keeps the browser busy for some 50 ms
 
 
 class Run:
@@ -108,11 +105,6 @@ class Run:
         with said("models"):
             proposal = shared.model("proposal", question.proposal)
             backbone = shared.model("backbone", question.backbone)
-            if backbone.headless:
-                raise self.core.InvalidInput(
-                    f"{backbone.title} has no classifier, so there is no answer to watch here;"
-                    " the library and the command line compare its embeddings."
-                )
         with said("picture"):
             self.picture = self._picture()
         self._check()
@@ -156,9 +148,10 @@ class Run:
             missing = [self.maps[name] for name in wanted if not self._known(name, count)]
             if not missing:
                 continue
-            for key, probabilities in self.core.scene.answers(
-                self.scene, missing, [count], stop=self._outdated
-            ):
+            steps = self.core.scene.answers(
+                self.scene, missing, [count], keep_ratio=self.question.keep_ratio, stop=self._outdated
+            )
+            for key, probabilities in steps:
                 self.found[key] = probabilities
                 self.shared.cache.put(self._answer_key(*key), probabilities)
 
@@ -247,7 +240,8 @@ class Run:
     @property
     def key(self) -> str:
         """The same for questions whose numbers agree: same picture, pair, target and explained class."""
-        parts = (self._base, self.scene.target.index, self.scene.explain.index)
+        target = self.scene.target.index if self.scene.target else None
+        parts = (self._base, target, self.scene.explain.index)
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
     @property
@@ -306,7 +300,8 @@ class Run:
         return (*self._base, name, explained)
 
     def _answer_key(self, name: str, draw: int, count: int) -> tuple:
-        return (*self._map_key(name), draw, count)
+        by_ratio = self.scene.backbone.family == "pixels" and count == self.count  # stage by stage
+        return (*self._map_key(name), draw, count, self.question.keep_ratio if by_ratio else None)
 
     def _ready(self) -> bool:
         """Whether nothing has to be downloaded."""
@@ -344,28 +339,7 @@ class Run:
     _left = False  # the visitor's page is gone
 
     def _alongside(self, work: Any) -> Iterator[Any]:
-        """Run work(tell) on a thread and give what it tells, the newest only."""
-        told: queue.SimpleQueue = queue.SimpleQueue()
-        failed: list[BaseException] = []
-
-        def run() -> None:
-            try:
-                work(told.put)
-            except BaseException as error:
-                failed.append(error)
-
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        try:
-            while thread.is_alive():
-                newest = None
-                while not told.empty():
-                    newest = told.get()
-                if newest is not None:
-                    yield newest
-                thread.join(EVERY if newest is not None else 0.02)
-        except GeneratorExit:
+        def left() -> None:
             self._left = True
-            raise
-        if failed:
-            raise failed[0]
+
+        return alongside(work, left)

@@ -3,11 +3,12 @@
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from app.parts.run import Run
 from app.uploads import upload_folder
 
-__all__ = ["KINDS", "save"]
+__all__ = ["KINDS", "save", "save_drawing"]
 
 # kind -> file name in the download, and where Comparison.save puts it (None: the figure in another format)
 KINDS = {
@@ -19,20 +20,24 @@ KINDS = {
 }
 
 
+def save_drawing(figure: Any, name: str) -> str:
+    """Write a matplotlib figure under this name, whose suffix says how; its path."""
+    from papr_core.figures import save_figure
+
+    file = Path(tempfile.mkdtemp(prefix="saved-", dir=upload_folder())) / name
+    return str(save_figure(figure, file))
+
+
 def save(run: Run, kind: str) -> str:
     """Finish what the question still lacks and write one file; its path."""
     if kind not in KINDS:
         raise run.core.InvalidInput(f"A download is one of {', '.join(KINDS)}.")
     comparison = run.comparison()
     name, part = KINDS[kind]
-    folder = Path(tempfile.mkdtemp(prefix="saved-", dir=upload_folder()))
-    file = folder / name
     if part is None:
-        from papr_core.figures import save_figure
-
-        save_figure(comparison.figure(), file)
-    else:
-        made = comparison.save(folder / "all")
-        shutil.move(made / part, file)
-        shutil.rmtree(made)
-    return str(file)
+        return save_drawing(comparison.figure(), name)
+    folder = Path(tempfile.mkdtemp(prefix="saved-", dir=upload_folder()))
+    made = comparison.save(folder / "all")
+    shutil.move(made / part, folder / name)
+    shutil.rmtree(made)
+    return str(folder / name)

@@ -6,6 +6,9 @@
     picture    {id, name, crop, src}; src null where the page has this crop already
     grid       [rows, columns]                       patches, prefix: counts
     models     {proposal, backbone}: {name, title, weights, sha256, labels, classes, size}
+    measure    "confidence" in the target, or, of a backbone without a classifier, the "cosine" between the
+               pruned and the full embedding: then target is null, and so are full.index and kept answer
+    by_stage   of a ConvNeXt or Swin: dropped positions pass its pixel operators by, and are not out of sight
     target     {index, label, chosen}                explain   {mode, index, label}
     labels     {class index: short name} of every class named below
     full       {index, confidence, top: [[class, p], ...]}; index: its top-1, confidence: on the target
@@ -23,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from app.parts.run import Run
 
-__all__ = ["payload", "point", "status"]
+__all__ = ["model", "payload", "point", "ranked", "rounded", "status"]
 
 TOP = 3
 WEIGHTS = {
@@ -44,11 +47,11 @@ def payload(
 ) -> dict[str, Any]:
     """Everything known of a question so far."""
     scene, short_label = run.scene, run.core.labels.short_label
-    seen: set[int] = {scene.answer.index, scene.target.index}
+    labels, target, answer = scene.backbone.labels, scene.target, scene.answer
+    seen: set[int] = {one.index for one in (target, answer) if one}
     methods = [method(run, name, seen) for name in [*run.names(), "by-hand"]]
-    top = best(scene.full_probabilities)
+    top = best(scene, scene.full_probabilities)
     seen.update(index for index, _ in top)
-    labels = scene.backbone.labels
     return {
         "seq": run.question.seq,
         "key": run.key,
@@ -60,9 +63,12 @@ def payload(
         "patches": scene.num_patches,
         "prefix": scene.backbone.num_prefix_tokens,
         "models": {"proposal": model(scene.proposal), "backbone": model(scene.backbone)},
-        "target": {
-            "index": scene.target.index,
-            "label": short_label(scene.target.label),
+        "by_stage": scene.backbone.family == "pixels",
+        "measure": "confidence" if target else "cosine",
+        "target": target
+        and {
+            "index": target.index,
+            "label": short_label(target.label),
             "chosen": run.question.target is not None,
         },
         "explain": {
@@ -72,7 +78,7 @@ def payload(
         },
         "labels": {str(index): short_label(labels[index]) for index in sorted(seen)},
         "full": {
-            "index": scene.answer.index,
+            "index": answer and answer.index,
             "confidence": rounded(scene.full_confidence),
             "top": top,
         },
@@ -109,28 +115,40 @@ def method(run: "Run", name: str, seen: set[int]) -> dict[str, Any]:
         **part,
         "seconds": rounded(one.seconds),
         "constant": one.constant,
-        "low": float(f"{float(significance.min()):.5g}"),
-        "high": float(f"{float(significance.max()):.5g}"),
-        "map": [float(f"{value:.5g}") for value in significance.tolist()],
-        "order": significance.argsort(descending=True, stable=True).tolist(),
+        **ranked(significance),
         "points": points,
         "complete": complete,
         "fewest": run.fewest(name) if complete else None,
     }
 
 
+def ranked(significance: Any) -> dict[str, Any]:
+    """A map (N,) or (H, W): its ends, its values row by row, and its patches in order."""
+    values = significance.flatten()
+    return {
+        "low": _short(float(values.min())),
+        "high": _short(float(values.max())),
+        "map": [_short(value) for value in values.tolist()],
+        "order": values.argsort(descending=True, stable=True).tolist(),
+    }
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.5g}")
+
+
 def point(run: "Run", name: str, count: int) -> list[Any]:
     """[k, confidence, low, high, kept answer, top]: mean and range of the draws, the rest of the first."""
     found = [run.found[name, draw, count] for draw in range(run.core.METHODS[name].draws)]
-    confidences = [float(probabilities[run.scene.target.index]) for probabilities in found]
-    top = best(found[0])
+    confidences = [run.scene.number(probabilities) for probabilities in found]
     values = (statistics.fmean(confidences), min(confidences), max(confidences))
-    return [count, *map(rounded, values), int(top[0][0] == run.scene.answer.index), top]
+    kept = run.scene.keeps(found[0])
+    return [count, *map(rounded, values), kept if kept is None else int(kept), best(run.scene, found[0])]
 
 
-def best(probabilities: Any) -> list[list]:
-    """The most probable classes: [[index, probability], ...]."""
-    top = probabilities.topk(min(TOP, len(probabilities)))
+def best(scene: Any, probabilities: Any) -> list[list]:
+    """The most probable classes, [[index, probability], ...]; none where there are no classes."""
+    top = probabilities.topk(min(TOP, len(scene.backbone.labels)))
     return [[index, rounded(p)] for index, p in zip(top.indices.tolist(), top.values.tolist())]
 
 

@@ -16,6 +16,7 @@ const wanted = () => papr.wants[papr.pages.open] ?? [];
 
 papr.ask = {
   seq: 0,
+  visitor,
 
   connect(stage) {
     link = stage;

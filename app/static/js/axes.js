@@ -3,15 +3,16 @@
 const { svg } = papr;
 const MARGIN = { left: 34, right: 12, top: 10, bottom: 24 };
 
-// x and y to pixels, share back from a pixel; frame(level): the parts to draw, with a dotted line at `level` or null.
+// x and y to pixels, share back from a pixel; frame(level, plain): the parts to draw, with a dotted line at `level` or
+// null; plain: values are written as they are, not in percent.
 papr.axes = (width, height) => {
   const inner = width - MARGIN.left - MARGIN.right;
   const x = (share) => MARGIN.left + share * inner;
-  const y = (value) => height - MARGIN.bottom - value * (height - MARGIN.top - MARGIN.bottom);
+  const y = (value) => height - MARGIN.bottom - Math.max(0, value) * (height - MARGIN.top - MARGIN.bottom);
   const across = (value, name) => svg("line", { class: name, x1: x(0), x2: x(1), y1: y(value), y2: y(value) });
-  const quarter = (share) => [
+  const quarter = (share, plain) => [
     across(share, "p-gridline"),
-    svg("text", { x: MARGIN.left - 8, y: y(share) + 4, "text-anchor": "end", text: `${100 * share}` }),
+    svg("text", { x: MARGIN.left - 8, y: y(share) + 4, "text-anchor": "end", text: plain ? share : 100 * share }),
     svg("text", {
       x: x(share),
       y: height - 6,
@@ -23,8 +24,8 @@ papr.axes = (width, height) => {
     x,
     y,
     share: (pixel) => (pixel - MARGIN.left) / inner,
-    frame: (level) => [
-      ...[0, 0.25, 0.5, 0.75, 1].flatMap(quarter),
+    frame: (level, plain = false) => [
+      ...[0, 0.25, 0.5, 0.75, 1].flatMap((share) => quarter(share, plain)),
       ...(level === null ? [] : [across(level, "p-full")]),
     ],
     cursor: (share) => ({ x1: x(share), x2: x(share), y1: MARGIN.top, y2: y(0) }),

@@ -2,15 +2,16 @@
 
 const { el, store } = papr;
 
+const DROPPED = "Dropped patches are removed from the model’s input, not painted over: the model never sees them.";
+const BY_STAGE =
+  "This model keeps its grid: where a patch is dropped, norm and MLP do not run, but convolutions or attention windows run everywhere and still see it.";
+
 papr.kinds = { kept: "Kept", lost: "Lost", wait: "…" };
 
 papr.cardList = (root) => {
   const brief = el("ul", { class: "p-brief", "aria-label": "In short" }); // phones: one line a method
   const list = el("div", { class: "p-cards" });
-  const note = el("p", {
-    class: "p-note",
-    text: "Dropped patches are removed from the model’s input, not painted over: the model never sees them.",
-  });
+  const note = el("p", { class: "p-note" });
   root.append(brief, list, note);
   const cards = new Map();
   const lines = new Map();
@@ -39,13 +40,15 @@ papr.cardList = (root) => {
       lines.get(method.name).draw(method, what);
     }
     papr.show(note, papr.cards().length > 0);
+    papr.put(note, store.answer.by_stage ? BY_STAGE : DROPPED);
   };
 };
 
 const swatch = (name) => el("span", { class: `p-swatch ${papr.tint(name)}`, "aria-hidden": "true" });
 papr.swatch = swatch;
 
-// The word, the icon and the tint that say kept or lost; `state` is kept, lost or wait.
+// The word, the icon and the tint that say kept or lost; `state` is kept, lost or wait; near, where there is no answer to
+// keep, says nothing.
 papr.badge = () => {
   const node = el("span", { class: "p-badge" });
   const icons = { kept: papr.icon("kept"), lost: papr.icon("lost"), wait: papr.icon("wait") };
@@ -53,13 +56,13 @@ papr.badge = () => {
   node.append(...Object.values(icons), word);
   node.set = (state) => {
     for (const [name, icon] of Object.entries(icons)) icon.style.display = name === state ? "" : "none";
-    papr.put(word, papr.kinds[state]);
+    papr.put(word, papr.kinds[state] ?? "");
     node.dataset.state = state;
   };
   return node;
 };
 
-papr.stateOf = ({ point }) => (point ? (point.kept ? "kept" : "lost") : "wait");
+papr.stateOf = ({ point }) => (point ? (point.kept === null ? "near" : point.kept ? "kept" : "lost") : "wait");
 
 function makeLine(method) {
   const value = el("span", { class: "p-value" });
@@ -69,7 +72,7 @@ function makeLine(method) {
     node,
     draw(method) {
       const now = papr.now(method);
-      papr.put(value, now.point ? `${papr.percent(now.point.confidence)} %` : "");
+      papr.put(value, now.point ? papr.shown(now.point.confidence) : "");
       mark.set(papr.stateOf(now));
     },
   };
@@ -106,31 +109,32 @@ papr.numbers = (count) => {
     const { answer } = store;
     const now = papr.now(method);
     const { point, exact } = now;
-    papr.put(title, `Confidence on “${answer.target.label}”`);
+    papr.put(title, papr.measured());
     papr.put(where, point && !exact ? `at k = ${point.k}` : "");
     where.title = point && !exact ? "The nearest computed number; the one for this ratio is computed when the slider rests" : "";
     node.dataset.exact = exact ? "yes" : "no";
-    papr.put(value, point ? papr.percent(point.confidence) : "–");
-    papr.show(unit, Boolean(point));
+    papr.put(value, point ? papr.number(point.confidence) : "–");
+    papr.show(unit, Boolean(point) && !papr.cosine());
+    papr.show(top, !papr.cosine());
     const gone = point ? point.confidence - answer.full.confidence : 0;
     const sign = gone < 0 ? "−" : "+";
     const draws = point && method.draws > 1;
     papr.put(
       change,
       draws
-        ? `mean of ${method.draws}: ${papr.percent(point.low)}–${papr.percent(point.high)}`
+        ? `mean of ${method.draws}: ${papr.number(point.low)}–${papr.number(point.high)}`
         : point
-          ? `${sign}${papr.percent(Math.abs(gone))} vs unpruned`
+          ? `${sign}${papr.number(Math.abs(gone))} vs unpruned`
           : "",
     );
-    filled.style.width = point ? `${100 * point.confidence}%` : "0";
-    spread.style.left = draws ? `${100 * point.low}%` : "0";
+    filled.style.width = point ? `${100 * Math.max(0, point.confidence)}%` : "0";
+    spread.style.left = draws ? `${100 * Math.max(0, point.low)}%` : "0";
     spread.style.width = draws ? `${100 * (point.high - point.low)}%` : "0";
     tick.style.left = `${100 * answer.full.confidence}%`;
     bar.dataset.state = papr.stateOf(now);
-    bar.setAttribute("aria-label", `${method.title}: confidence on ${answer.target.label}`);
-    bar.setAttribute("aria-valuenow", point ? papr.percent(point.confidence) : "0");
-    bar.setAttribute("aria-valuetext", point ? `${papr.percent(point.confidence)} %` : "not computed yet");
+    bar.setAttribute("aria-label", `${method.title}: ${papr.measured()}`);
+    bar.setAttribute("aria-valuenow", point ? papr.percent(Math.max(0, point.confidence)) : "0");
+    bar.setAttribute("aria-valuetext", point ? papr.shown(point.confidence) : "not computed yet");
     rows.forEach((row, i) => {
       const [index, p] = point?.top[i] ?? [null, null];
       papr.put(row.label, index === null ? "" : papr.label(index));

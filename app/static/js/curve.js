@@ -38,7 +38,7 @@ papr.curve = (root) => {
 
   function drawAxes({ full }) {
     chart.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-    axes.replaceChildren(...scale.frame(full.confidence));
+    axes.replaceChildren(...scale.frame(full.confidence, papr.cosine()));
   }
 
   function drawLines({ patches }) {
@@ -58,7 +58,7 @@ papr.curve = (root) => {
     );
     const items = papr.lines().map((m) => el("li", {}, papr.swatch(m.name), el("span", { text: legendText(m) })));
     const full = el("li", {}, el("span", { class: "p-dotted", "aria-hidden": "true" }));
-    full.append(el("span", { text: `unpruned ${papr.percent(store.answer.full.confidence)} %` }));
+    full.append(el("span", { text: papr.cosine() ? "unpruned 1" : `unpruned ${papr.shown(store.answer.full.confidence)}` }));
     legend.replaceChildren(...items, full);
   }
 
@@ -81,15 +81,15 @@ papr.curve = (root) => {
     );
     handle.style.left = `${(100 * scale.x(kept)) / width}%`;
     handle.setAttribute("aria-valuenow", store.view.percent);
-    const spoken = now.map(({ method, point }) => `${method.title} ${papr.percent(point.confidence)} %`);
+    const spoken = now.map(({ method, point }) => `${method.title} ${papr.shown(point.confidence)}`);
     handle.setAttribute("aria-valuetext", `${store.view.percent} %: ${spoken.join(", ")}`);
   }
 
   function draw(what) {
     const { answer } = store;
     if (!answer || what === "looks" || what === "status") return;
-    papr.put(title, `Confidence on “${answer.target.label}” by patches kept`);
-    chart.setAttribute("aria-label", `${title.textContent}. The table of fewest patches says the same in numbers.`);
+    papr.put(title, `${papr.measured()} by patches kept`);
+    chart.setAttribute("aria-label", `${title.textContent}. The table beside it says the same in numbers.`);
     if (what !== "ratio") {
       drawAxes(answer);
       drawLines(answer);

@@ -141,10 +141,10 @@ papr.draw.range = (method) => {
   return [Math.min(...maps.map((m) => m.low)), Math.max(...maps.map((m) => m.high))];
 };
 
-papr.draw.map = (canvas, method) => {
+papr.draw.map = (canvas, method, range = method.map && papr.draw.range(method)) => {
   const picture = papr.draw.picture;
   const { opacity, colours: palette } = store.view;
-  const [low, high] = method.map ? papr.draw.range(method) : [0, 0];
+  const [low, high] = method.map ? range : [0, 0];
   const { rows, columns, cell, width, height } = size(canvas);
   if (!picture || stands(canvas, [picture, cell, method.map, opacity, palette, low, high])) return;
   const at = surfaceOf(canvas, width, height);

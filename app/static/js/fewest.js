@@ -1,33 +1,26 @@
-// The table "fewest patches that keep the answer".
+// The table beside the curve: fewest patches that keep the answer; without a classifier, the cosines at this ratio.
 
 const { el, store } = papr;
 
 papr.fewest = (root) => {
+  const title = el("h3", { class: "p-heading" });
+  const head = ["Method", "Bar", "Share", "Patches"].map((text) => el("th", { scope: "col", text }));
   const body = el("tbody");
-  const table = el(
-    "table",
-    { class: "p-fewest" },
-    el(
-      "thead",
-      { class: "p-hidden" },
-      el("tr", {}, ...["Method", "", "Share", "Patches"].map((text) => el("th", { scope: "col", text: text || "Bar" }))),
-    ),
-    body,
-  );
+  const table = el("table", { class: "p-fewest" }, el("thead", { class: "p-hidden" }, el("tr", {}, ...head)), body);
   const note = el("p", { class: "p-note" });
-  root.append(el("h3", { class: "p-heading", text: "Fewest patches that keep the answer" }), table, note);
+  root.append(title, table, note);
 
   return (what) => {
     const { answer } = store;
-    if (!answer || (what !== "answer" && what !== "methods")) return;
-    const worst = answer.patches + 1;
-    const rank = (m) => m.fewest ?? (m.complete ? worst : worst + 1);
-    const rows = papr.lines().filter((m) => !m.refused);
-    rows.sort((a, b) => rank(a) - rank(b));
+    if (!answer || what === "looks" || what === "status") return;
+    if (!papr.cosine() && what !== "answer" && what !== "methods") return;
+    const told = papr.cosine() ? cosines(answer) : fewest(answer);
+    papr.put(title, told.title);
+    papr.put(head[2], told.heads[0]);
+    papr.put(head[3], told.heads[1]);
+    papr.put(note, told.note);
     body.replaceChildren(
-      ...rows.map((method) => {
-        const known = method.fewest !== null && method.fewest !== undefined;
-        const share = known ? method.fewest / answer.patches : 0;
+      ...told.rows.map(({ method, share, strong, quiet }) => {
         const bar = el("div", { class: `p-amount ${papr.tint(method.name)}` });
         bar.style.width = `${100 * share}%`;
         return el(
@@ -35,15 +28,51 @@ papr.fewest = (root) => {
           {},
           el("th", { scope: "row" }, papr.swatch(method.name), el("span", { text: method.title })),
           el("td", { class: "p-barcell" }, bar),
-          el("td", { class: "p-strong", text: known ? `${Math.round(100 * share)} %` : method.complete ? "never" : "…" }),
-          el("td", { text: known ? `${method.fewest}` : "" }),
+          el("td", { class: "p-strong", text: strong }),
+          el("td", { text: quiet }),
         );
       }),
     );
-    papr.put(
-      note,
-      `The smallest computed count from which “${papr.label(answer.full.index)}” stays on top up to all ${answer.patches} patches; ` +
-        `for random, the median of five draws. One picture proves nothing about a method.`,
-    );
   };
 };
+
+const shown = () => papr.lines().filter((m) => !m.refused);
+
+function fewest(answer) {
+  const worst = answer.patches + 1;
+  const rank = (m) => m.fewest ?? (m.complete ? worst : worst + 1);
+  const rows = shown()
+    .sort((a, b) => rank(a) - rank(b))
+    .map((method) => {
+      const known = method.fewest !== null && method.fewest !== undefined;
+      const share = known ? method.fewest / answer.patches : 0;
+      const strong = known ? `${Math.round(100 * share)} %` : method.complete ? "never" : "…";
+      return { method, share, strong, quiet: known ? `${method.fewest}` : "" };
+    });
+  return {
+    title: "Fewest patches that keep the answer",
+    heads: ["Share", "Patches"],
+    rows,
+    note:
+      `The smallest computed count from which “${papr.label(answer.full.index)}” stays on top up to all ${answer.patches} patches; ` +
+      `for random, the median of five draws. One picture proves nothing about a method.`,
+  };
+}
+
+function cosines() {
+  const rows = shown()
+    .map((method) => ({ method, ...papr.now(method) }))
+    .sort((a, b) => (b.point?.confidence ?? -2) - (a.point?.confidence ?? -2))
+    .map(({ method, point, exact }) => ({
+      method,
+      share: Math.max(0, point?.confidence ?? 0),
+      strong: point ? papr.number(point.confidence) : "…",
+      quiet: point && !exact ? `at k = ${point.k}` : "",
+    }));
+  return {
+    title: `Cosine to the unpruned embedding, ${papr.kept()} patches kept`,
+    heads: ["Cosine", "Where"],
+    rows,
+    note: "There is no answer to keep, so no fewest patches either; for random, the mean of five draws. One picture proves nothing about a method.",
+  };
+}

@@ -4,12 +4,28 @@ const { el, store } = papr;
 
 papr.wants.Learn = ["cam", "reversed"]; // for the experiments (app/parts/lesson.py: WANTS)
 
+// Where the backbone on Compare is not what the steps speak of, a sentence each.
+function differences() {
+  const { title } = store.answer.models.backbone;
+  return [
+    papr.cosine() && `${title} has no classifier. The last step and the experiments need one; choose another backbone on Compare for them.`,
+    store.answer.by_stage && `${title} is no plain ViT: it drops no tokens, but leaves norm and MLP out where a patch is dropped, so step 5 shows a ViT’s way.`,
+  ].filter(Boolean);
+}
+
 papr.learn = {
   mount({ element, props, server }) {
     const part = (name) => element.querySelector(`[data-part="${name}"]`);
-    const drawn = [...element.querySelectorAll("[data-step]")].map((step) => papr.steps[step.dataset.step](step.querySelector(".p-display")));
-    const bar = pictureBar(part("picture"));
-    drawn.push(papr.experiments(part("experiments"), props.value.evidence));
+    // Each part with whether it needs a backbone with classes.
+    const drawn = [...element.querySelectorAll("[data-step]")].map((section) => {
+      const name = section.dataset.step;
+      return { section, classes: name === "answer", draw: papr.steps[name](section.querySelector(".p-display")) };
+    });
+    const bar = papr.pictureBar(part("picture"), "learn", ({ models }) => `${models.proposal.title} and ${models.backbone.title}`);
+    const experiments = part("experiments");
+    drawn.push({ section: experiments.closest("section"), classes: true, draw: papr.experiments(experiments, props.value.evidence) });
+    const unlike = el("p", { class: "p-note", role: "status" });
+    part("picture").append(unlike);
     papr.evidence(part("evidence"), props.value.evidence);
 
     let lesson = props.value.lesson;
@@ -53,38 +69,14 @@ papr.learn = {
       }
       fill("grid", store.answer.grid.join(" × "));
       bar();
-      drawn.forEach((f) => f(now));
+      papr.put(unlike, differences().join(" "));
+      for (const { section, classes, draw } of drawn) {
+        papr.show(section, !(classes && papr.cosine()));
+        if (!section.hidden) draw(now);
+      }
       element.firstElementChild.classList.toggle("p-old", !store.fresh);
     });
     papr.onchange(draw);
     draw();
   },
 };
-
-// The picture that all is about, and the ways to another one.
-function pictureBar(root) {
-  const image = el("img", { alt: "" });
-  const name = el("p", { class: "p-name" });
-  const says = el("p", { class: "p-says", role: "alert" });
-  const working = el("p", { class: "p-note", role: "status" });
-  papr.place("learn", says);
-  const examples = papr.intake.examples.map((example) =>
-    el(
-      "button",
-      { type: "button", class: "p-example", "aria-label": `Example: ${example.title}`, title: example.title, "data-example": example.id, onclick: () => papr.intake.bring({ picture: example.id }) },
-      el("img", { src: example.src, alt: "" }),
-    ),
-  );
-  root.append(
-    el("div", { class: "p-picture-bar" }, image, el("div", {}, name, el("div", { class: "p-tools" }, papr.button("upload", "Another picture", () => papr.intake.choose()), ...examples), working)),
-    says,
-  );
-  return () => {
-    const { picture, models } = store.answer;
-    if (image.getAttribute("src") !== picture.src) image.src = picture.src;
-    image.alt = `The picture as the models see it: ${picture.name}`;
-    papr.put(name, `${picture.name}, seen by ${models.proposal.title} and ${models.backbone.title}`);
-    papr.put(working, store.working ? `${store.working} …` : "");
-    for (const button of examples) button.setAttribute("aria-pressed", String(button.dataset.example === picture.id));
-  };
-}

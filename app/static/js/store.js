@@ -39,8 +39,16 @@ papr.lines = () =>
 
 papr.label = (index) => store.answer.labels[index] ?? `class ${index}`;
 
-// A point is {k, confidence, low, high, kept, top: [[class index, probability], ...]}.
-const unpack = ([k, confidence, low, high, kept, top]) => ({ k, confidence, low, high, kept: Boolean(kept), top });
+// A backbone without a classifier has no answer and no target: what stands where a confidence is named is the cosine
+// between the pruned and the full embedding.
+papr.cosine = () => store.answer.measure === "cosine";
+papr.number = (value) => (papr.cosine() ? value.toFixed(3) : papr.percent(value));
+papr.unit = () => (papr.cosine() ? "" : " %");
+papr.shown = (value) => `${papr.number(value)}${papr.unit()}`;
+papr.measured = () => (papr.cosine() ? "Cosine to the unpruned embedding" : `Confidence on “${store.answer.target.label}”`);
+
+// A point is {k, confidence, low, high, kept, top: [[class index, probability], ...]}; kept is null without an answer.
+const unpack = ([k, confidence, low, high, kept, top]) => ({ k, confidence, low, high, kept: kept === null ? null : Boolean(kept), top });
 
 const unpacked = new WeakMap();
 papr.points = (method) => {
@@ -97,7 +105,7 @@ function restore() {
   Object.assign(store.view, {
     proposal: models.proposal.name,
     backbone: models.backbone.name,
-    target: target.chosen ? target.index : null,
+    target: target?.chosen ? target.index : null,
     explain: explain.mode,
   });
   papr.sync();

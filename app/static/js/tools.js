@@ -44,7 +44,10 @@ papr.modelRows = (list, { proposal, backbone }) => {
   const rows = [
     ["Weights of the proposal", weights(proposal)],
     ["Weights of the backbone", weights(backbone)],
-    ["The backbone knows", `${backbone.classes} classes (${backbone.labels}); your object may be none of them`],
+    [
+      "The backbone knows",
+      backbone.classes ? `${backbone.classes} classes (${backbone.labels}); your object may be none of them` : "no classes: it has no classifier",
+    ],
   ];
   list.replaceChildren(
     ...rows.map(([name, text]) => papr.el("div", {}, papr.el("dt", { text: name }), papr.el("dd", { text }))),

@@ -49,6 +49,7 @@ papr.workingLine = (stop, goOn) => {
 
 // "PaPr and Grad-CAM keep “lion”, CAM and Score-CAM lose it."
 function write(sentence, answer) {
+  if (papr.cosine()) return set(sentence, nearest());
   const name = `“${papr.label(answer.full.index)}”`;
   const groups = { keep: [], lose: [] };
   for (const method of papr.cards()) {
@@ -71,8 +72,28 @@ function write(sentence, answer) {
       );
     parts.push([false, "."]);
   }
+  set(sentence, parts);
+}
+
+function set(sentence, parts) {
   if (sentence.textContent === parts.map(([, text]) => text).join("")) return;
   sentence.replaceChildren(...parts.map(([strong, text]) => el(strong ? "strong" : "span", { text })));
+}
+
+// Without a classifier: "PaPr stays nearest to the unpruned embedding, at a cosine of 0.931; CAM 0.902."
+function nearest() {
+  const found = papr.cards().map((method) => ({ method, ...papr.now(method) })).filter(({ point }) => point);
+  if (!found.length) return [[false, "How near do the pruned embeddings stay to the unpruned one?"]];
+  found.sort((a, b) => b.point.confidence - a.point.confidence);
+  const [first, ...others] = found.map(({ method, point }) => [method.title, papr.number(point.confidence)]);
+  const rest = others.map(([title, value]) => `${title} ${value}`);
+  const how = rest.length ? "stays nearest to" : "stays near";
+  return [
+    [true, first[0]],
+    [false, ` ${how} the unpruned embedding, at a cosine of `],
+    [true, first[1]],
+    [false, rest.length ? `; ${papr.list(rest)}.` : "."],
+  ];
 }
 
 const number = (n) => ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"][n] ?? `${n}`;
@@ -82,7 +103,11 @@ function reason(answer) {
   const k = papr.kept();
   const lines = [`${k} of ${answer.patches} patches kept (${percentOf(k, answer.patches)} %), the others dropped.`];
   const unpruned = answer.full.top.slice(0, 3).map(([i, p]) => `${papr.label(i)} ${papr.percent(p)}\u00a0%`);
-  lines.push(`Unpruned: ${unpruned.join(", ")}.`);
+  if (papr.cosine())
+    lines.push(
+      `${answer.models.backbone.title} has no classifier, so there is no class and no target: each number is the cosine between the pruned and the full embedding.`,
+    );
+  else lines.push(`Unpruned: ${unpruned.join(", ")}.`);
   return [...lines, ...answer.notes].join(" ");
 }
 
