@@ -135,21 +135,10 @@ def stages(out: Path) -> dict[str, Recipe]:
             ema=0.995,
             init=weights_of("backbone_48_taught"),
         ),
-        "backbone_112_longer": Recipe(
-            **vit(112),
-            **TAUGHT,
-            epochs=1,
-            limit=48000,
-            batch_size=128,
-            lr=1e-3,
-            warmup=0.03,
-            ema=0.995,
-            init=weights_of("backbone_112_taught"),
-        ),
     }
 
 
-EMBEDDED = {"proposal_112_taught": "papr_proposal", "backbone_112_longer": "papr_backbone"}
+EMBEDDED = {"proposal_112_taught": "papr_proposal", "backbone_112_taught": "papr_backbone"}
 
 
 def split(archive: Path, out: Path) -> tuple[Path, Path]:
