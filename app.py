@@ -35,7 +35,7 @@ def main() -> None:
         server_port=arguments.port,
         prevent_thread_lock=True,
         mcp_server=arguments.mcp,
-        **page.LAUNCH,
+        **page.launch_options(),
         **look.launch_options(),
     )
     threading.Thread(target=arrival.warm_up, args=(demo.shared,), daemon=True).start()

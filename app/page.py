@@ -1,6 +1,7 @@
 """The page as a whole: header, the pages that there are, footer. Builds without a server."""
 
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -12,7 +13,7 @@ from app.parts import api
 from app.session import QUEUES, Settings, Shared
 from papr_core import __version__
 
-__all__ = ["LAUNCH", "build", "mcp_refusal"]
+__all__ = ["build", "launch_options", "mcp_refusal"]
 
 # The tabs, in their order. Compare is open first: the others ask with what it holds.
 PAGES = {
@@ -21,16 +22,6 @@ PAGES = {
     "Video": video.build,
     "Cost": cost.build,
     "Learn": learn.build,
-}
-
-# What `launch` is told beside the look.
-LAUNCH = {
-    "max_file_size": f"{MAX_MEGABYTES}mb",
-    "footer_links": [],  # ours stands below the pages
-    "run_history": False,
-    "show_error": True,
-    "state_session_capacity": 200,  # each takes 100 kB and its last answer; nothing here depends on it
-    "app_kwargs": {"middleware": [Middleware(Gate)]},
 }
 
 HEADER = """<header class="papr papr-header">
@@ -75,6 +66,18 @@ def build(settings: Settings | None = None) -> gr.Blocks:
     demo.queue(max_size=200, api_open=False)  # nothing runs beside the queue
     demo.shared = shared
     return demo
+
+
+def launch_options() -> dict[str, Any]:
+    """What `launch` is told beside the look; made anew each time, for Gradio writes into `app_kwargs`."""
+    return {
+        "max_file_size": f"{MAX_MEGABYTES}mb",
+        "footer_links": [],  # ours stands below the pages
+        "run_history": False,
+        "show_error": True,
+        "state_session_capacity": 200,  # each takes 100 kB and its last answer; nothing here depends on it
+        "app_kwargs": {"middleware": [Middleware(Gate)]},
+    }
 
 
 def mcp_refusal() -> str | None:

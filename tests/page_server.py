@@ -83,7 +83,7 @@ def start(settings, **more):
         prevent_thread_lock=True,
         quiet=True,
         share=False,
-        **page.LAUNCH,
+        **page.launch_options(),
         **look.launch_options(),
         **more,
     )
