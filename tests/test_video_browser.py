@@ -119,8 +119,7 @@ def test_the_slider_masks_here_and_asks_once_at_rest(visit):
     expect(page.locator(".p-section-numbers")).to_contain_text(f"{kept:,} of them")
     slider(page).focus()
     page.keyboard.press("ArrowRight")
-    done(page)
-    assert page.evaluate("papr.clip.answer.answer.count") > kept
+    page.wait_for_function(f"papr.clip.answer.answer.count > {kept}")
 
 
 def test_a_frame_is_seen_large_by_mouse_and_keyboard(visit):
