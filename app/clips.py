@@ -2,7 +2,6 @@
 endpoint share. Nothing here imports torch before the first question.
 """
 
-import hashlib
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -12,7 +11,8 @@ from threading import Lock
 from typing import Any
 
 from app.session import EXAMPLES, Cache, Shared
-from app.uploads import upload
+from app.uploads import received
+from papr_core.errors import UnreadableClip
 
 __all__ = ["MAX_MEGABYTES", "Clips", "VideoClip", "clip_model", "encoded", "example_clips", "receive_clip"]
 
@@ -41,9 +41,9 @@ class Clips:
         self._brought: OrderedDict[str, VideoClip] = OrderedDict()
         self._lock = Lock()
 
-    def receive(self, shared: Shared, path: str) -> VideoClip:
+    def receive(self, path: str) -> VideoClip:
         """Take an uploaded file; what is in it is seen when it is read."""
-        clip = receive_clip(shared, path)
+        clip = receive_clip(path)
         with self._lock:
             self._brought[clip.id] = clip
             self._brought.move_to_end(clip.id)
@@ -63,20 +63,13 @@ class Clips:
         return clip.path or self.cache.once(("made", clip.id), lambda: _moving_cup(shared))
 
 
-def receive_clip(shared: Shared, path: object) -> VideoClip:
+def receive_clip(path: object) -> VideoClip:
     """An uploaded file under the hash of its content.
 
     Raises:
         UnreadableClip: too large. InvalidInput: a path that is no upload.
     """
-    core = shared.core()
-    file = upload(path)
-    if file is None:
-        raise core.InvalidInput("This upload is no longer there; choose the clip again.")
-    if file.stat().st_size > MAX_MEGABYTES * 1_000_000:
-        raise core.UnreadableClip(f"The file is larger than {MAX_MEGABYTES} MB: cut it shorter.")
-    with open(file, "rb") as stream:
-        return VideoClip(hashlib.file_digest(stream, "sha256").hexdigest(), file)
+    return VideoClip(*received(path, "clip", MAX_MEGABYTES, UnreadableClip))
 
 
 def example_clips() -> dict[str, VideoClip]:

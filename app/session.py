@@ -3,7 +3,6 @@
 Nothing here imports torch before the first question: the page is served while papr_core is being imported.
 """
 
-import hashlib
 import logging
 import secrets
 import threading
@@ -17,15 +16,16 @@ from typing import Any
 
 from anyio import CapacityLimiter
 
-from app.uploads import MAX_MEGABYTES, upload
+from app.uploads import MAX_MEGABYTES, received
+from papr_core.errors import PaprError, Stopped, UnreadableImage  # which brings no torch
 
 __all__ = [
     "QUEUES",
+    "Asker",
     "Cache",
     "Picture",
     "Settings",
     "Shared",
-    "asker",
     "explain_error",
     "log",
     "printable",
@@ -261,19 +261,11 @@ class Shared:
         Raises:
             UnreadableImage: no picture, or too large. InvalidInput: a path that is no upload.
         """
-        core = self.core()
-        file = upload(path)
-        if file is None:
-            raise core.InvalidInput("This upload is no longer there; choose the picture again.")
-        if file.stat().st_size > MAX_MEGABYTES * 1_000_000:
-            raise core.UnreadableImage(f"The file is larger than {MAX_MEGABYTES} MB; save it smaller.")
-        with open(file, "rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        picture = Picture(digest, file)
+        picture = Picture(*received(path, "picture", MAX_MEGABYTES, UnreadableImage))
         self.pixels(picture)
         with self._lock:
-            self._pictures[digest] = picture
-            self._pictures.move_to_end(digest)
+            self._pictures[picture.id] = picture
+            self._pictures.move_to_end(picture.id)
             while len(self._pictures) > 10_000:
                 self._pictures.popitem(last=False)
         return picture
@@ -306,7 +298,7 @@ class Shared:
             while len(self._newest) > 10_000:
                 self._newest.popitem(last=False)
 
-    def outdated(self, visitor: str, seq: int) -> bool:
+    def outdated(self, visitor: str | None, seq: int) -> bool:
         return self._newest.get(visitor, 0) > seq
 
 
@@ -326,14 +318,29 @@ def examples() -> dict[str, Picture]:
 # handlers
 
 
-def asker() -> Callable[[], bool]:
-    """Whether the visitor is still there for whom Gradio's queue runs this handler: a closed tab ends the
-    work at its next step, before the handler has something to yield."""
-    from gradio.context import LocalContext
+class Asker:
+    """Who waits for an answer: gone with the tab for which Gradio's queue runs this handler, with Stop, with
+    a newer question. Work asks before every step: Gradio tells it only when it has something to yield."""
 
-    blocks, id = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
-    event = blocks._queue.event_ids_to_events.get(id) if blocks and id else None
-    return lambda: event is None or event.alive
+    def __init__(self, shared: Shared, visitor: str | None = None, seq: int = 0) -> None:
+        from gradio.context import LocalContext
+
+        self._shared, self._question, self._left = shared, (visitor, seq), False
+        blocks, id = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
+        self._event = blocks._queue.event_ids_to_events.get(id) if blocks and id else None
+
+    def gone(self) -> bool:
+        closed = self._event is not None and not self._event.alive
+        return self._left or closed or self._shared.outdated(*self._question)
+
+    def check(self) -> None:
+        """Raises Stopped where nobody waits any more."""
+        if self.gone():
+            raise Stopped
+
+    def leave(self) -> None:
+        """Gradio closed the handler's generator."""
+        self._left = True
 
 
 # errors
@@ -352,8 +359,6 @@ def said(where: str) -> Iterator[None]:
 
 def explain_error(error: BaseException) -> dict[str, str]:
     """One sentence and the place where it is said; the unforeseen is logged under a number that is named."""
-    from papr_core.errors import PaprError
-
     where = getattr(error, "where", "stage")
     if isinstance(error, PaprError):
         return {"where": where, "text": printable(str(error))}

@@ -4,6 +4,7 @@ Nothing here imports Gradio, which reads the folder's name when it is imported.
 """
 
 import atexit
+import hashlib
 import os
 import shutil
 import tempfile
@@ -12,7 +13,17 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["MAX_MEGABYTES", "own_temp_folder", "remove_temp_folder", "sweep", "upload", "upload_folder"]
+from papr_core.errors import InvalidInput
+
+__all__ = [
+    "MAX_MEGABYTES",
+    "own_temp_folder",
+    "received",
+    "remove_temp_folder",
+    "sweep",
+    "upload",
+    "upload_folder",
+]
 
 MAX_MEGABYTES = 50
 
@@ -59,6 +70,22 @@ def upload(path: object) -> Path | None:
     if os.path.normpath(path) != path:
         return None
     return Path(path) if os.path.isfile(path) and not os.path.islink(path) else None
+
+
+def received(path: object, what: str, most: int, too_large: type[InvalidInput]) -> tuple[str, Path]:
+    """The SHA-256 of an upload's content, and its file. what: a visitor's word for it; most: megabytes.
+
+    Raises:
+        InvalidInput: no upload, or gone. too_large: larger than `most`.
+    """
+    file = upload(path)
+    try:
+        with open(file or "", "rb") as stream:
+            if os.fstat(stream.fileno()).st_size > most * 1_000_000:
+                raise too_large(f"The file is larger than {most} MB: choose a smaller {what}.")
+            return hashlib.file_digest(stream, "sha256").hexdigest(), file
+    except FileNotFoundError:
+        raise InvalidInput(f"This upload is no longer there; choose the {what} again.") from None
 
 
 def sweep(parent: Path) -> None:

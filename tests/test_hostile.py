@@ -180,6 +180,7 @@ def test_what_gradio_keeps_of_visitors_is_bounded(demo, http):
 
 
 def test_a_direct_call_does_no_slow_work(demo, http, monkeypatch):
+    from app.parts import view
     from app.parts.question import Question
     from app.parts.run import Run
     from papr_core import cams
@@ -189,7 +190,7 @@ def test_a_direct_call_does_no_slow_work(demo, http, monkeypatch):
         "visitor": "v", "seq": 1, "upload": sent(http, data=page_server.png(31)), "proposal": PROPOSAL,
         "backbone": BACKBONE, "keep_ratio": 0.4, "methods": ["papr", "score-cam"], "explain": "proposal",
     }  # fmt: skip
-    told = Run(demo.shared, Question.read(asked, demo.shared)).at_hand().at_rest()
+    told = view.at_rest(Run(demo.shared, Question.read(asked, demo.shared)).at_hand())
     assert set(told["points"]) == {"papr"}
     assert told["again"]
 

@@ -54,9 +54,22 @@ def question(shared, **change):
 
 
 def last(shared, **change):
+    return payloads(shared, "slow", **change)[-1]
+
+
+def payloads(shared, queue: str, **change) -> list[dict]:
+    from app.parts import view
     from app.parts.run import Run
 
-    return list(Run(shared, question(shared, **change)).slow())[-1]
+    run = Run(shared, question(shared, **change))
+    return list(view.payloads(run, getattr(run, queue)()))
+
+
+def at_rest(shared, **change) -> dict:
+    from app.parts import view
+    from app.parts.run import Run
+
+    return view.at_rest(Run(shared, question(shared, **change)))
 
 
 def picture_file(folder: Path, name: str = "picture.png", seed: int = 0) -> Path:
@@ -246,18 +259,16 @@ def test_by_stage_the_page_and_the_library_give_the_same_numbers(shared, keep_ra
 
 
 def test_quick_work_comes_first_and_slow_work_says_how_far_it_is(shared):
-    from app.parts.run import Run
-
-    quick = list(Run(shared, question(shared)).quick())
+    quick = payloads(shared, "quick")
     first, after = quick[0], quick[-1]
     states = {method["name"]: bool(method.get("points")) for method in first["methods"]}
     assert states["papr"]
     assert not states["score-cam"]
     assert after["more"]
     assert all(m.get("points") for m in after["methods"] if m["name"] in ("papr", "cam", "grad-cam"))
-    slow = list(Run(shared, question(shared)).slow())
+    slow = payloads(shared, "slow")
     assert slow[-1]["working"] is None
-    again = list(Run(shared, question(shared)).quick())
+    again = payloads(shared, "quick")
     assert not again[-1]["more"]  # everything is in the cache
     assert again[-1]["key"] == slow[-1]["key"]
 
@@ -285,12 +296,11 @@ def test_an_outdated_question_stops(shared):
 
 
 def test_points_at_rest_and_by_hand(shared):
-    from app.parts.run import Run
     from papr_core import compare
 
-    told = Run(shared, question(shared, keep_ratio=0.33, methods=["papr", "random"])).at_rest()
+    told = at_rest(shared, keep_ratio=0.33, methods=["papr", "random"])
     assert {point[0] for point in told["points"].values()} == {33}
-    chosen = Run(shared, question(shared, methods=["by-hand"], patches=[1, 2, 50])).at_rest()
+    chosen = at_rest(shared, methods=["by-hand"], patches=[1, 2, 50])
     expected = compare(
         shared.picture("coffee")[1],
         proposal=shared.model("proposal", PROPOSAL),
@@ -300,12 +310,11 @@ def test_points_at_rest_and_by_hand(shared):
         curve=False,
     ).methods[0]
     assert chosen["points"]["by-hand"][:2] == [3, pytest.approx(expected.confidence, abs=2e-6)]
-    mixed = Run(shared, question(shared, methods=["papr", "by-hand"], patches=[1, 2, 50])).at_rest()
+    mixed = at_rest(shared, methods=["papr", "by-hand"], patches=[1, 2, 50])
     assert mixed["points"] == chosen["points"]
 
 
 def test_sixteen_visitors_at_once_get_what_each_would_get_alone(shared, folder, tmp_path):
-    from app.parts.run import Run
     from app.session import Shared
 
     files = [picture_file(tmp_path, f"{seed}.png", seed=seed) for seed in range(8)]
@@ -315,8 +324,8 @@ def test_sixteen_visitors_at_once_get_what_each_would_get_alone(shared, folder, 
         for i in range(16)
     ]  # fmt: skip
     alone = Shared(shared.settings)
-    expected = [Run(alone, question(alone, **one)).at_rest() for one in asked]
-    found = at_once(lambda one: Run(shared, question(shared, **one)).at_rest(), asked)
+    expected = [at_rest(alone, **one) for one in asked]
+    found = at_once(lambda one: at_rest(shared, **one), asked)
     for one, answer, right in zip(asked, found, expected):
         assert set(answer["points"]) == set(one["methods"])
         _same(answer["points"], right["points"], one["name"])
@@ -358,11 +367,11 @@ def test_every_download_is_written(shared):
     from papr_core import InvalidInput
 
     for kind in KINDS:
-        file = Path(save(Run(shared, question(shared, methods=["papr", "cam"])), kind))
+        file = Path(save(Run(shared, question(shared, methods=["papr", "cam"], kind=kind))))
         assert file.stat().st_size > 500
         assert list(file.parent.iterdir()) == [file]
     with pytest.raises(InvalidInput):
-        save(Run(shared, question(shared)), "exe")
+        save(Run(shared, question(shared, kind="exe")))
 
 
 # what ships

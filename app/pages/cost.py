@@ -1,21 +1,22 @@
 """Cost: what a configuration saves, how fast it runs here, and the paper's tables beside ours."""
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
 
-from app.parts import arrival, models, paper, speed
+from app.parts import arrival, models, paper, rail, speed
 from app.parts.alongside import alongside
 from app.parts.direct import direct, newest_of
-from app.parts.question import parsed
+from app.parts.question import parsed, read_who
 from app.parts.stage import note
-from app.session import Shared, asker, explain_error, said
+from app.parts.streams import stream
+from app.session import Asker, Shared, said
 
 __all__ = ["build"]
 
 NONE = ""  # in the lists: no proposal; where tokens merge is left to the papers
+TITLES = {"backbone": "Backbone", "proposal": "Proposal ConvNet"}
 LAYERS = [("As in the papers", NONE), ("All", "all"), ("The second half", "second_half")]
 MOST_MERGED = 64
 
@@ -31,42 +32,15 @@ def build(shared: Shared) -> None:
         "layers": NONE,
         "table": "1",
     }
-    any_model = {"allow_custom_value": shared.settings.any_model, "interactive": True}
     with gr.Row(elem_id="cost", elem_classes="p-page"):
         with gr.Column(elem_classes="p-rail"):
             with gr.Column(elem_id="cost-models"):
-                backbone = gr.Dropdown(
-                    [tuple(one) for one in ready["choices"]["backbone"]],
-                    value=shown["backbone"],
-                    label="Backbone",
-                    **any_model,
-                )
-                proposal = gr.Dropdown(
-                    with_none([tuple(one) for one in ready["choices"]["proposal"]]),
-                    value=shown["proposal"],
-                    label="Proposal ConvNet",
-                    **any_model,
-                )
+                choices = {**ready["choices"], "proposal": with_none(ready["choices"]["proposal"])}
+                pickers = rail.pickers(shared, TITLES, choices, shown)
             with gr.Column(elem_id="cost-ratio", elem_classes="p-sticky"):
-                percent = gr.Slider(
-                    1,
-                    100,
-                    value=shown["percent"],
-                    step=1,
-                    label="Patches kept, %",
-                    buttons=[],
-                    interactive=True,
-                )
+                percent = rail.ratio(shown["percent"])
             with gr.Column(elem_id="cost-merging"):
-                r = gr.Slider(
-                    0,
-                    MOST_MERGED,
-                    value=0,
-                    step=1,
-                    label="Merged tokens, r (ToMe)",
-                    buttons=[],
-                    interactive=True,
-                )
+                r = rail.whole(0, MOST_MERGED, 0, "Merged tokens, r (ToMe)")
                 layers = gr.Radio(
                     LAYERS,
                     value=NONE,
@@ -84,33 +58,25 @@ def build(shared: Shared) -> None:
             apply_default_css=False,
         )
 
-    private = {"api_visibility": "private", "show_progress": "hidden"}
-    controls = {"backbone": backbone, "proposal": proposal, "percent": percent, "r": r, "layers": layers}
-    for name, control in controls.items():
-        control.input(None, control, None, js=f"v => papr.costs.set({{{name}: v}})", **private)
-    screen.sync(
-        None,
-        None,
-        list(controls.values()),
-        js=f"() => {json.dumps(list(controls))}.map((name) => papr.costs.view[name])",
-        **private,
-    )
+    controls = {**pickers, "percent": percent, "r": r, "layers": layers}
+    rail.connect(screen, controls, set="papr.costs.set", view="papr.costs.view")
     screen.measure(
-        measured_of(shared), None, screen, concurrency_id="slow", trigger_mode="multiple", **private
-    )
-    gr.context.Context.root_block.load(
-        lambda: [
-            gr.Dropdown(choices=models.titles(shared, "backbone")),
-            gr.Dropdown(choices=with_none(models.titles(shared, "proposal"))),
-        ],
+        stream("measured", lambda data: measured(shared, data)),
         None,
-        [backbone, proposal],
-        queue=False,
-        **private,
+        screen,
+        concurrency_id="slow",
+        trigger_mode="multiple",
+        **rail.PRIVATE,
     )
 
+    def titles(role: str) -> list[tuple[str, str]]:
+        listed = models.titles(shared, role)
+        return with_none(listed) if role == "proposal" else listed
 
-def with_none(choices: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    rail.fill(gr.context.Context.root_block.load, pickers, titles)
+
+
+def with_none(choices: list) -> list:
     return [("None", NONE), *choices]
 
 
@@ -151,29 +117,16 @@ def tables_of(shared: Shared) -> Callable:
     return direct(shared, tables)
 
 
-def measured_of(shared: Shared) -> Callable:
-    """A handler that measures and yields {"measured": {seq, progress or found or error}}."""
+def measured(shared: Shared, data: Any) -> Iterator[dict[str, Any]]:
+    """Payloads of a measurement: {seq, progress: [rounds done, of]}, then {seq, found}."""
+    visitor, seq = read_who(data) or ("", 0)
+    asker, found = Asker(shared, visitor, seq), []
 
-    def measured(event: gr.EventData) -> Iterator[dict[str, Any]]:
-        data = event._data if isinstance(event._data, dict) else {}
-        visitor, seq = str(data.get("visitor", ""))[:80], data.get("seq")
-        seq = seq if isinstance(seq, int) else 0
-        found, gone, there = [], [], asker()
+    def work(tell: Callable[[Any], None]) -> None:
+        found.append(speed.measure(shared, asked_of(data), tell, asker.gone))
 
-        def stopped() -> bool:
-            return bool(gone) or not there() or shared.outdated(visitor, seq)
-
-        def work(tell: Callable[[Any], None]) -> None:
-            found.append(speed.measure(shared, asked_of(data), tell, stopped))
-
-        try:
-            if not stopped():
-                yield {"measured": {"seq": seq, "progress": [0, speed.ROUNDS]}}
-                for done in alongside(work, lambda: gone.append(True)):
-                    yield {"measured": {"seq": seq, "progress": done}}
-                yield {"measured": {"seq": seq, "found": found[0]}}
-        except Exception as error:
-            if type(error).__name__ != "Stopped":
-                yield {"measured": {"seq": seq, "error": explain_error(error)}}
-
-    return measured
+    asker.check()
+    yield {"seq": seq, "progress": [0, speed.ROUNDS]}
+    for done in alongside(work, asker.leave):
+        yield {"seq": seq, "progress": done}
+    yield {"seq": seq, "found": found[0]}

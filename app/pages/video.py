@@ -1,26 +1,22 @@
 """Video: one clip, one pair of models, one method. Layout, then events, top to bottom."""
 
-import json
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from app.clips import MADE, MAX_MEGABYTES, Clips, example_clips
-from app.pages.compare import LOOKS, OWN_ANSWER, target_choices
-from app.parts import arrival, models, view
+from app.parts import arrival, models, rail
 from app.parts.clip_run import ClipRun
 from app.parts.direct import direct, newest_of
 from app.parts.live import live
 from app.parts.pictures import jpeg
 from app.parts.question import Question
+from app.parts.save import check_kind, save_part
 from app.parts.stage import note
-from app.session import Shared, asker, explain_error
-from app.uploads import upload_folder
+from app.parts.streams import answers, download
+from app.session import Shared
 
 __all__ = ["build"]
 
@@ -58,15 +54,7 @@ def build(shared: Shared) -> None:
                     apply_default_css=False,
                 )
                 with gr.Column(elem_id="clip-ratio", elem_classes="p-sticky"):
-                    percent = gr.Slider(
-                        1,
-                        100,
-                        value=shown["percent"],
-                        step=1,
-                        label="Patches kept of the clip, %",
-                        buttons=[],
-                        interactive=True,
-                    )
+                    percent = rail.ratio(shown["percent"], "Patches kept of the clip, %")
                     note("clip-ratio")
                 method = gr.Radio(
                     choices=[(choices["methods"][name]["title"], name) for name in METHODS],
@@ -77,44 +65,20 @@ def build(shared: Shared) -> None:
                 )
                 note("clip-method")
             with gr.Column(elem_id="clip-rail-rest"):
-                target = gr.Dropdown(
-                    choices=target_choices(choices["labels"]["names"]),
-                    value=OWN_ANSWER,
-                    label="Target class of the clip",
-                    info="The class whose confidence is reported",
-                    interactive=True,
-                )
+                target = rail.target(choices["labels"]["names"], "Target class of the clip")
                 note("clip-target")
-                explain = gr.Radio(
-                    choices=[("The ConvNet’s own answer", "proposal"), ("The target class", "target")],
-                    value=shown["explain"],
-                    label="What a CAM explains in the clip",
-                    interactive=True,
-                )
+                explain = rail.explain("What a CAM explains in the clip")
                 note("clip-explain")
                 with gr.Accordion("Models", open=True):
-                    proposal, backbone = (
-                        gr.Dropdown(
-                            choices=[tuple(choice) for choice in choices[role]],
-                            value=shown[role],
-                            label=label,
-                            allow_custom_value=shared.settings.any_model,
-                            interactive=True,
-                        )
-                        for role, label in (
-                            ("proposal", "Proposal ConvNet for clips"),
-                            ("backbone", "Backbone for clips"),
-                        )
-                    )
+                    titles = {"proposal": "Proposal ConvNet for clips", "backbone": "Backbone for clips"}
+                    pickers = rail.pickers(shared, titles, choices, shown)
                     note("clip-models")
                 with gr.Accordion("Display", open=False):
-                    look = gr.Dropdown(
-                        LOOKS, value=shown["look"], label="Dropped patches of the clip look", interactive=True
-                    )
+                    look = rail.look(shown["look"], "Dropped patches of the clip look")
         known = {
             "clips": list(example_clips()),
             "methods": list(METHODS),
-            "looks": [value for _, value in LOOKS],
+            "looks": [value for _, value in rail.LOOKS],
             "labels": choices["labels"]["name"],
         }
         screen = gr.HTML(
@@ -132,82 +96,40 @@ def build(shared: Shared) -> None:
             ],
             apply_default_css=False,
         )
-    file = gr.File(visible="hidden", elem_id="clip-saved")
-    failure = gr.JSON(visible="hidden")
 
     # What is set acts in the browser; the script there decides what needs the server, and asks once.
-    private = {"api_visibility": "private", "show_progress": "hidden"}
     controls = {
         "percent": percent,
         "method": method,
+        "target": target,
         "explain": explain,
-        "proposal": proposal,
-        "backbone": backbone,
+        **pickers,
         "look": look,
     }
-    for name, control in controls.items():
-        control.input(None, control, None, js=f"v => papr.clip.controls({{{name}: v}})", **private)
-    target.input(
-        None,
-        target,
-        None,
-        js=f"v => papr.clip.controls({{target: v === {OWN_ANSWER} ? null : v}})",
-        **private,
-    )
-    screen.sync(
-        None,
-        None,
-        [*controls.values(), target],
-        js=f"() => {{ const v = papr.clip.view; return [...{json.dumps(list(controls))}.map(n => v[n]),"
-        f" v.target ?? {OWN_ANSWER}] }}",
-        **private,
-    )
+    rail.connect(screen, controls, set="papr.clip.controls", view="papr.clip.view")
+
+    def run(data: Any) -> ClipRun:
+        return ClipRun(shared, clips, Question.read(data, shared))
+
     screen.ask(
-        stream(shared, clips),
+        answers(run, ClipRun.steps),
         None,
         [screen, target],
         trigger_mode="multiple",
         concurrency_id="clips",
-        **private,
+        **rail.PRIVATE,
     )
-    screen.save(saved_of(shared, clips), None, [file, failure], concurrency_id="clips", **private).then(
-        None, [file, failure], None, js="(file, failure) => papr.clip.saved(file, failure)", **private
+    download(
+        screen,
+        lambda data: save(run(data)),
+        elem_id="clip-saved",
+        script="papr.clip.saved",
+        concurrency_id="clips",
     )
-    screen.arrive(
-        lambda: [gr.Dropdown(choices=models.clip_choices(shared, role)) for role in ("proposal", "backbone")],
-        None,
-        [proposal, backbone],
-        queue=False,
-        **private,
-    )
+    rail.fill(screen.arrive, pickers, lambda role: models.clip_choices(shared, role))
 
 
 # Handlers
-
-
-def stream(shared: Shared, clips: Clips) -> Callable:
-    """A handler that works on a question and yields payloads; a mistake becomes a sentence."""
-
-    def handler(event: gr.EventData) -> Iterator[tuple[dict, Any]]:
-        data, labels = event._data, None
-        seq = data.get("seq", 0) if isinstance(data, dict) else 0
-        try:
-            question = Question.read(data, shared)
-            run = ClipRun(shared, clips, question, asker())
-            for answer in run.steps():
-                classes = gr.skip()
-                if "models" in answer and labels is None:
-                    labels = answer["models"]["backbone"]["labels"]
-                    if labels != data.get("labels"):  # another set of classes to choose from
-                        names = run.pair.backbone.labels.names
-                        chosen = OWN_ANSWER if question.target is None else question.target
-                        classes = gr.Dropdown(choices=target_choices(list(names)), value=chosen)
-                yield {"answer": answer}, classes
-        except Exception as error:
-            if type(error).__name__ != "Stopped":
-                yield {"answer": view.status(seq, error=explain_error(error))}, gr.skip()
-
-    return handler
 
 
 def arrive_of(shared: Shared, clips: Clips) -> Callable:
@@ -257,22 +179,8 @@ def live_of(shared: Shared) -> Callable:
     return direct(shared, call)
 
 
-def saved_of(shared: Shared, clips: Clips) -> Callable:
-    """One file to download, or the sentence that says why there is none."""
-
-    def saved(event: gr.EventData) -> tuple[str | None, dict | None]:
-        try:
-            question = Question.read(event._data, shared)
-            if question.kind not in SAVED:
-                raise shared.core().InvalidInput(f"A download is one of {', '.join(SAVED)}.")
-            name, part = SAVED[question.kind]
-            result = ClipRun(shared, clips, question, asker()).everything()
-            folder = Path(tempfile.mkdtemp(prefix="saved-", dir=upload_folder()))
-            made = result.save(folder / "all")
-            shutil.move(made / part, folder / name)
-            shutil.rmtree(made)
-            return str(folder / name), None
-        except Exception as error:
-            return None, explain_error(error)
-
-    return saved
+def save(run: ClipRun) -> str:
+    """One file to download; its path."""
+    check_kind(run.question.kind, SAVED)
+    name, part = SAVED[run.question.kind]
+    return save_part(run.everything(), part, name)

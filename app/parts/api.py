@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from app.clips import clip_model, receive_clip
-from app.session import Shared, asker, explain_error, printable
+from app.session import Asker, Shared, explain_error, printable
 
 __all__ = ["ENDPOINTS", "PYTHON", "SHELL", "document", "publish"]
 
@@ -73,7 +73,7 @@ def compare_of(shared: Shared) -> Callable:
                 explain=explain,
                 patches=patches,
                 name=printable(str(image.get("orig_name") or "image")[:200]),
-                progress=_while_there(core),
+                progress=_while_there(shared),
             )
             return result.to_dict()
 
@@ -123,7 +123,7 @@ def video_of(shared: Shared) -> Callable:
             of_clips = find_video(backbone, "backbone")
             proposal = proposal or (DEFAULT_VIDEO_PROPOSAL if of_clips else settings.proposal)
             return core.prune_clip(
-                receive_clip(shared, clip["path"]).path,
+                receive_clip(clip["path"]).path,
                 proposal=clip_model(shared, "proposal", proposal),
                 backbone=clip_model(shared, "backbone", backbone),
                 keep_ratio=keep_ratio,
@@ -131,7 +131,7 @@ def video_of(shared: Shared) -> Callable:
                 target=target,
                 explain=explain,
                 name=printable(str(clip.get("orig_name") or "clip")[:200]),
-                progress=_while_there(core),
+                progress=_while_there(shared),
             ).to_dict()
 
     return video
@@ -142,15 +142,10 @@ def _check_file(core: Any, given: object, what: str) -> None:
         raise core.InvalidInput(f"Send the {what} as an uploaded file.")
 
 
-def _while_there(core: Any) -> Callable[[str, int, int], None]:
+def _while_there(shared: Shared) -> Callable[[str, int, int], None]:
     """A progress function that ends the work once the caller is gone."""
-    there = asker()
-
-    def tell(what: str, done: int, of: int) -> None:
-        if not there():
-            raise core.Stopped
-
-    return tell
+    asker = Asker(shared)
+    return lambda what, done, of: asker.check()
 
 
 def models_of(shared: Shared) -> Callable:

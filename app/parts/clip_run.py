@@ -11,7 +11,7 @@ from app.parts import clip_view, view
 from app.parts.alongside import alongside
 from app.parts.pictures import jpeg
 from app.parts.question import Question
-from app.session import Shared, said
+from app.session import Asker, Shared, said
 
 __all__ = ["ClipRun"]
 
@@ -19,11 +19,9 @@ __all__ = ["ClipRun"]
 class ClipRun:
     """A question, and what has been computed for it so far: frames, then a map, then the answers."""
 
-    def __init__(
-        self, shared: Shared, clips: Clips, question: Question, there: Callable[[], bool] = lambda: True
-    ) -> None:
-        """there: whether the visitor is (`session.asker`); asked before every step."""
-        self.shared, self.clips, self.question, self._there = shared, clips, question, there
+    def __init__(self, shared: Shared, clips: Clips, question: Question) -> None:
+        self.shared, self.clips, self.question = shared, clips, question
+        self.asker = Asker(shared, question.visitor, question.seq)
         self.core = shared.core()
         self.method = question.methods[0] if question.methods else ""
         self.record: VideoClip | None = None
@@ -34,7 +32,6 @@ class ClipRun:
         self.full: tuple[Any, float] | None = None  # probabilities of the plain backbone, and seconds
         self.target: Any = None
         self.result: Any = None
-        self._left = False  # the visitor's page is gone
 
     # one after another
 
@@ -62,19 +59,16 @@ class ClipRun:
 
     def _step(self, what: str, work: Callable[[Callable], None]) -> Iterator[dict]:
         """Work beside the handler; how far it is, as payloads."""
-        self._check()
-
-        def left() -> None:
-            self._left = True
+        self.asker.check()
 
         def steps(tell: Callable[[Any], None]) -> None:
             def told(done: int, of: int, words: str = what) -> None:
-                self._check()
+                self.asker.check()
                 tell((words, (done, of)))
 
             work(told)
 
-        for words, progress in alongside(steps, left):
+        for words, progress in alongside(steps, self.asker.leave):
             yield self.payload(words, progress=progress)
 
     # the steps
@@ -82,7 +76,7 @@ class ClipRun:
     def _record(self) -> VideoClip:
         question = self.question
         if question.upload:
-            return self.clips.receive(self.shared, question.upload)
+            return self.clips.receive(question.upload)
         if not question.picture:
             raise self.core.InvalidInput("Choose a clip first.")
         return self.clips.find(self.shared, question.picture)
@@ -210,9 +204,14 @@ class ClipRun:
         return {"footage": self.footage_id, "frames": frames, "original": clip_view.mp4(original)}
 
     def _told(self, *progress: Any) -> None:
-        self._check()
+        self.asker.check()
 
     # what the payload is made of
+
+    @property
+    def labels(self) -> Any:
+        """The backbone's classes, once it is loaded."""
+        return self.pair and self.pair.backbone.labels
 
     def payload(
         self, working: str | None, *, progress: tuple[int, int] | None = None, masked: bytes | None = None
@@ -273,11 +272,6 @@ class ClipRun:
 
     def _once(self, key: tuple, make: Callable[[], Any]) -> Any:
         return self.clips.cache.once(key, make, most=200_000_000)
-
-    def _check(self) -> None:
-        gone = self._left or not self._there()
-        if gone or self.shared.outdated(self.question.visitor, self.question.seq):
-            raise self.core.Stopped
 
 
 def _short(parts: tuple) -> str:

@@ -7,6 +7,7 @@ from anyio import to_thread
 
 from app.parts.question import read_who
 from app.session import Shared, explain_error
+from papr_core.errors import Stopped
 
 __all__ = ["direct", "newest_of"]
 
@@ -23,9 +24,9 @@ def direct(shared: Shared, work: Callable[[str], dict[str, Any]]) -> Callable:
     def answer(data: str) -> dict[str, Any]:
         try:
             return {"ok": True, **work(data)}
+        except Stopped:
+            return {"ok": False, "stopped": True}
         except Exception as error:
-            if type(error).__name__ == "Stopped":
-                return {"ok": False, "stopped": True}
             return {"ok": False, **explain_error(error)}
 
     async def call(data: str) -> dict[str, Any]:

@@ -1,16 +1,15 @@
 """The first steps of PaPr for the browser: features and the mean of them (Learn, steps 1 and 2)."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from app.parts.run import Run
+from app.parts.run import Run
 
 __all__ = ["WANTS", "lesson"]
 
 WANTS = ("cam", "reversed")  # what the experiments need beside PaPr and random, whatever Compare shows
 
 
-def lesson(run: "Run") -> dict[str, Any]:
+def lesson(run: Run) -> dict[str, Any]:
     """papr_core's `Lesson` of a question's scene, as plain numbers; key: of the crop and the ConvNet."""
     from papr_core.lesson import open_lesson
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from app.parts import view
 from app.parts.alongside import alongside
-from app.session import Shared, printable, said
+from app.session import Asker, Shared, printable, said
 
 __all__ = ["Asked", "Looks"]
 
@@ -64,18 +64,18 @@ class Asked:
 class Looks:
     """A question, worked on row by row on shared caches."""
 
-    def __init__(self, shared: Shared, asked: Asked, there: Callable[[], bool] = lambda: True) -> None:
-        self.shared, self.asked, self.core, self._there = shared, asked, shared.core(), there
+    def __init__(self, shared: Shared, asked: Asked) -> None:
+        self.shared, self.asked, self.core = shared, asked, shared.core()
+        self.asker = Asker(shared, asked.visitor, asked.seq)
         with said("proposals"):
             self.backbone = shared.skeleton(asked.backbone)
             self.picture, self.image = shared.picture(asked.picture)
-        self._gone = False
 
     def quick(self) -> Iterator[dict[str, Any]]:
         """Payloads, a row more in each; what needs a download is left to `slow`."""
         rows, waiting = [], False
         for name in self.asked.convnets:
-            self.check()
+            self.asker.check()
             if self._ready(name):
                 rows.append(self._row(name))
                 yield self.payload(rows, "Looking")
@@ -89,24 +89,16 @@ class Looks:
 
         def work(tell: Callable[[dict], None]) -> None:
             for name in self.asked.convnets:
-                self.check()
+                self.asker.check()
                 rows.append(self._row(name, lambda note: tell(self.payload(rows, note))))
                 tell(self.payload(rows, "Looking"))
 
-        yield from alongside(work, self.leave)
+        yield from alongside(work, self.asker.leave)
         yield self.payload(rows, None)
 
     def payload(self, rows: list[dict], working: str | None, *, more: bool = False) -> dict[str, Any]:
         told = {"seq": self.asked.seq, "picture": self.asked.picture, "backbone": self.asked.backbone}
         return {**told, "working": working, "more": more, "rows": list(rows)}
-
-    def check(self) -> None:
-        """Raises Stopped where the visitor has asked something newer, or is gone."""
-        if self._gone or not self._there() or self.shared.outdated(self.asked.visitor, self.asked.seq):
-            raise self.core.Stopped
-
-    def leave(self) -> None:
-        self._gone = True
 
     def agreement(self) -> Any:
         """All rows as the library's own result, for a figure; what cannot be had is left out."""
@@ -119,11 +111,11 @@ class Looks:
                 raise self.core.InvalidInput("A figure needs a keep ratio.")
             crop = self.backbone.fit(self.image)
             keep = tuple(dict.fromkeys(self.asked.keep))
-            looks = [
-                look(crop, self._model(name), self.backbone, keep, control=name.startswith(UNTRAINED))
-                for name in self.asked.convnets
-                if self._ready(name)
-            ]
+            looks = []
+            for name in filter(self._ready, self.asked.convnets):
+                self.asker.check()
+                control = name.startswith(UNTRAINED)
+                looks.append(look(crop, self._model(name), self.backbone, keep, control=control))
             if all(one.control for one in looks):
                 raise self.core.InvalidInput("A figure needs at least one trained ConvNet of this machine.")
             title = self.picture.name or self.asked.name
@@ -144,7 +136,7 @@ class Looks:
             return self.shared.untrained(name.removeprefix(UNTRAINED))
 
         def downloaded(done: int, of: int) -> None:
-            self.check()
+            self.asker.check()
             if tell:
                 tell(f"Downloading {name}: {done / 1e6:.0f} of {of / 1e6:.0f} MB")
 

@@ -1,90 +1,97 @@
-"""One question worked on, step by step, on shared caches: scene, maps, numbers; a payload after each step."""
+"""One question worked on, step by step, on shared caches: scene, maps, numbers; view.py tells the browser."""
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from app.parts import view
 from app.parts.alongside import EVERY, alongside
 from app.parts.pictures import jpeg
 from app.parts.question import Question
-from app.session import Picture, Shared, said
+from app.session import Asker, Picture, Shared, said
 
-__all__ = ["Run"]
+__all__ = ["Run", "Step"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """working: what is being done, None at the end; more: the rest is work for the slow queue; progress:
+    (done, of)."""
+
+    working: str | None
+    more: bool = False
+    progress: tuple[int, int] | None = None
 
 
 class Run:
     """A question, and what has been computed for it so far."""
 
-    def __init__(self, shared: Shared, question: Question, there: Callable[[], bool] = lambda: True) -> None:
-        """there: whether the visitor is (`session.asker`); asked before every step."""
-        self.shared, self.question, self._there = shared, question, there
-        self.core = shared.core()
+    def __init__(self, shared: Shared, question: Question) -> None:
+        self.shared, self.question, self.core = shared, question, shared.core()
+        self.asker = Asker(shared, question.visitor, question.seq)
         self.picture: Picture | None = None
         self.scene: Any = None
         self.maps: dict[str, Any] = {}
         self.refused: dict[str, str] = {}
         self.found: dict[tuple[str, int, int], Any] = {}  # (method, draw, count) -> probabilities
         self.waits: dict[str, str] = {}
-        self._points: dict[tuple[str, int], list] = {}
         self._fewest: dict[str, int | None] = {}
 
     # one after another
 
-    def quick(self) -> Iterator[dict]:
+    def quick(self) -> Iterator[Step]:
         """Everything but Score-CAM and full curves, and nothing that needs a download."""
-        question = self.question
-        self._check()
+        self.asker.check()
         ready = self._ready()
         with said("picture"):
             self.picture = self._picture()
         if not ready:  # a download is slow work
-            picture = {"id": self.picture.id, "name": self.name}
-            yield view.status(question.seq, "Loading the models", more=True, picture=picture)
+            yield Step("Loading the models", more=True)
             return
         self.open()
         self.map("papr")
         self.numbers([self.count], only=["papr"])
-        yield self.payload("Computing")
+        yield Step("Computing")
         for name in self.names():
             if name not in self.maps and not self._slow(name):
                 self.map(name)
-        self.numbers([self.count], only=question.methods)  # one batch
-        yield self.payload(None if self.complete else "Computing", more=not self.complete)
+        self.numbers([self.count], only=self.question.methods)  # one batch
+        yield Step(None if self.complete else "Computing", more=not self.complete)
 
-    def slow(self) -> Iterator[dict]:
+    def slow(self) -> Iterator[Step]:
         """The rest: coarse curves, Score-CAM with its progress, then the curves in full."""
-        self._check()
+        self.asker.check()
         if self.scene is None:
-            for note in self._alongside(self._models):
-                yield view.status(self.question.seq, note)
+            for note in alongside(self._models, self.asker.leave):
+                yield Step(note)
             self.open()
         for name in self.names():
             if not self._slow(name):
                 self.map(name)
         coarse = self.core.scene.coarse_counts(self.scene.num_patches)
         self.numbers([self.count, *coarse], only=self.question.methods)
-        yield self.payload("Computing")
+        yield Step("Computing")
         for name in self.names():
             if name in self.maps or name in self.refused:
                 continue
             title = self.core.METHODS[name].title
-            for done, of in self._alongside(lambda tell, name=name: self.map(name, tell)):
+            steps = alongside(lambda tell, name=name: self.map(name, tell), self.asker.leave)
+            for done, of in steps:
                 self.waits[name] = f"{done} of {of} maps scored"
-                yield self.payload(title, progress=(done, of))
+                yield Step(title, progress=(done, of))
             self.waits.pop(name, None)
             self.numbers([self.count], only=[name])
-            yield self.payload("Computing")
+            yield Step("Computing")
         self.numbers([self.count, *coarse])
-        yield self.payload("Computing the curves")
+        yield Step("Computing the curves")
         shown = time.monotonic()
         for i, count in enumerate(self._steps):
             self.numbers([count])
             if time.monotonic() - shown > EVERY:
                 shown = time.monotonic()
-                yield self.payload("Computing the curves", progress=(i + 1, len(self._steps)))
-        yield self.payload(None)
+                yield Step("Computing the curves", progress=(i + 1, len(self._steps)))
+        yield Step(None)
 
     # the steps
 
@@ -107,7 +114,7 @@ class Run:
             backbone = shared.model("backbone", question.backbone)
         with said("picture"):
             self.picture = self._picture()
-        self._check()
+        self.asker.check()
         pair = (proposal.name, proposal.sha256, backbone.name, backbone.sha256)
         self._base = ("scene", self.picture.id, *pair)
         open_scene = self.core.scene.open_scene
@@ -130,10 +137,10 @@ class Run:
         """One method's map."""
         if name in self.refused or name in self.maps:
             return
-        self._check()
+        self.asker.check()
 
         def tell(done: int, of: int) -> None:
-            self._check()
+            self.asker.check()
             if progress:
                 progress((done, of))
 
@@ -149,7 +156,7 @@ class Run:
             if not missing:
                 continue
             steps = self.core.scene.answers(
-                self.scene, missing, [count], keep_ratio=self.question.keep_ratio, stop=self._outdated
+                self.scene, missing, [count], keep_ratio=self.question.keep_ratio, stop=self.asker.gone
             )
             for key, probabilities in steps:
                 self.found[key] = probabilities
@@ -158,33 +165,27 @@ class Run:
     def at_hand(self) -> "Run":
         """Itself, for a direct call, which no queue holds back. Raises InvalidInput where a model would have
         to be downloaded first, Stopped where the question is old."""
-        self._check()
+        self.asker.check()
         if not self._ready():
             raise self.core.InvalidInput("The models have to be fetched first; choose the picture again.")
         return self
 
-    def at_rest(self) -> dict[str, Any]:
-        """Points of the question's methods at its ratio, or of the patches that the visitor chose; again: a
-        slow map is no longer there, which is work for the queue."""
+    def at_rest(self) -> tuple[tuple[str, ...], int]:
+        """The question's methods and its count, or those of the patches that the visitor chose, with numbers
+        at that count; but for slow maps that are no longer there (`lacking`)."""
         self.open()
         if self.question.patches:
-            names = ("by-hand",)
             self.by_hand()
-            count = self.maps["by-hand"].count
-        else:
-            names, count = self.question.methods, self.count
-            for name in names:
-                if not self._slow(name):
-                    self.map(name)
-            self.numbers([count], only=names)
-        points = {name: self.point(name, count) for name in names if name in self.maps}
-        labels = self.scene.backbone.labels
-        named = {index for point in points.values() for index, _ in point[5]}
-        return {
-            "points": points,
-            "labels": {str(index): self.core.labels.short_label(labels[index]) for index in sorted(named)},
-            "again": any(self._slow(name) and name not in {**self.maps, **self.refused} for name in names),
-        }
+            return ("by-hand",), self.maps["by-hand"].count
+        for name in self.question.methods:
+            if not self._slow(name):
+                self.map(name)
+        self.numbers([self.count], only=self.question.methods)
+        return self.question.methods, self.count
+
+    def lacking(self, names: Iterable[str]) -> bool:
+        """Whether a map is missing that is work for the queue."""
+        return any(self._slow(name) and name not in {**self.maps, **self.refused} for name in names)
 
     def by_hand(self) -> None:
         """The patches that the visitor chose."""
@@ -221,11 +222,12 @@ class Run:
             },
         )
 
-    def payload(self, working: str | None, *, more: bool = False, progress: tuple | None = None) -> dict:
-        """What the browser gets now: everything known so far."""
-        return view.payload(self, working=working, more=more, progress=progress)
+    # what is told of it
 
-    # what the payload is made of
+    @property
+    def labels(self) -> Any:
+        """The backbone's classes, once it is loaded."""
+        return self.scene and self.scene.backbone.labels
 
     def names(self) -> list[str]:
         """The methods to compute, in the table's order: those asked for, PaPr, and random for the curve."""
@@ -254,12 +256,6 @@ class Run:
         if self.question.has == self.crop_id:
             return None
         return self.shared.cache.once(("jpeg", self.crop_id), lambda: jpeg(self.scene.crop))
-
-    def point(self, name: str, count: int) -> list:
-        """One point of a method's curve, packed."""
-        if (name, count) not in self._points:
-            self._points[name, count] = view.point(self, name, count)
-        return self._points[name, count]
 
     def known_in_full(self, name: str) -> bool:
         """Whether the whole curve of a method is there."""
@@ -323,23 +319,7 @@ class Run:
                 tell(f"Loading {name}")
 
                 def downloaded(done: int, of: int, name: str = name) -> None:
-                    self._check()
+                    self.asker.check()
                     tell(f"Downloading {name}: {done / 1e6:.0f} of {of / 1e6:.0f} MB")
 
                 self.shared.model(role, name, downloaded)
-
-    def _outdated(self) -> bool:
-        gone = self._left or not self._there()
-        return gone or self.shared.outdated(self.question.visitor, self.question.seq)
-
-    def _check(self) -> None:
-        if self._outdated():
-            raise self.core.Stopped
-
-    _left = False  # the visitor's page is gone
-
-    def _alongside(self, work: Any) -> Iterator[Any]:
-        def left() -> None:
-            self._left = True
-
-        return alongside(work, left)

@@ -2,13 +2,15 @@
 
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from app.parts.run import Run
 from app.uploads import upload_folder
+from papr_core.errors import InvalidInput
 
-__all__ = ["KINDS", "save", "save_drawing"]
+__all__ = ["KINDS", "check_kind", "save", "save_drawing", "save_part"]
 
 # kind -> file name in the download, and where Comparison.save puts it (None: the figure in another format)
 KINDS = {
@@ -20,6 +22,12 @@ KINDS = {
 }
 
 
+def check_kind(kind: str, kinds: Iterable[str]) -> None:
+    """Raises InvalidInput of a kind of download that this page has not."""
+    if kind not in kinds:
+        raise InvalidInput(f"A download is one of {', '.join(kinds)}.")
+
+
 def save_drawing(figure: Any, name: str) -> str:
     """Write a matplotlib figure under this name, whose suffix says how; its path."""
     from papr_core.figures import save_figure
@@ -28,16 +36,18 @@ def save_drawing(figure: Any, name: str) -> str:
     return str(save_figure(figure, file))
 
 
-def save(run: Run, kind: str) -> str:
-    """Finish what the question still lacks and write one file; its path."""
-    if kind not in KINDS:
-        raise run.core.InvalidInput(f"A download is one of {', '.join(KINDS)}.")
-    comparison = run.comparison()
-    name, part = KINDS[kind]
-    if part is None:
-        return save_drawing(comparison.figure(), name)
+def save_part(result: Any, part: str, name: str) -> str:
+    """Of the files that a result of papr_core saves, this one, under another name; its path."""
     folder = Path(tempfile.mkdtemp(prefix="saved-", dir=upload_folder()))
-    made = comparison.save(folder / "all")
+    made = result.save(folder / "all")
     shutil.move(made / part, folder / name)
     shutil.rmtree(made)
     return str(folder / name)
+
+
+def save(run: Run) -> str:
+    """Finish what the question still lacks and write the file that it asks for; its path."""
+    check_kind(run.question.kind, KINDS)
+    name, part = KINDS[run.question.kind]
+    comparison = run.comparison()
+    return save_drawing(comparison.figure(), name) if part is None else save_part(comparison, part, name)

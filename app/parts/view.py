@@ -21,12 +21,12 @@ The server never draws: masks, colours and looks are made of these numbers in st
 """
 
 import statistics
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-if TYPE_CHECKING:
-    from app.parts.run import Run
+from app.parts.run import Run, Step
 
-__all__ = ["model", "payload", "point", "ranked", "rounded", "status"]
+__all__ = ["at_rest", "model", "payloads", "ranked", "rounded", "status"]
 
 TOP = 3
 WEIGHTS = {
@@ -42,22 +42,32 @@ def status(seq: int, working: str | None = None, **more: Any) -> dict[str, Any]:
     return {"seq": seq, "working": working, **more}
 
 
-def payload(
-    run: "Run", *, working: str | None, more: bool, progress: tuple[int, int] | None
-) -> dict[str, Any]:
-    """Everything known of a question so far."""
+def payloads(run: Run, steps: Iterable[Step]) -> Iterator[dict[str, Any]]:
+    """Everything known of a question after each step."""
+    points: dict[tuple[str, int], list] = {}  # packed once
+    for step in steps:
+        if run.scene is not None:
+            yield payload(run, step, points)
+        elif run.picture is None:
+            yield status(run.question.seq, step.working, more=step.more)
+        else:
+            picture = {"id": run.picture.id, "name": run.name}
+            yield status(run.question.seq, step.working, more=step.more, picture=picture)
+
+
+def payload(run: Run, step: Step, points: dict[tuple[str, int], list]) -> dict[str, Any]:
     scene, short_label = run.scene, run.core.labels.short_label
     labels, target, answer = scene.backbone.labels, scene.target, scene.answer
     seen: set[int] = {one.index for one in (target, answer) if one}
-    methods = [method(run, name, seen) for name in [*run.names(), "by-hand"]]
+    methods = [method(run, name, seen, points) for name in [*run.names(), "by-hand"]]
     top = best(scene, scene.full_probabilities)
     seen.update(index for index, _ in top)
     return {
         "seq": run.question.seq,
         "key": run.key,
-        "working": working,
-        "progress": progress,
-        "more": more,
+        "working": step.working,
+        "progress": step.progress,
+        "more": step.more,
         "picture": {"id": run.picture.id, "name": run.name, "crop": run.crop_id, "src": run.source()},
         "grid": list(scene.grid),
         "patches": scene.num_patches,
@@ -87,8 +97,8 @@ def payload(
     }
 
 
-def method(run: "Run", name: str, seen: set[int]) -> dict[str, Any]:
-    """One method's part of the payload."""
+def method(run: Run, name: str, seen: set[int], packed: dict[tuple[str, int], list]) -> dict[str, Any]:
+    """One method's part of the payload; seen: gets the classes that it names."""
     entry = run.core.METHODS[name]
     part: dict[str, Any] = {
         "name": name,
@@ -108,7 +118,10 @@ def method(run: "Run", name: str, seen: set[int]) -> dict[str, Any]:
         return {**part, "waiting": run.waits.get(name)}
     significance = one.significance[0].flatten()  # of random, the first draw
     counts = sorted({count for method, _, count in run.found if method == name})
-    points = [run.point(name, count) for count in counts]
+    for count in counts:
+        if (name, count) not in packed:
+            packed[name, count] = point(run, name, count)
+    points = [packed[name, count] for count in counts]
     seen.update(index for point in points for index, _ in point[5])
     complete = run.known_in_full(name)
     return {
@@ -119,6 +132,18 @@ def method(run: "Run", name: str, seen: set[int]) -> dict[str, Any]:
         "points": points,
         "complete": complete,
         "fewest": run.fewest(name) if complete else None,
+    }
+
+
+def at_rest(run: Run) -> dict[str, Any]:
+    """Points of `Run.at_rest`, and the classes that they name; again: the rest is work for the queue."""
+    names, count = run.at_rest()
+    points = {name: point(run, name, count) for name in names if name in run.maps}
+    labels, named = run.labels, {index for one in points.values() for index, _ in one[5]}
+    return {
+        "points": points,
+        "labels": {str(index): run.core.labels.short_label(labels[index]) for index in sorted(named)},
+        "again": run.lacking(names),
     }
 
 
@@ -137,7 +162,7 @@ def _short(value: float) -> float:
     return float(f"{value:.5g}")
 
 
-def point(run: "Run", name: str, count: int) -> list[Any]:
+def point(run: Run, name: str, count: int) -> list[Any]:
     """[k, confidence, low, high, kept answer, top]: mean and range of the draws, the rest of the first."""
     found = [run.found[name, draw, count] for draw in range(run.core.METHODS[name].draws)]
     confidences = [run.scene.number(probabilities) for probabilities in found]

@@ -1,0 +1,76 @@
+"""Handlers for Gradio's queue, made of work that knows nothing of it: a mistake becomes a sentence."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import gradio as gr
+
+from app.parts import rail
+from app.session import explain_error
+from papr_core.errors import Stopped
+
+__all__ = ["answers", "download", "stream"]
+
+
+def stream(key: str, work: Callable[[Any], Iterable[dict]]) -> Callable:
+    """A handler that yields {key: payload} for each payload of work(what the browser sent). The last one is
+    {seq, error} where something went wrong; a stop just ends it."""
+
+    def handler(event: gr.EventData) -> Iterator[dict[str, Any]]:
+        for payload in _told(event._data, work):
+            yield {key: payload}
+
+    return handler
+
+
+def answers(open: Callable[[Any], Any], steps: Callable[[Any], Iterable[dict]]) -> Callable:
+    """The same for a page with a list of target classes, which is the second output: the payloads of
+    steps(open(what the browser sent)), and other classes once that run's `labels` are not those on screen."""
+
+    def handler(event: gr.EventData) -> Iterator[tuple[dict[str, Any], Any]]:
+        data, runs = event._data, []
+        shown = data.get("labels") if isinstance(data, Mapping) else None
+
+        def work(data: Any) -> Iterator[dict]:
+            runs.append(open(data))
+            yield from steps(runs[0])
+
+        for payload in _told(data, work):
+            classes, labels = gr.skip(), runs[0].labels if runs else None
+            if labels is not None and labels.name != shown:
+                chosen, shown = runs[0].question.target, labels.name
+                classes = gr.Dropdown(
+                    rail.target_choices(list(labels.names)),
+                    value=rail.OWN_ANSWER if chosen is None else chosen,
+                )
+            yield {"answer": payload}, classes
+
+    return handler
+
+
+def download(
+    screen: gr.HTML, work: Callable[[Any], str], *, elem_id: str, script: str, concurrency_id: str
+) -> None:
+    """At the screen's event `save`, work(what the browser sent) writes a file and gives its path; the page's
+    function `script` takes (file, null), or (null, {where, text}) where there is none."""
+    file, failure = gr.File(visible="hidden", elem_id=elem_id), gr.JSON(visible="hidden")
+
+    def save(event: gr.EventData) -> tuple[str | None, dict | None]:
+        try:
+            return work(event._data), None
+        except Exception as error:
+            return None, explain_error(error)
+
+    screen.save(save, None, [file, failure], concurrency_id=concurrency_id, **rail.PRIVATE).then(
+        None, [file, failure], None, js=f"(file, failure) => {script}(file, failure)", **rail.PRIVATE
+    )
+
+
+def _told(data: Any, work: Callable[[Any], Iterable[dict]]) -> Iterator[dict]:
+    try:
+        yield from work(data)
+    except Stopped:
+        return
+    except Exception as error:
+        seq = data.get("seq") if isinstance(data, Mapping) else None
+        yield {"seq": seq if isinstance(seq, int) else 0, "working": None, "error": explain_error(error)}
