@@ -3,12 +3,13 @@
     python benchmarks/fuzz.py [--images 7500] [--clips 300] [--requests 2200] [--seed 0]
 
 Broken pictures and clips go to papr_core's readers in this process; broken requests go to `app.py` over HTTP:
-its page, uploads, queue, direct calls and API, with hostile values, paths and addresses in every place. The
-server has no network, and whatever it asks for outside is noted. A picture or clip that takes more than 30
-seconds ends the run with its stack.
+every event and direct call of its five pages, uploads and API, with hostile values, paths and addresses in
+every place. The server has no network, and whatever it asks for outside is noted. A picture or clip that
+takes more than 30 seconds ends the run with its stack.
 """
 
 import argparse
+import base64
 import contextlib
 import faulthandler
 import json
@@ -29,6 +30,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 import mutations
 
 PATIENCE = 30
+MEASURING = 60  # seconds that a measurement on Cost may take; whoever waits for its queue waits for it
 SLOW = 3
 ROUTES = (
     "gradio_api/file=", "gradio_api/file/", "gradio_api/proxy=", "file=", "gradio_api/stream/", "static/",
@@ -143,38 +145,68 @@ def _megabytes() -> float:
 # Over HTTP
 
 
+def _clip() -> tuple[str, bytes]:
+    import clip_maker
+
+    with tempfile.TemporaryDirectory() as folder:
+        made = clip_maker.encode(Path(folder, "a.mp4"), [clip_maker.numbered(i) for i in range(8)])
+        return made.name, made.read_bytes()
+
+
 class Requests:
     """Requests to a page: those that its scripts and the API's callers send, then changed."""
 
     def __init__(self, address: str, config: dict, pair: tuple[str, str], secrets: tuple[str, ...]) -> None:
-        self.http = httpx.Client(base_url=address, timeout=4 * PATIENCE)
+        self.http = httpx.Client(base_url=address, timeout=2 * (PATIENCE + MEASURING))
+        self.ids = {one["props"].get("elem_id"): one["id"] for one in config["components"]}
+        names = {id: name for name, id in self.ids.items()}
+        # (elem_id of the component that asks, what Gradio calls it)
         self.events = [
-            (one["id"], target)
+            (names.get(target, ""), one["id"], target, event)
             for one in config["dependencies"]
-            if one["queue"]
-            for target, _ in one["targets"]
+            if one["queue"] and one["backend_fn"]
+            for target, event in one["targets"]
         ]
         self.calls = [
-            (name, one["id"]) for one in config["components"] for name in one["props"].get("server_fns", ())
+            (one["props"]["elem_id"], one["id"], name)
+            for one in config["components"]
+            for name in one["props"].get("server_fns") or ()
         ]
-        self.ids = {one["props"].get("elem_id"): one["id"] for one in config["components"]}
         self.pair, self.secrets = pair, (*secrets, "Traceback (most", "root:x:")
         self.pictures = mutations.pictures()
-        files = {"files": ("a b.png", self.pictures[4], "image/png")}
-        (self.upload,) = self.http.post("/gradio_api/upload", files=files).json()
+        self.upload, self.clip = (self._sent(*file) for file in (("a b.png", self.pictures[4]), _clip()))
 
-    def question(self, rng: random.Random) -> dict:
-        return {
-            "visitor": "fuzz", "seq": 1, "picture": rng.choice([None, "coffee"]), "name": "a.png",
-            "has": None, "upload": rng.choice([None, self.upload]), "labels": None, "proposal": self.pair[0],
-            "backbone": self.pair[1], "keep_ratio": 0.4, "methods": ["papr", "cam"], "target": None,
-            "explain": "proposal", "patches": rng.choice([[], [1, 2]]), "kind": rng.choice(["json", "png"]),
-            "convnets": [self.pair[0]], "keep": rng.choice([0.5, [0.5, 0.2]]), "r": 2, "layers": "all",
-            "clip": "moving-cup", "method": "papr",
+    def _sent(self, name: str, data: bytes) -> str:
+        files = {"files": (name, data, "application/octet-stream")}
+        return self.http.post("/gradio_api/upload", files=files).json()[0]
+
+    def question(self, rng: random.Random, page: str = "stage") -> dict:
+        """A proper one of the component that asks: "stage" (Compare, and Learn's), "looks" (Proposals),
+        "costs", "clip-stage". Of a visitor of its own: a newer question of one visitor ends the older."""
+        proposal, backbone = self.pair
+        who = {"visitor": f"fuzz {rng.random()}", "seq": 1}
+        if page == "costs":
+            ways = {"r": rng.choice([0, 2]), "layers": rng.choice(["", "all"])}
+            return {**who, "backbone": backbone, "proposal": rng.choice([proposal, ""]), "keep": 0.5, **ways}
+        if page in ("looks", "convnets"):
+            rows = rng.sample([proposal, f"untrained:{proposal}", "papr_proposal"], rng.randint(1, 3))
+            kind = rng.choice(["png", "pdf"])
+            picture = {"picture": "coffee", "name": "a.png", "backbone": backbone}
+            return {**who, **picture, "convnets": rows, "keep": [0.5, 0.2], "kind": kind}
+        asked = {
+            **who, "picture": rng.choice([None, "coffee"]), "name": "a.png", "has": None, "labels": None,
+            "upload": rng.choice([None, self.upload]), "proposal": proposal, "backbone": backbone,
+            "keep_ratio": 0.4, "methods": ["papr", "cam"], "target": None, "explain": "proposal",
+            "patches": rng.choice([[], [1, 2]]), "kind": rng.choice(["json", "png"]),
         }  # fmt: skip
+        if page == "clip-stage":
+            method, look = rng.choice(["papr", "cam", "random"]), rng.choice(["dim", "blur"])
+            frame = base64.b64encode(self.pictures[0]).decode()
+            return {**asked, "upload": self.clip, "methods": [method], "look": look, "frame": frame}
+        return asked
 
-    def file(self) -> dict:
-        return {"path": self.upload, "orig_name": "a.png", "meta": {"_type": "gradio.FileData"}}
+    def file(self, path: str) -> dict:
+        return {"path": path, "orig_name": "a.png", "meta": {"_type": "gradio.FileData"}}
 
     def send(self, seed: int) -> str:
         """One changed request and what follows from it; what is wrong with that, "" where nothing is."""
@@ -202,10 +234,12 @@ class Requests:
 
     def event(self, rng: random.Random) -> str:
         """An event of the page, and its stream to the end."""
-        index, target = rng.choice(self.events)
+        page, index, target, event = rng.choice(self.events)
+        if event == "measure" and rng.random() < 0.8:  # it takes seconds, and others wait for its queue
+            return self.event(rng)
         asked = {
             "data": [],
-            "event_data": self.question(rng),
+            "event_data": self.question(rng, page),
             "fn_index": index,
             "trigger_id": target,
             "session_hash": f"fuzz{rng.randrange(10**6)}",
@@ -224,7 +258,7 @@ class Requests:
         return reply.text + self._stream("/gradio_api/queue/data", {"session_hash": session})
 
     def _stream(self, route: str, query: dict) -> str:
-        told, until = "", time.monotonic() + PATIENCE
+        told, until = "", time.monotonic() + PATIENCE + MEASURING
         with (
             contextlib.suppress(httpx.RemoteProtocolError),
             self.http.stream("GET", route, params=query) as lines,
@@ -236,8 +270,10 @@ class Requests:
         return told
 
     def direct(self, rng: random.Random) -> str:
-        name, component = rng.choice(self.calls)
-        data = mutations.written(mutations.changed(self.question(rng), rng), rng).decode(errors="replace")
+        page, component, name = rng.choice(self.calls)
+        asked = self.question(rng, page)
+        asked = mutations.changed(asked, rng) if rng.random() < 0.9 else asked
+        data = mutations.written(asked, rng).decode(errors="replace")
         asked = {"data": data, "fn_name": name, "component_id": component, "session_hash": "fuzz"}
         if rng.random() < 0.3:
             asked = mutations.changed(asked, rng)
@@ -250,16 +286,21 @@ class Requests:
     def api(self, rng: random.Random) -> str:
         told = {
             "compare": {
-                "image": self.file(), "proposal": self.pair[0], "backbone": self.pair[1], "keep_ratio": 0.4,
-                "methods": ["papr"], "target": None, "explain": "proposal", "patches": None,
+                "image": self.file(self.upload), "proposal": self.pair[0], "backbone": self.pair[1],
+                "keep_ratio": 0.4, "methods": ["papr"], "target": None, "explain": "proposal",
+                "patches": None,
             },
             "cost": {
                 "backbone": self.pair[1], "proposal": self.pair[0], "keep_ratio": 0.4, "tome_r": 0,
                 "tome_layers": None,
             },
+            "video": {
+                "clip": self.file(self.clip), "proposal": self.pair[0], "backbone": self.pair[1],
+                "keep_ratio": 0.4, "method": "papr", "target": None, "explain": "proposal",
+            },
             "models": {},
         }  # fmt: skip
-        name = rng.choice(["compare", "compare", "cost", "cost", "models", "handler"])
+        name = rng.choice(["compare", "compare", "cost", "cost", "video", "models", "handler"])
         asked = told.get(name, told["cost"])
         if rng.random() < 0.5:
             route, asked = f"call/{name}", mutations.changed({"data": list(asked.values())}, rng)
@@ -336,7 +377,7 @@ def requests(server: Server, count: int, seed: int) -> list[str]:
         f"requests: {count} in {seconds:.0f} s, longest {max(longest):.1f}; memory {before:.0f} MB before,"
         f" {half[0]:.0f} half way, {half[-1]:.0f} after"
     )
-    if max(longest) > PATIENCE:
+    if max(longest) > PATIENCE + MEASURING:
         trouble.append(f"requests: one took {max(longest):.0f} s")
     if half[-1] > half[0] + 60:
         trouble.append(f"requests: memory grew from {half[0]:.0f} to {half[-1]:.0f} MB in the second half")

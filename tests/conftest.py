@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -61,28 +62,78 @@ def real_weights() -> Path:
     return REAL_WEIGHTS
 
 
+@pytest.fixture(scope="session")
+def weights_folder(tmp_path_factory) -> Path:
+    """The small random models of page_server.py; no test writes into it."""
+    from page_server import write_pair
+
+    return write_pair(tmp_path_factory.mktemp("weights"))
+
+
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory):
+def pair(weights_folder):
     """A small proposal and backbone with random weights, loaded."""
-    from page_server import BACKBONE, PROPOSAL, write_pair
+    from page_server import BACKBONE, PROPOSAL
 
     from papr_core import load_backbone, load_proposal, weights
 
-    folder = write_pair(tmp_path_factory.mktemp("pair"))
-    with weights.configured(weights_dir=folder):
+    with weights.configured(weights_dir=weights_folder):
         yield load_proposal(PROPOSAL), load_backbone(BACKBONE)
+
+
+@pytest.fixture
+def shared(weights_folder, tmp_path, monkeypatch):
+    """What the visitors of one page on the small pair share; uploads lie in tmp_path."""
+    from page_server import settings
+
+    from app import session, uploads
+    from papr_core import weights
+
+    monkeypatch.setattr(uploads, "upload_folder", lambda: str(tmp_path.resolve()))
+    with weights.configured():
+        yield session.Shared(settings(weights_folder))
+
+
+@pytest.fixture
+def endless_score_cam(monkeypatch):
+    """Score-CAM goes on until it is stopped: the events (began, stopped)."""
+    from papr_core import Stopped, cams
+
+    began, stopped, given_up = (threading.Event() for _ in range(3))
+
+    def score(*args, progress=None, **kwargs):
+        began.set()
+        try:
+            while not given_up.wait(0.05):
+                progress(1, 400)
+        except Stopped:
+            stopped.set()
+            raise
+
+    monkeypatch.setattr(cams, "score_cam", score)
+    yield began, stopped
+    given_up.set()
 
 
 # The page in a browser (page_visits.py); a test that asks for `visit` is marked `browser`.
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
+@pytest.fixture(scope="session")
+def page_for_browsers(weights_folder, tmp_path_factory):
+    """One server for the browser tests of all files: its address."""
     pytest.importorskip("playwright")
     import page_visits
 
-    with page_visits.served(tmp_path_factory.mktemp("weights")) as url:
+    with page_visits.served(weights_folder, tmp_path_factory.mktemp("page")) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def address(page_for_browsers, weights_folder):
+    from papr_core import weights
+
+    with weights.configured(weights_dir=weights_folder, downloads=False):  # which end with each file
+        yield page_for_browsers
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -69,22 +70,36 @@ def chromium() -> str:
     pytest.skip("no Chromium or Chrome on this machine (Debian: apt-get install chromium)")
 
 
-def start(settings, **more):
-    """The page on a free port of this machine: (demo, its address)."""
+def settings(folder: Path):
+    """The page's, for the small pair in this folder."""
+    from app.session import Settings
+
+    return Settings(proposal=PROPOSAL, backbone=BACKBONE, weights_dir=str(folder))
+
+
+@contextmanager
+def running(folder: Path, **more):
+    """The page on the small pair in this folder, on a free port of this machine: the demo, which has its
+    `address`."""
+    from papr_core import weights
+
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     from app.uploads import own_temp_folder
 
     own_temp_folder()
     from app import look, page
 
-    demo = page.build(settings)
-    _, url, _ = demo.launch(
-        server_name="127.0.0.1",
-        prevent_thread_lock=True,
-        quiet=True,
-        share=False,
-        **page.launch_options(),
-        **look.launch_options(),
-        **more,
-    )
-    return demo, url.rstrip("/")
+    with weights.configured():  # a page sets its folder for good
+        demo = page.build(settings(folder))
+        _, url, _ = demo.launch(
+            server_name="127.0.0.1",
+            prevent_thread_lock=True,
+            quiet=True,
+            share=False,
+            **page.launch_options(),
+            **look.launch_options(),
+            **more,
+        )
+        demo.address = url.rstrip("/")
+        yield demo
+        demo.close()

@@ -10,7 +10,6 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 import page_server
-from page_server import BACKBONE, PROPOSAL
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ARGUMENTS = [
@@ -28,24 +27,20 @@ DEMO = []
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The page, started with the answer for its pair as it would ship."""
+def served(weights_folder: Path, folder: Path) -> Iterator[str]:
+    """The page with the answer for its pair as it would ship, which is written into `folder`: its address."""
     page_server.chromium()
     from app.parts import arrival
-    from app.session import Settings
     from papr_core import weights
 
-    page_server.write_pair(folder)
-    settings = Settings(proposal=PROPOSAL, backbone=BACKBONE, weights_dir=str(folder))
     shipped, arrival.FILE = arrival.FILE, folder / "arrival.json"
-    with weights.configured():  # the page, in this process, sets its folder for good
-        arrival.FILE.write_text(json.dumps(arrival.compute(settings)))
-        demo, url = page_server.start(settings)
+    with weights.configured():
+        arrival.FILE.write_text(json.dumps(arrival.compute(page_server.settings(weights_folder))))
+    with page_server.running(weights_folder) as demo:
+        arrival.FILE = shipped  # read when the page was built
         arrival.warm_up(demo.shared)
         DEMO[:] = [demo]
-        yield url
-        demo.close()
-    arrival.FILE = shipped
+        yield demo.address
 
 
 @contextmanager

@@ -19,18 +19,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
+def page(weights_folder):
     """The page on the small random pair: its address."""
-    from app.session import Settings
-    from papr_core import weights
-
-    folder = page_server.write_pair(tmp_path_factory.mktemp("weights"))
-    with weights.configured():
-        demo, url = page_server.start(
-            Settings(proposal=PROPOSAL, backbone=BACKBONE, weights_dir=str(folder)), **_mcp()
-        )
-        yield url
-        demo.close()
+    with page_server.running(weights_folder, **_mcp()) as demo:
+        yield demo.address
 
 
 def _mcp() -> dict:

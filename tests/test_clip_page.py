@@ -12,21 +12,12 @@ from clip_maker import bad_clips, encode
 from page_server import BACKBONE, OTHER, PROPOSAL
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return page_server.write_pair(tmp_path_factory.mktemp("weights"))
-
-
 @pytest.fixture
-def page(folder, tmp_path, monkeypatch):
-    """What the visitors of one page share: (shared, clips); uploads lie in tmp_path."""
-    from app import clips, session, uploads
-    from papr_core import weights
+def page(shared):
+    """What the visitors of one page share: (shared, clips)."""
+    from app import clips
 
-    monkeypatch.setattr(uploads, "upload_folder", lambda: str(tmp_path.resolve()))
-    settings = session.Settings(proposal=PROPOSAL, backbone=BACKBONE, weights_dir=str(folder))
-    with weights.configured():
-        yield session.Shared(settings), clips.Clips()
+    return shared, clips.Clips()
 
 
 def film(path: Path, frames: int = 8, still: bool = False) -> Path:
@@ -222,7 +213,7 @@ def test_the_methods_of_the_page_are_those_of_clips():
     assert video.METHODS == VIDEO_METHODS
 
 
-def test_live_masks_one_picture_as_compare_would(page, folder):
+def test_live_masks_one_picture_as_compare_would(page):
     from app.parts.live import live
     from app.session import explain_error
     from papr_core import InvalidInput, PaprError, compare, load_backbone, load_proposal
@@ -248,6 +239,7 @@ def test_live_masks_one_picture_as_compare_would(page, folder):
         ({"frame": "no picture"}, "live", "did not arrive whole"),
         ({"frame": base64.b64encode(b"text").decode()}, "live", "not an image"),
         ({"frame": frame, "methods": ["score-cam"]}, "method", "not offered"),
+        ({"frame": frame, "methods": []}, "method", "no method"),
     ):
         with pytest.raises(PaprError, match=words) as caught:
             live(page[0], json.dumps({**asked, **bad}))

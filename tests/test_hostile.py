@@ -1,6 +1,7 @@
 """Visitors who mean no good: broken files, changed requests, routes that are not ours; and who leaves."""
 
 import http.client as http_client
+import json
 import random
 import sys
 import threading
@@ -11,25 +12,17 @@ import httpx
 import mutations
 import page_server
 import pytest
-from page_server import BACKBONE, PROPOSAL
+from page_server import BACKBONE, PROPOSAL, SECOND
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
+def demo(weights_folder):
     """The page on the small random pair, as it is served to others."""
-    from app.session import Settings
-    from papr_core import weights
-
-    folder = page_server.write_pair(tmp_path_factory.mktemp("weights"))
-    with weights.configured():
-        demo, demo.address = page_server.start(
-            Settings(proposal=PROPOSAL, backbone=BACKBONE, weights_dir=str(folder))
-        )
+    with page_server.running(weights_folder) as demo:
         demo.shared.warm_up()
         yield demo
-        demo.close()
 
 
 @pytest.fixture
@@ -205,32 +198,79 @@ def test_a_large_picture_pushes_nothing_out(demo):
     assert cache.get("small")
 
 
-def test_a_caller_who_leaves_frees_the_machine(demo, http, monkeypatch):
-    from papr_core import Stopped, cams
+def test_a_caller_who_leaves_frees_the_machine(demo, http, endless_score_cam):
+    began, stopped = endless_score_cam
+    file = {"path": sent(http, data=page_server.png(32)), "meta": {"_type": "gradio.FileData"}}
+    asked = {"image": file, "methods": ["score-cam"]}
+    event = http.post("/gradio_api/call/v2/compare", json=asked).json()["event_id"]
+    with http.stream("GET", f"/gradio_api/call/compare/{event}"):
+        assert began.wait(60)
+    left = time.monotonic()
+    assert stopped.wait(60)
+    assert time.monotonic() - left < 5  # a second at most on a machine with nothing else to do
 
-    began, ended, given_up = threading.Event(), threading.Event(), threading.Event()
 
-    def slow(*args, progress=None, **kwargs):
-        began.set()
+def join(demo, http, component: str, event: str, question: dict) -> dict:
+    """Ask as the page's script does: {the query of the stream of answers, the direct call of a stop}."""
+    config = http.get("/config").json()
+    ids = {one["props"].get("elem_id"): one["id"] for one in config["components"]}
+    target = [ids[component], event]
+    (function,) = (one["id"] for one in config["dependencies"] if target in one["targets"])
+    session = {"session_hash": question["visitor"]}
+    asked = {"data": [], "event_data": question, "fn_index": function, "trigger_id": target[0], **session}
+    assert http.post("/gradio_api/queue/join", json=asked).status_code == 200
+    stop = {"fn_name": "newest", "component_id": ids[component], **session}
+    stop["data"] = json.dumps({**question, "seq": question["seq"] + 1})
+    return {"stream": session, "stop": stop}
+
+
+@pytest.mark.parametrize("way", ["closes the tab", "stops"])
+@pytest.mark.parametrize("page", ["Proposals", "Cost"])
+def test_a_visitor_who_leaves_another_page_frees_the_machine(demo, http, monkeypatch, page, way):
+    from app.parts import speed
+    from papr_core import Stopped, agreement, bench
+
+    began, left, ended, looked = threading.Event(), threading.Event(), threading.Event(), []
+    look, measure = agreement.look, bench.bench
+
+    def looking(*args, **kwargs):  # the second look lasts until the visitor has left, and a little longer
+        looked.append(args)
+        if len(looked) == 2:
+            began.set()
+            left.wait(60)
+            time.sleep(1)
+            ended.set()
+        return look(*args, **kwargs)
+
+    def measuring(*args, progress, **kwargs):
         try:
-            while not given_up.wait(0.05):
-                progress(1, 400)
+            return measure(*args, progress=lambda *told: (began.set(), progress(*told)), **kwargs)
         except Stopped:
             ended.set()
             raise
 
-    monkeypatch.setattr(cams, "score_cam", slow)
-    file = {"path": sent(http, data=page_server.png(32)), "meta": {"_type": "gradio.FileData"}}
-    asked = {"image": file, "methods": ["score-cam"]}
-    event = http.post("/gradio_api/call/v2/compare", json=asked).json()["event_id"]
-    try:
-        with http.stream("GET", f"/gradio_api/call/compare/{event}"):
-            assert began.wait(60)
-        left = time.monotonic()
-        assert ended.wait(60)
-        assert time.monotonic() - left < 5  # a second at most on a machine with nothing else to do
-    finally:
-        given_up.set()
+    monkeypatch.setattr(agreement, "look", looking)
+    monkeypatch.setattr(bench, "bench", measuring)
+    monkeypatch.setattr(speed, "ROUNDS", 1_000_000)
+    picture = "lion" if way == "stops" else "chelsea"  # its rows are not in the cache
+    rows = [PROPOSAL, f"untrained:{PROPOSAL}", SECOND, f"untrained:{SECOND}"]
+    visitor = {"visitor": f"{page} {way}", "seq": 1, "backbone": BACKBONE}
+    component, event, question = {
+        "Proposals": ("looks", "look", {"picture": picture, "convnets": rows}),
+        "Cost": ("costs", "measure", {"proposal": PROPOSAL, "keep": 0.5, "r": 0, "layers": ""}),
+    }[page]
+    asked = join(demo, http, component, event, {**visitor, **question})
+    with http.stream("GET", "/gradio_api/queue/data", params=asked["stream"]) as answers:
+        assert began.wait(60)
+        if way == "stops":
+            assert http.post("/gradio_api/component_server", json=asked["stop"]).json() is True
+            left.set()
+            assert '"where"' not in answers.read().decode()  # no error is told
+    left.set()
+    assert ended.wait(10)  # a second at most on a machine with nothing else to do
+    if page == "Proposals":
+        time.sleep(0.5)
+        assert len(looked) == 2  # and not the other two
 
 
 # the folder

@@ -92,28 +92,44 @@ def test_what_is_fetched_ahead_is_named_as_in_the_lists(capsys, monkeypatch):
         assert f"The weights of {name}." in capsys.readouterr().err
 
 
-def test_an_owner_may_say_it_in_the_environment():
+# (environment, words on the command line, what comes of it: (any_model, downloads), or a part of the refusal)
+OWNERS = [
+    ({}, "", (True, True)),  # on this machine alone anything is allowed
+    ({}, "--host localhost", (True, True)),
+    ({}, "--host 0.0.0.0", (False, False)),  # elsewhere the catalogue, and no downloads
+    ({"GRADIO_SERVER_NAME": "0.0.0.0"}, "", (False, False)),
+    ({"GRADIO_SERVER_NAME": "0.0.0.0"}, "--host 127.0.0.1", (True, True)),
+    ({}, "--host 0.0.0.0 --models any --downloads yes", (True, True)),
+    ({}, "--models catalogue --downloads no", (False, False)),
+    ({"GRADIO_SERVER_NAME": "0.0.0.0", "PAPR_DOWNLOADS": "yes"}, "--device cuda", (False, True)),
+    ({"PAPR_MODELS": "everything"}, "", "PAPR_MODELS is one of"),
+    ({"PAPR_DEVICE": "cuda"}, "", (True, True)),
+]
+
+
+def test_what_the_owner_allows_by_words_or_by_the_environment():
     code = (
-        "import runpy, sys; names = runpy.run_path('app.py', run_name='not main'); sys.argv = ['app.py']\n"
-        "print(names['settings_of'](names['parse']()))"
+        "import contextlib, io, json, os, runpy, sys\n"
+        "names = runpy.run_path('app.py', run_name='not main')\n"
+        f"for environment, words, _ in {OWNERS!r}:\n"
+        "    told = io.StringIO()\n"
+        "    os.environ.update(environment)\n"
+        "    sys.argv = ['app.py', *words.split()]\n"
+        "    with contextlib.redirect_stderr(told), contextlib.suppress(SystemExit):\n"
+        "        settings = names['settings_of'](names['parse']())\n"
+        "        told = [settings.any_model, settings.downloads, settings.device]\n"
+        "    print(json.dumps(told if isinstance(told, list) else told.getvalue()))\n"
+        "    for name in environment: os.environ.pop(name)\n"
     )
-
-    def started(**said: str) -> subprocess.CompletedProcess:
-        environment = {**os.environ, "GRADIO_SERVER_NAME": "0.0.0.0", **said}
-        return subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-
-    told = started(PAPR_DOWNLOADS="yes", PAPR_DEVICE="cuda").stdout
-    assert "downloads=True" in told
-    assert "device='cuda'" in told
-    assert "any_model=False" in told
-    assert "PAPR_MODELS is one of" in started(PAPR_MODELS="everything").stderr
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert not done.returncode, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    for (environment, words, wanted), told in zip(OWNERS, found, strict=True):
+        if isinstance(wanted, str):
+            assert wanted in told
+        else:
+            device = "cuda" if "cuda" in f"{environment} {words}" else "cpu"
+            assert told == [*wanted, device], (environment, words)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGTERM there")

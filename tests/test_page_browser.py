@@ -270,29 +270,14 @@ def test_stop_and_go_on(visit, monkeypatch):
     settled(other)
 
 
-def test_a_closed_tab_frees_the_machine(visit, monkeypatch):
-    from papr_core import Stopped, cams
-
-    ended, given_up = threading.Event(), threading.Event()
-
-    def slow(*args, progress=None, **kwargs):
-        try:
-            while not given_up.wait(0.05):
-                progress(1, 400)
-        except Stopped:
-            ended.set()
-            raise
-
-    monkeypatch.setattr(cams, "score_cam", slow)
+def test_a_closed_tab_frees_the_machine(visit, endless_score_cam):
     page = visit()
     upload(page, png(9))
     # Gradio learns of a closed tab by the stream of results, so there has to be one
     expect(page.locator("[data-method=score-cam]")).to_contain_text("1 of 400 maps scored")
     page.close()
-    try:
-        assert ended.wait(PATIENCE / 1000)
-    finally:
-        given_up.set()
+    _, stopped = endless_score_cam
+    assert stopped.wait(PATIENCE / 1000)
 
 
 def test_downloads(visit, tmp_path):

@@ -23,7 +23,7 @@ class ClipRun:
         self.shared, self.clips, self.question = shared, clips, question
         self.asker = Asker(shared, question.visitor, question.seq)
         self.core = shared.core()
-        self.method = question.methods[0] if question.methods else ""
+        self.method = question.method
         self.record: VideoClip | None = None
         self.pair: Any = None
         self.clip: Any = None  # the frames that were sampled

@@ -35,7 +35,7 @@ def live(shared: Shared, data: str) -> dict[str, Any]:
         models = [clip_model(shared, role, getattr(question, role)) for role in ("proposal", "backbone")]
         pair = video.find_pair(*models)
     with said("method"):
-        seen = video.glance(picture, pair, method=question.methods[0], keep_ratio=question.keep_ratio)
+        seen = video.glance(picture, pair, method=question.method, keep_ratio=question.keep_ratio)
     top = top_classes(seen.probabilities, pair.backbone.labels, TOP)
     return {
         "grid": list(pair.backbone.grid),

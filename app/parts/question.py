@@ -37,6 +37,11 @@ class Question:
     kind: str
     look: str
 
+    @property
+    def method(self) -> str:
+        """The one that a clip is asked about; "" where none was sent."""
+        return self.methods[0] if self.methods else ""
+
     @classmethod
     def read(cls, data: Mapping[str, Any] | str, shared: Shared) -> "Question":
         """From what the browser sent; nothing in it is trusted.

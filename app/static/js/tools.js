@@ -24,7 +24,17 @@ papr.header = (element) => {
   const button = element.querySelector(".p-theme");
   button.append(papr.icon("theme"));
   button.addEventListener("click", papr.theme.toggle);
+  const changes = { childList: true, subtree: true, attributeFilter: ["class"] };
+  new MutationObserver(papr.eachFrame(sayOpen)).observe(document.body, changes);
 };
+
+// Whether an accordion is open, which its button does not say by itself; one of another tab comes later.
+function sayOpen() {
+  for (const button of document.querySelectorAll("button.label-wrap")) {
+    const open = String(button.classList.contains("open"));
+    if (button.getAttribute("aria-expanded") !== open) button.setAttribute("aria-expanded", open);
+  }
+}
 
 // A place under a native control where one sentence can be said.
 papr.note = {
