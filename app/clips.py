@@ -6,6 +6,7 @@ import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -14,7 +15,7 @@ from app.session import EXAMPLES, Cache, Shared
 from app.uploads import received
 from papr_core.errors import UnreadableClip
 
-__all__ = ["MAX_MEGABYTES", "Clips", "VideoClip", "clip_model", "encoded", "example_clips", "receive_clip"]
+__all__ = ["MAX_MEGABYTES", "Clips", "VideoClip", "clip_models", "encoded", "example_clips", "receive_clip"]
 
 MAX_MEGABYTES = 300
 MADE = "moving-cup"  # the example that is made here
@@ -94,11 +95,25 @@ def _moving_cup(shared: Shared) -> bytes:
     return encoded(moving_clip(cup, size=0.72, contrast=8, beside=None).frames, 12)
 
 
-def clip_model(
-    shared: Shared, role: str, name: str, progress: Callable[[int, int], None] | None = None
-) -> Any:
-    """A loaded model, shared by all visitors: one of clips, or any that `Shared.model` gives."""
+def clip_models(
+    shared: Shared,
+    proposal: str,
+    backbone: str,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> tuple[Any, Any]:
+    """Two loaded models, shared by all visitors: of clips, or any that `Shared.model` gives. What does not go
+    together is refused before any is loaded. progress: called as progress(name, done, of) in bytes."""
     shared.core()
+    from papr_core.video import check_pair
+
+    check_pair(proposal, backbone)
+    models = []
+    for role, name in (("proposal", proposal), ("backbone", backbone)):
+        models.append(_clip_model(shared, role, name, partial(progress, name) if progress else None))
+    return tuple(models)
+
+
+def _clip_model(shared: Shared, role: str, name: str, progress: Callable[[int, int], None] | None) -> Any:
     from papr_core.backbones.tubelets import load_tubelets
     from papr_core.video_catalog import find_video
     from papr_core.video_convnets import load_video_proposal

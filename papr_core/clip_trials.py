@@ -101,7 +101,8 @@ class ClipTrials:
         data = self.plan.data
         source = data.source(i)
         try:
-            return [list(read_clip(source, pick).frames) for pick in self.pair.picks(self.views.times)]
+            picks = self.pair.picks(self.views.times)
+            return [list(read_clip(source, pick, exact=True).frames) for pick in picks]
         except UnreadableClip as error:
             raise UnreadableClip(f"{data.samples[i][0]} in {data.path.name}: {error}") from error
 
@@ -190,5 +191,5 @@ def _logs(probabilities: Tensor) -> Tensor:
     return probabilities.double().log()
 
 
-def _silent(done: int, of: int) -> None:
+def _silent(done: int, of: int, found: Sequence[Tensor] = ()) -> None:
     """Progress within a clip is not told."""

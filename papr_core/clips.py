@@ -109,6 +109,7 @@ def read_clip(
     pick: Pick | None = None,
     *,
     short_side: int = 512,
+    exact: bool = False,
     max_bytes: int = 2_000_000_000,
     max_pixels: int = 40_000_000,
     max_seconds: float = 7200,
@@ -117,7 +118,8 @@ def read_clip(
     """The frames that `pick` chooses (by default 32, evenly spaced) of a clip's file or bytes.
 
     Frames come upright and with square pixels, and no larger than `short_side` on their shorter side;
-    transparency lies over white. Sound is ignored. progress: called as progress(done, of) for each frame
+    transparency lies over white. Sound is ignored. exact: these frames and no others near them, however long
+    the way from their keyframes is. progress: called as progress(done, of) for each frame
     decoded on the way; what it raises ends the reading.
 
     Raises:
@@ -133,7 +135,7 @@ def read_clip(
         _check_length(index.seconds, max_seconds)
         wanted = list((pick or evenly(32))(len(index)))
         budget = max(_DECODED_FRAMES, _DECODED_PIXELS // (context.width * context.height))
-        chosen = index.within(wanted, budget)
+        chosen = wanted if exact else index.within(wanted, budget)
         each = sorted(set(chosen))
         step = progress or (lambda done, of: None)
         shown = dict(zip(each, _decode(container, stream, index, each, short_side, step)))
@@ -419,9 +421,12 @@ def _decode(
 
     It seeks only where keyframes can be skipped, so that neighbouring frames share the way to them.
     """
+    from av.video.reformatter import VideoReformatter
+
     stream.thread_type = "AUTO"
     stream.codec_context.thread_count = min(4, os.cpu_count() or 1)
     shown: list[_Shown] = []
+    scaler = VideoReformatter()  # one for all frames, or each keeps its own threads
     picture, place, coming = None, -1, iter(())
     for frame in frames:
         key = index.key_of(frame)
@@ -434,7 +439,7 @@ def _decode(
                 break
             picture, place = following, bisect_left(index.ticks, following.pts)
         if picture is not None:
-            shown.append(_shown(picture, stream, short_side))
+            shown.append(_shown(picture, stream, short_side, scaler))
     if len(shown) < len(frames):
         raise UnreadableClip(f"The clip is damaged: {len(frames) - len(shown)} frames cannot be decoded.")
     return shown
@@ -471,7 +476,7 @@ def _decoded(container: Any, stream: Any) -> Iterator[Any]:
         yield from (picture for picture in pictures if picture.pts is not None)
 
 
-def _shown(frame: Any, stream: Any, short_side: int) -> _Shown:
+def _shown(frame: Any, stream: Any, short_side: int, scaler: Any) -> _Shown:
     """A frame upright, with square pixels, no larger than asked."""
     from PIL import Image
 
@@ -483,11 +488,15 @@ def _shown(frame: Any, stream: Any, short_side: int) -> _Shown:
     how = "AREA" if scale < 1 else "BICUBIC"
     turn = _display_matrix(frame)
     if any(component.is_alpha for component in frame.format.components):
-        array = _upright(frame.reformat(format="rgba", interpolation=how, **scaled).to_ndarray(), turn)
+        array = _upright(
+            scaler.reformat(frame, format="rgba", interpolation=how, **scaled).to_ndarray(), turn
+        )
         over = Image.fromarray(array)
         picture = Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB")
     else:
-        array = _upright(frame.reformat(format="rgb24", interpolation=how, **scaled).to_ndarray(), turn)
+        array = _upright(
+            scaler.reformat(frame, format="rgb24", interpolation=how, **scaled).to_ndarray(), turn
+        )
         picture = Image.fromarray(array)
     size = (height, width) if turn and turn[0] == turn[3] == 0 else (width, height)
     return _Shown(picture, frame.pts, size)
@@ -495,7 +504,10 @@ def _shown(frame: Any, stream: Any, short_side: int) -> _Shown:
 
 def _display_matrix(frame: Any) -> tuple[int, int, int, int] | None:
     """The signs of (a, b, c, d) in x' = a x + c y, y' = b x + d y: how a phone was held."""
-    data = frame.side_data.get("DISPLAYMATRIX")
+    from av.sidedata.sidedata import SideDataContainer
+
+    # not frame.side_data: the frame keeps that, and it the frame, so 1080p would pile up until a collection
+    data = SideDataContainer(frame).get("DISPLAYMATRIX")
     if data is None:
         return None
     a, b, _, c, d = np.frombuffer(bytes(data), dtype=np.int32)[:5].tolist()

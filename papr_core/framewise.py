@@ -24,12 +24,13 @@ from papr_core.significance import patch_significance
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["FramePair", "control_map"]
+__all__ = ["FramePair", "check_family", "control_map"]
 
 FRAMES = 32
 _BATCH = 8  # frames at once
 
-Step = Callable[[int, int], None]
+# step(done, of, found): called before each batch and after the last; found: what those so far gave, if told
+Step = Callable[..., None]
 
 
 class FramePair:
@@ -46,9 +47,7 @@ class FramePair:
     def __init__(self, proposal: nn.Module, backbone: nn.Module) -> None:
         if backbone.headless:
             raise UnsupportedModel(f"{backbone.name} has no classifier, so a clip gets no answer from it.")
-        if backbone.family != "tokens":
-            why = "a clip's frames keep unequal numbers of patches, and it needs equal ones"
-            raise UnsupportedModel(f"{backbone.name} cannot prune a clip: {why}; choose a ViT.")
+        check_family(backbone.name, backbone.family)
         self.proposal, self.backbone = proposal, backbone
 
     def picks(self, times: int) -> list[Pick]:
@@ -76,7 +75,7 @@ class FramePair:
         seen = torch.cat([self.proposal.view(crop) for crop in crops]).to(_device(self.proposal))
         features, probabilities = [], []
         with torch.inference_mode():
-            for batch in _batches(range(len(seen)), step):
+            for batch in _batches(range(len(seen)), step, features):
                 features.append(self.proposal.features(seen[batch]))
                 probabilities.append(_probabilities(self.proposal.logits(features[-1])))
         # a copy is no inference tensor: gradients are taken with respect to it
@@ -101,10 +100,10 @@ class FramePair:
 
     def full(self, images: Tensor, step: Step) -> Tensor:
         """The backbone's plain answer to each frame: (F, C). Their mean is its answer to the clip."""
+        rows: list[Tensor] = []
         with torch.inference_mode():
-            rows = [
-                _probabilities(self.backbone(images[batch])) for batch in _batches(range(len(images)), step)
-            ]
+            for batch in _batches(range(len(images)), step, rows):
+                rows.append(_probabilities(self.backbone(images[batch])))
         return torch.cat(rows)
 
     def answer(self, images: Tensor, kept: Tensor, full: Tensor, step: Step) -> Tensor:
@@ -123,10 +122,10 @@ class FramePair:
         waiting = [group[i : i + _BATCH] for group in groups.values() for i in range(0, len(group), _BATCH)]
         with torch.inference_mode():
             for done, frames in enumerate(waiting):
-                step(done, len(waiting))
+                step(done, len(waiting), rows)
                 patches = torch.stack([each[frame] for frame in frames]).to(images.device)
                 rows.append(_probabilities(self.backbone(images[frames], patches)))
-        step(len(waiting), len(waiting))
+        step(len(waiting), len(waiting), rows)
         return torch.cat(rows).mean(dim=0)
 
     def each_frame(self, kept: Tensor, frames: int) -> list[Tensor]:
@@ -178,11 +177,18 @@ def control_map(
     return method_map(method, proposal, seen, features, grid=grid, seed=seed)[0]
 
 
-def _batches(frames: range, step: Step) -> Iterator[slice]:
+def check_family(name: str, family: str | None) -> None:
+    """Raise UnsupportedModel for a backbone whose patches are not tokens. family: None where not known."""
+    if family not in ("tokens", None):
+        why = "a clip's frames keep unequal numbers of patches, and it needs equal ones"
+        raise UnsupportedModel(f"{name} cannot prune a clip: {why}; choose a ViT.")
+
+
+def _batches(frames: range, step: Step, found: list[Tensor]) -> Iterator[slice]:
     for start in range(0, len(frames), _BATCH):
-        step(start, len(frames))
+        step(start, len(frames), found)
         yield slice(start, start + _BATCH)
-    step(len(frames), len(frames))
+    step(len(frames), len(frames), found)
 
 
 def _probabilities(logits: Tensor) -> Tensor:

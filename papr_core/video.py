@@ -24,10 +24,10 @@ import torch
 from torch import Tensor, nn
 
 from papr_core import methods as _methods
-from papr_core.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
+from papr_core.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL, find
 from papr_core.clips import Clip, read_clip, write_clip
 from papr_core.errors import InvalidInput, UnsupportedModel
-from papr_core.framewise import FramePair
+from papr_core.framewise import FramePair, Step, check_family
 from papr_core.methods import METHODS
 from papr_core.results import rounded, top_classes, top_dicts
 from papr_core.scene import ClassLabel, Explained, find_explained, find_target
@@ -46,7 +46,9 @@ __all__ = [
     "Glance",
     "PrunedClip",
     "check_method",
+    "check_pair",
     "clip_map",
+    "early_map",
     "find_pair",
     "footage_map",
     "full_answer",
@@ -68,6 +70,7 @@ _BLOCKS = 14  # across and down a frame, in which it is looked for movement
 _MOVING = 6.0  # of 255: what compression and a camera's noise do to the mean of a still block stays below
 
 Progress = Callable[[str, int, int], None]
+Partial = Callable[[list[Tensor]], None]
 
 
 def prune_clip(
@@ -149,14 +152,14 @@ def load_pair(
     backbone = backbone or DEFAULT_BACKBONE
     clips = sees_clips(backbone, "backbone")
     proposal = proposal or (DEFAULT_VIDEO_PROPOSAL if clips else DEFAULT_PROPOSAL)
-    _check_kinds(proposal, backbone)  # before anything is downloaded
+    check_pair(proposal, backbone)  # before anything is downloaded
     looking = load("proposal", proposal, load_video_proposal, load_proposal)
     return find_pair(looking, load("backbone", backbone, load_tubelets, load_backbone))
 
 
 def find_pair(proposal: nn.Module, backbone: nn.Module) -> FramePair | TubePair:
     """How this pair goes about a clip. Raises UnsupportedModel for two that do not go together."""
-    _check_kinds(proposal, backbone)
+    check_pair(proposal, backbone)
     return (TubePair if sees_clips(backbone, "backbone") else FramePair)(proposal, backbone)
 
 
@@ -167,12 +170,16 @@ def sees_clips(model: str | nn.Module | None, role: str) -> bool:
     return getattr(model, "family", "") in ("video", "tubelets")
 
 
-def _check_kinds(proposal: str | nn.Module, backbone: str | nn.Module) -> None:
+def check_pair(proposal: str | nn.Module, backbone: str | nn.Module) -> None:
+    """Raise UnsupportedModel for two that do not go together, by their names before they are loaded."""
     looks, pruned = sees_clips(proposal, "proposal"), sees_clips(backbone, "backbone")
     if looks != pruned:
         models = (proposal, backbone) if looks else (backbone, proposal)
         of_clips, other = (model if isinstance(model, str) else model.name for model in models)
         raise UnsupportedModel(f"{of_clips} looks at clips and {other} at pictures: choose two of a kind.")
+    if isinstance(backbone, str) and not pruned:
+        entry = find(backbone, "backbone")
+        check_family(entry.name, entry.family)
 
 
 # Frames, and what the proposal sees in them
@@ -212,14 +219,22 @@ class Footage:
 
 
 def open_footage(
-    clip: Clip, pair: FramePair | TubePair, *, name: str = "clip", progress: Progress | None = None
+    clip: Clip,
+    pair: FramePair | TubePair,
+    *,
+    name: str = "clip",
+    progress: Progress | None = None,
+    partial: Partial | None = None,
 ) -> Footage:
-    """Crop the frames, by the backbone's rule, and run the proposal on them."""
+    """Crop the frames, by the backbone's rule, and run the proposal on them.
+
+    partial: called between batches of frames with the features (f, K, h, w) of each batch so far.
+    """
     crops = [pair.backbone.fit(frame) for frame in clip.frames]
-    shown = shown_frames(clip, pair.backbone)
+    shown = shown_frames(clip.frames, pair.backbone)
     images = pair.view(crops)
     start = time.perf_counter()
-    seen, features, probabilities = pair.look(crops, _step(progress, "ConvNet"))
+    seen, features, probabilities = pair.look(crops, _step(progress, "ConvNet", partial))
     return Footage(
         name=name,
         clip=clip,
@@ -234,10 +249,10 @@ def open_footage(
     )
 
 
-def shown_frames(clip: Clip, backbone: nn.Module) -> "tuple[Image.Image, ...]":
-    """The crops that a backbone sees, at a size for the eye: `Footage.shown`, before anything has run."""
+def shown_frames(frames: "Sequence[Image.Image]", backbone: nn.Module) -> "tuple[Image.Image, ...]":
+    """What a backbone sees of frames, at a size for the eye: `Footage.shown`, before anything has run."""
     times = max(1, math.ceil(_SHOWN / min(backbone.input_size[-2:])))
-    return tuple(backbone.fit(frame, times=times) for frame in clip.frames)
+    return tuple(backbone.fit(frame, times=times) for frame in frames)
 
 
 def _still(crops: "Sequence[Image.Image]") -> bool:
@@ -301,12 +316,27 @@ def clip_map(
     return pair.significance(torch.zeros_like(coarse) if constant else coarse), constant
 
 
+def early_map(pair: FramePair | TubePair, features: Sequence[Tensor], method: str) -> Tensor | None:
+    """The significance (f, rows, columns) of the frames seen so far, from `open_footage`'s `partial`; None of
+    a method that needs more than their features (the class that a CAM explains is known at the end)."""
+    if METHODS[method].uses_class or not METHODS[method].looks:
+        return None
+    features = torch.cat(list(features))
+    coarse = pair.coarse(features, features, method, 0, 0).detach().float().cpu()
+    return pair.significance(coarse)[0]
+
+
 # Answers
 
 
-def full_answer(footage: Footage, *, progress: Progress | None = None) -> Tensor:
-    """The backbone's plain probabilities, (F, C) frame by frame; their mean is its answer to the clip."""
-    return footage.pair.full(footage.images, _step(progress, "Full model"))
+def full_answer(
+    footage: Footage, *, progress: Progress | None = None, partial: Partial | None = None
+) -> Tensor:
+    """The backbone's plain probabilities, (F, C) frame by frame; their mean is its answer to the clip.
+
+    partial: called between batches of frames with the probabilities (f, C) of each batch so far.
+    """
+    return footage.pair.full(footage.images, _step(progress, "Full model", partial))
 
 
 def pruned(
@@ -317,10 +347,12 @@ def pruned(
     *,
     target: ClassLabel | None = None,
     progress: Progress | None = None,
+    partial: Partial | None = None,
 ) -> "PrunedClip":
     """Keep a map's best patches of the whole clip and see what the backbone says.
 
-    full: `full_answer`. target: the class reported; None is the full model's top-1.
+    full: `full_answer`. target: the class reported; None is the full model's top-1. partial: called between
+    batches of frames with the probabilities (f, C) of each batch so far, of the first draw.
 
     Raises:
         InvalidInput: a keep ratio that is none.
@@ -332,7 +364,8 @@ def pruned(
     for draw in kept:
         key = tuple(draw.tolist())
         if key not in run:
-            run[key] = pair.answer(footage.images, draw, full, _step(progress, "Pruned model"))
+            step = _step(progress, "Pruned model", None if run else partial)
+            run[key] = pair.answer(footage.images, draw, full, step)
         answers.append(run[key])
     seconds = time.perf_counter() - start
     whole = full.mean(dim=0)
@@ -526,5 +559,11 @@ def masked_frames(result: PrunedClip, look: str = "dim") -> list[np.ndarray]:
     ]
 
 
-def _step(progress: Progress | None, what: str) -> Callable[[int, int], None]:
-    return (lambda done, of: progress(what, done, of)) if progress else lambda done, of: None
+def _step(progress: Progress | None, what: str, partial: Partial | None = None) -> Step:
+    def step(done: int, of: int, found: Sequence[Tensor] = ()) -> None:
+        if partial and any(map(len, found)):
+            partial(list(found))
+        if progress:
+            progress(what, done, of)
+
+    return step

@@ -89,6 +89,8 @@ def bad_clips(folder: Path) -> dict[str, tuple[Path, str]]:
     whole = encode(folder / "whole.mp4", [numbered(i) for i in range(12)])
     data = whole.read_bytes()
     place = data.rindex(b"avc1")  # in the description of the track
+    huge = bytearray(encode(folder / "huge.gif", [numbered(0)], codec="gif", pix_fmt="gray").read_bytes())
+    huge[6:10] = (8000).to_bytes(2, "little") * 2
     keys = {"encryption_key": "00" * 16, "encryption_kid": "11" * 16}
     small = encode(folder / "small.gif", [numbered(i) for i in range(2)], codec="gif", pix_fmt="rgb8")
     gif = bytearray(small.read_bytes())
@@ -100,8 +102,10 @@ def bad_clips(folder: Path) -> dict[str, tuple[Path, str]]:
         "cut off": (data[: len(data) // 2], "damaged or cut off"),
         "an unknown codec": (data[:place] + b"zzzz" + data[place + 4 :], "not known here"),
         "absurd dimensions": (bytes(gif), "missing or impossible"),
+        "too many pixels": (bytes(huge), "pixels, over the limit"),
     }
     made = {
+        "no frames": (remux(whole, folder / "frameless.avi", frames=0), "no frames"),
         "sound only": (encode_sound(folder / "sound.m4a"), "only sound"),
         "encrypted": (
             remux(whole, folder / "locked.mp4", encryption_scheme="cenc-aes-ctr", **keys),

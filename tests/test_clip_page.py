@@ -97,8 +97,8 @@ def test_both_clips_are_written_as_browsers_play_them(page, tmp_path):
     import av
 
     told = last(page, upload=str(film(tmp_path / "film.mp4")), look="black")
-    frames = run(page, picture=told["clip"]["id"]).frames()
-    for address in (told["masked"], frames["original"]):
+    original = run(page, picture=told["clip"]["id"], kind="original").frames()["clip"]
+    for address in (told["masked"], original):
         head, body = address.split(",")
         assert head == "data:video/mp4;base64"
         with av.open(io.BytesIO(base64.b64decode(body))) as container:
@@ -157,7 +157,12 @@ def test_each_bad_clip_gets_one_sentence_in_its_place(page, tmp_path):
             "models",
             "downloads are off|not on this",
         ),
-        ({"proposal": "slow_r101"}, "models", "Nobody has published"),
+        ({"proposal": "slow_r101"}, "models", "two of a kind"),  # before it is looked for
+        (
+            {"proposal": "slow_r101", "backbone": "videomae-base-finetuned-kinetics"},
+            "models",
+            "Nobody has published",
+        ),
         ({"backbone": "vit_giant_patch14_224"}, "models", "only the models of the list"),
         ({"look": "sparkling"}, "look", "sparkling"),
         ({"picture": "0" * 64, "upload": None}, "clip", "deleted here"),

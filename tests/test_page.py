@@ -427,7 +427,7 @@ def test_the_colour_maps_are_matplotlibs():
 
     import matplotlib
 
-    from app.pages.compare import COLOURS
+    from app.parts.rail import COLOURS
 
     maps = json.loads((ROOT / "app" / "static" / "colour_maps.json").read_text())
     assert list(maps) == COLOURS

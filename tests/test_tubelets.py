@@ -317,6 +317,9 @@ def test_pairs_of_two_kinds_are_refused(video_pair, pair):
         find_pair(video_pair[0], pair[1])
     with pytest.raises(UnsupportedModel, match="choose two of a kind"):
         load_pair("x3d_s")  # before its weights are looked for
+    pixels = next(name for name, entry in BACKBONES.items() if entry.family == "pixels")
+    with pytest.raises(UnsupportedModel, match="choose a ViT"):
+        load_pair(None, pixels)
     assert isinstance(load_pair(*video_pair), TubePair)
 
 

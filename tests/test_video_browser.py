@@ -2,6 +2,7 @@
 
 import re
 import threading
+from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import numpy as np
@@ -11,8 +12,10 @@ from clip_maker import bad_clips, encode
 from page_server import NAMES, OTHER
 
 pytest.importorskip("playwright")
-from page_visits import queued, quiet
+from page_visits import DEMO, queued, quiet
 from playwright.sync_api import Page, expect
+
+from app.uploads import upload_folder
 
 pytestmark = pytest.mark.browser
 
@@ -159,6 +162,19 @@ def test_another_method_target_look_and_pair(visit):
     url = page.evaluate("papr.clip.maskedUrl()")
     page.evaluate("papr.clip.controls({look: 'black'})")
     page.wait_for_function("before => papr.clip.maskedUrl() && papr.clip.maskedUrl() !== before", arg=url)
+    # the map over the frames, drawn here as on Compare; it asks nothing
+    done(page)
+    page.asked.clear()
+    right = "papr.clip.player.panes[1].canvas.toDataURL()"
+    page.get_by_role("button", name="Map", exact=True).click()
+    expect(page.locator(".p-pane figcaption").nth(1)).to_have_text("Map")
+    page.wait_for_function(f"{COVERED}[1] === 'visible'")
+    before = page.evaluate(right)
+    page.evaluate("papr.clip.player.pause(); papr.clip.controls({opacity: 0.2})")
+    page.wait_for_function(f"before => {right} !== before", arg=before)
+    assert quiet(page)
+    page.get_by_role("button", name="Map", exact=True).click()
+    expect(page.locator(".p-pane figcaption").nth(1)).to_have_text("Kept patches")
     # what fails on the way leaves all as it was: these labels have nothing in common with the ConvNet's
     before = page.evaluate("JSON.stringify([papr.clip.answer.answer, papr.clip.answer.full])")
     page.evaluate(f"papr.clip.controls({{backbone: '{OTHER}'}})")
@@ -180,31 +196,59 @@ def test_another_method_target_look_and_pair(visit):
     assert page.evaluate("papr.clip.answer.models.backbone.name") == OTHER
 
 
-def test_stop_and_go_on(visit, monkeypatch):
+def gated(gate: threading.Event, after: int, real):
+    """A step of the library's that waits after so many frames; it raises Stopped once the visitor stops."""
+
+    def slow(*given, progress, **more):
+        def told(what, done, of):
+            progress(what, done, of)
+            while done >= after and not gate.wait(0.05):
+                progress(what, done, of)
+
+        return real(*given, progress=told, **more)
+
+    return slow
+
+
+def test_frames_stream_in_and_stop_works_in_between(visit, monkeypatch):
     from papr_core import video
 
-    gate, real = threading.Event(), video.full_answer
-
-    def slow(footage, *, progress=None):
-        while not gate.wait(0.05):
-            progress("Full model", 3, 400)  # raises Stopped once the visitor has stopped
-        return real(footage, progress=progress)
-
-    monkeypatch.setattr(video, "full_answer", slow)
+    gates = {"open_footage": threading.Event(), "full_answer": threading.Event()}
+    for (name, gate), after in zip(gates.items(), (8, 16)):
+        monkeypatch.setattr(video, name, gated(gate, after, getattr(video, name)))
     page = visit()
     page.get_by_role("tab", name="Video", exact=True).click()
     working = page.locator("#clip-stage .p-working")
     page.get_by_role("button", name="Example clip: Words appear").click()
+    # the ConvNet has seen the first frames: they have a map, and no patch is chosen yet
+    page.wait_for_function("papr.clip.answer?.clip.id === 'words' && papr.clip.seen() === 8")
+    expect(working).to_contain_text("ConvNet")
+    expect(frames(page)).to_have_count(32)
+    page.wait_for_function("papr.clip.picture(31)")
+    assert page.evaluate("[papr.clip.kept(0), papr.clip.map(8)]") == [None, None]
+    assert page.evaluate("papr.clip.map(7).length") == 100
+    expect(page.locator(".p-section-frames")).to_contain_text("The ConvNet has seen 8 of 32 frames")
+    expect(page.locator(".p-pane").nth(1)).to_contain_text("Map; patches are chosen when all frames have one")
+    assert (
+        page.evaluate(
+            "[...document.querySelectorAll('.p-seen')].filter(b => +b.getAttribute('height')).length"
+        )
+        == 8
+    )
+    gates["open_footage"].set()
+    # all are seen: masks are there, and the full model's answer from its first frames
+    page.wait_for_function("papr.clip.kept(0) && papr.clip.answer.so_far.full?.frames === 16")
     expect(working).to_contain_text("Full model")
-    assert page.evaluate("document.querySelector('#clip-stage progress').value") == pytest.approx(3 / 400)
-    page.wait_for_function("papr.clip.kept(0) && papr.clip.media?.key === papr.clip.answer.footage")
-    expect(frames(page)).to_have_count(32)  # masks are there before any answer
+    assert page.evaluate("document.querySelector('#clip-stage progress').value") == pytest.approx(0.5)
+    expect(page.locator(".p-section-numbers")).to_contain_text("All 3,200, the first 16 frames")
+    expect(page.locator(".p-seen")).to_have_count(0)
     page.get_by_role("button", name="Stop", exact=True).click()
     expect(working).to_contain_text("Stopped. What was computed stays.")
-    gate.set()
+    gates["full_answer"].set()
     page.get_by_role("button", name="Continue").click()
     done(page)
     expect(page.locator("#clip-intake .p-name")).to_have_text("Words appear")
+    assert page.evaluate("papr.clip.answer.so_far") == {}
 
 
 def test_a_clip_of_ones_own_and_broken_ones(visit, tmp_path):
@@ -236,14 +280,28 @@ def test_a_clip_of_ones_own_and_broken_ones(visit, tmp_path):
     assert page.evaluate(answer) == before
 
 
-def test_downloads_are_what_papr_video_writes(visit, tmp_path):
+def test_downloads_are_what_papr_video_writes_and_gone_after_an_hour(visit, tmp_path):
+    from gradio.route_utils import delete_files_created_by_app
+
+    folder = Path(upload_folder())
+    others = {path for path in folder.rglob("*") if path.is_file()}  # of pages served before
     page = opened(visit())
+    upload(page, film(tmp_path), "to be deleted.mp4")
+    expect(page.locator("#clip-intake .p-name")).to_have_text("to be deleted.mp4")
+    done(page)
     begins = {"masked": b"ftyp", "original": b"ftyp", "png": b"\x89PNG", "json": b"{"}
     for kind, head in begins.items():
         with page.expect_download() as waiting:
             page.locator(f"#clip-stage [data-save={kind}]").click()
         waiting.value.save_as(tmp_path / kind)
         assert head in (tmp_path / kind).read_bytes()[:12]
+    left = {path.name for path in folder.rglob("*") if path.is_file()}
+    assert any("deleted" in name for name in left)
+    assert {"papr-masked.mp4", "papr-frames.mp4", "papr-clip.png", "papr-clip.json"} <= left
+    delete_files_created_by_app(DEMO[0], 0)  # what the hour brings
+    assert {path for path in folder.rglob("*") if path.is_file()} <= others
+    page.evaluate("papr.clip.controls({percent: 33})")
+    expect(page.locator("#clip-intake .p-says")).to_contain_text("deleted here; choose it again")
 
 
 def test_a_link_opens_the_same_view(visit):

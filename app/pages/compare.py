@@ -18,7 +18,6 @@ from app.session import Shared, examples
 __all__ = ["build"]
 
 SCALES = [("Each map by itself", "image"), ("All maps together", "shared"), ("Raw values, 0 to 1", "raw")]
-COLOURS = ["inferno", "viridis", "turbo", "gray"]
 
 
 def build(shared: Shared) -> None:
@@ -62,12 +61,8 @@ def build(shared: Shared) -> None:
                     note("models")
                 with gr.Accordion("Display", open=False):
                     look = rail.look(shown["look"])
-                    opacity = gr.Slider(
-                        0, 1, value=shown["opacity"], step=0.05, label="Opacity of the map", interactive=True
-                    )
-                    colours = gr.Dropdown(
-                        COLOURS, value=shown["colours"], label="Colours of the map", interactive=True
-                    )
+                    opacity = rail.opacity(shown["opacity"])
+                    colours = rail.colours(shown["colours"])
                     scale = gr.Dropdown(
                         SCALES, value=shown["scale"], label="Scale of the map", interactive=True
                     )
@@ -76,7 +71,7 @@ def build(shared: Shared) -> None:
             "methods": list(choices["methods"]),
             "looks": [value for _, value in rail.LOOKS],
             "scales": [value for _, value in SCALES],
-            "colours": COLOURS,
+            "colours": rail.COLOURS,
         }
         screen = stage(
             {"view": shown, "answer": ready["answer"], "known": known},

@@ -28,6 +28,9 @@ VIEW: dict[str, Any] = {
     "target": None,
     "explain": "proposal",
     "look": "dim",
+    "show": "kept",
+    "opacity": 0.6,
+    "colours": "inferno",
 }
 SAVED = {  # kind of a download -> its name, and the file that PrunedClip.save writes
     "masked": ("papr-masked.mp4", "masked.mp4"),
@@ -75,10 +78,13 @@ def build(shared: Shared) -> None:
                     note("clip-models")
                 with gr.Accordion("Display", open=False):
                     look = rail.look(shown["look"], "Dropped patches of the clip look")
+                    opacity = rail.opacity(shown["opacity"], "Opacity of the clip’s map")
+                    colours = rail.colours(shown["colours"], "Colours of the clip’s map")
         known = {
             "clips": list(example_clips()),
             "methods": list(METHODS),
             "looks": [value for _, value in rail.LOOKS],
+            "colours": rail.COLOURS,
             "labels": choices["labels"]["name"],
         }
         screen = gr.HTML(
@@ -105,6 +111,8 @@ def build(shared: Shared) -> None:
         "explain": explain,
         **pickers,
         "look": look,
+        "opacity": opacity,
+        "colours": colours,
     }
     rail.connect(screen, controls, set="papr.clip.controls", view="papr.clip.view")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.clips import clip_model, receive_clip
+from app.clips import clip_models, receive_clip
 from app.session import Asker, Shared, explain_error, printable
 
 __all__ = ["ENDPOINTS", "PYTHON", "SHELL", "document", "publish"]
@@ -122,10 +122,11 @@ def video_of(shared: Shared) -> Callable:
             _check_file(core, clip, "clip")
             of_clips = find_video(backbone, "backbone")
             proposal = proposal or (DEFAULT_VIDEO_PROPOSAL if of_clips else settings.proposal)
+            looking, pruned = clip_models(shared, proposal, backbone)
             return core.prune_clip(
                 receive_clip(clip["path"]).path,
-                proposal=clip_model(shared, "proposal", proposal),
-                backbone=clip_model(shared, "backbone", backbone),
+                proposal=looking,
+                backbone=pruned,
                 keep_ratio=keep_ratio,
                 method=method,
                 target=target,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from app.clips import Clips, VideoClip, clip_model, encoded
+from app.clips import Clips, VideoClip, clip_models, encoded
 from app.parts import clip_view, view
 from app.parts.alongside import alongside
 from app.parts.pictures import jpeg
@@ -14,6 +14,8 @@ from app.parts.question import Question
 from app.session import Asker, Shared, said
 
 __all__ = ["ClipRun"]
+
+SENT = 8  # frames at once
 
 
 class ClipRun:
@@ -32,6 +34,8 @@ class ClipRun:
         self.full: tuple[Any, float] | None = None  # probabilities of the plain backbone, and seconds
         self.target: Any = None
         self.result: Any = None
+        self.early: Any = None  # the map of the frames that the ConvNet has seen so far
+        self.so_far: dict[str, tuple[int, Any]] = {}  # "full", "pruned": frames asked, mean probabilities
 
     # one after another
 
@@ -84,17 +88,13 @@ class ClipRun:
     def _models(self, tell: Callable) -> None:
         from papr_core import video
 
-        models = []
-        for role in ("proposal", "backbone"):
-            name = getattr(self.question, role)
-            with said("models"):
-                tell(len(models), 2, f"Loading {name}")
+        def downloaded(name: str, done: int, of: int) -> None:
+            tell(done, of, f"Downloading {name}: {done / 1e6:.0f} of {of / 1e6:.0f} MB")
 
-                def downloaded(done: int, of: int, name: str = name) -> None:
-                    tell(done, of, f"Downloading {name}: {done / 1e6:.0f} of {of / 1e6:.0f} MB")
-
-                models.append(clip_model(self.shared, role, name, downloaded))
+        asked = self.question
+        tell(0, 1)
         with said("models"):
+            models = clip_models(self.shared, asked.proposal, asked.backbone, downloaded)
             self.pair = video.find_pair(*models)
         with said("method"):
             video.check_method(self.method, self.pair.proposal)
@@ -114,8 +114,11 @@ class ClipRun:
         def told(what: str, done: int, of: int) -> None:
             tell(done, of)
 
+        def seen(features: list) -> None:
+            self.early = video.early_map(self.pair, features, self.method)
+
         def look() -> Any:
-            return video.open_footage(self.clip, self.pair, progress=told)
+            return video.open_footage(self.clip, self.pair, progress=told, partial=seen)
 
         self.footage = replace(self._once(self._base, look), name=self.name)  # each visitor's own
         self.pair = self.footage.pair  # which knows its costs already
@@ -145,7 +148,9 @@ class ClipRun:
 
         def full() -> tuple[Any, float]:
             start = time.perf_counter()
-            answer = video.full_answer(self.footage, progress=lambda what, done, of: tell(done, of))
+            answer = video.full_answer(
+                self.footage, progress=lambda what, done, of: tell(done, of), partial=self._heard("full")
+            )
             return answer, time.perf_counter() - start
 
         self.full = self._once((*self._base, "full"), full)
@@ -161,6 +166,7 @@ class ClipRun:
                 self.full[0],
                 self.question.keep_ratio,
                 progress=lambda what, done, of: tell(done, of),
+                partial=self._heard("pruned"),
             )
             return replace(result, footage=None)  # kept once, not with every answer
 
@@ -168,6 +174,13 @@ class ClipRun:
         self.result = replace(
             found, footage=self.footage, target=self.target, keep_ratio=self.question.keep_ratio
         )
+
+    def _heard(self, which: str) -> Callable[[list], None]:
+        def heard(rows: list) -> None:
+            frames = sum(map(len, rows))
+            self.so_far[which] = frames, sum(batch.sum(dim=0) for batch in rows) / frames
+
+        return heard
 
     def masked(self) -> bytes:
         """The clip with its pruned patches faded out, as an MP4."""
@@ -187,21 +200,28 @@ class ClipRun:
         return self.result
 
     def frames(self) -> dict[str, Any]:
-        """The sampled frames as JPEG and as a clip, for the browser: fetched once."""
+        """The next sampled frames as JPEG, or all of them as a clip, for the browser: fetched once."""
         from papr_core import video
 
         with said("clip"):
             self.record = self._record()
         self._models(self._told)
         self.read(self._told)
-        key = ("frames", self.record.id, self._kind, *self._sizes)
+        start = self.question.start
+        key = (self.record.id, self._kind, *self._sizes)
 
-        def made() -> tuple[list[str], bytes]:
-            shown = video.shown_frames(self.clip, self.pair.backbone)
-            return [jpeg(frame, 85) for frame in shown], encoded(shown, self.clip.fps)
+        def shown(start: int, stop: int | None = None) -> tuple:
+            return video.shown_frames(self.clip.frames[start:stop], self.pair.backbone)
 
-        frames, original = self._once(key, made)
-        return {"footage": self.footage_id, "frames": frames, "original": clip_view.mp4(original)}
+        def original() -> bytes:
+            return encoded(shown(0), self.clip.fps)
+
+        if self.question.kind == "original":
+            return {"footage": self.footage_id, "clip": clip_view.mp4(self._once(("frames", *key), original))}
+        frames = self._once(
+            ("frames", start, *key), lambda: [jpeg(frame, 85) for frame in shown(start, start + SENT)]
+        )
+        return {"footage": self.footage_id, "start": start, "frames": frames}
 
     def _told(self, *progress: Any) -> None:
         self.asker.check()

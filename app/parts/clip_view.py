@@ -9,6 +9,8 @@
     method    {name, title, about, draws, id, explains, seconds, constant, order, map, low, high}: order:
               patches of the clip, the most significant first; map: 0 to 255 between low and high, for the
               eye; both null where the browser has the map of this id
+    early     {map, low, high}: of the frames that the ConvNet has seen so far, until there is a method
+    so_far    {full, pruned: {frames, top}}: of the frames asked so far, until there is an answer
     target    {index, label, chosen}                 full: {index, label, confidence, seconds, gmacs, top}
     answer    {count, confidence, low, high, kept, top, seconds, gmacs}: with `count` patches
     masked    the masked clip, an MP4 as a data address
@@ -61,10 +63,18 @@ def payload(
     }
     if run.found is not None:
         given["method"] = _method(run)
+    elif run.early is not None:
+        given["early"] = _for_the_eye(run.early.flatten())
     if run.full is not None:
         given |= _full(run)
     if run.result is not None:
         given |= _answer(run)
+    known = {"full": run.full, "pruned": run.result}
+    given["so_far"] = {
+        which: {"frames": frames, "top": _top(run, probabilities)}
+        for which, (frames, probabilities) in list(run.so_far.items())  # it grows meanwhile
+        if known[which] is None
+    }
     if masked is not None:
         given["masked"] = mp4(masked)
     return given
@@ -90,11 +100,16 @@ def _method(run: "ClipRun") -> dict[str, Any]:
     }
     if run.map_id not in run.question.has.split():
         values = found.significance[0].flatten()  # of random, the first draw
-        low, high = float(values.min()), float(values.max())
-        spread = (values - low) * (255 / (high - low) if high > low else 0)
         told["order"] = values.argsort(descending=True, stable=True).tolist()
-        told |= {"map": spread.round().int().tolist(), "low": rounded(low), "high": rounded(high)}
+        told |= _for_the_eye(values)
     return told
+
+
+def _for_the_eye(values: Any) -> dict[str, Any]:
+    """Values (N,) as 0 to 255 between the lowest and the highest."""
+    low, high = float(values.min()), float(values.max())
+    spread = (values - low) * (255 / (high - low) if high > low else 0)
+    return {"map": spread.round().int().tolist(), "low": rounded(low), "high": rounded(high)}
 
 
 def _full(run: "ClipRun") -> dict[str, Any]:

@@ -18,7 +18,8 @@ class Question:
     picture: an id that the server gave, or upload, the path of a file that was just sent; name: what the
     visitor calls it; has: the crop that the page shows already. target: a class of the backbone by index,
     None for the model's own answer. explain: "proposal" or "target". patches: chosen by hand. kind: of a
-    download. look: of dropped patches in a clip that is written.
+    download, or the clip of the sampled frames. look: of dropped patches in a clip that is written. start:
+    the first of the sampled frames that are asked for.
     """
 
     visitor: str
@@ -36,6 +37,7 @@ class Question:
     patches: tuple[int, ...]
     kind: str
     look: str
+    start: int
 
     @property
     def method(self) -> str:
@@ -90,6 +92,7 @@ class Question:
             patches=tuple(patches),
             kind=_text(data.get("kind"), 20),
             look=_text(data.get("look"), 20) or "dim",
+            start=max(0, data["start"]) if _is_whole(data.get("start")) else 0,
         )
 
 

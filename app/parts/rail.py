@@ -9,13 +9,16 @@ import gradio as gr
 from app.session import Shared
 
 __all__ = [
+    "COLOURS",
     "LOOKS",
     "OWN_ANSWER",
     "PRIVATE",
+    "colours",
     "connect",
     "explain",
     "fill",
     "look",
+    "opacity",
     "pickers",
     "ratio",
     "target",
@@ -25,6 +28,7 @@ __all__ = [
 
 OWN_ANSWER = -1  # in the list of target classes: the full model's own; null in the scripts
 LOOKS = [("Dimmed", "dim"), ("White", "white"), ("Black", "black"), ("Blurred", "blur")]
+COLOURS = ["inferno", "viridis", "turbo", "gray"]
 PRIVATE = {"api_visibility": "private", "show_progress": "hidden"}  # how an event of the page itself listens
 
 
@@ -69,6 +73,14 @@ def explain(label: str = "What a CAM explains", info: str | None = None) -> gr.R
 
 def look(value: str, label: str = "Dropped patches look") -> gr.Dropdown:
     return gr.Dropdown(LOOKS, value=value, label=label, interactive=True)
+
+
+def opacity(value: float, label: str = "Opacity of the map") -> gr.Slider:
+    return gr.Slider(0, 1, value=value, step=0.05, label=label, interactive=True)
+
+
+def colours(value: str, label: str = "Colours of the map") -> gr.Dropdown:
+    return gr.Dropdown(COLOURS, value=value, label=label, interactive=True)
 
 
 def pickers(

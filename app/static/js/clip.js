@@ -1,7 +1,7 @@
 // Video: what is known of the clip, what the visitor has set, and the questions to the server.
 //
 // answer   the last payload (app/parts/clip_view.py); what is known of the same frames stays known
-// media    the sampled frames as pictures and as a clip, fetched once for each clip and crop
+// media    the sampled frames as pictures, as far as they have come, and as a clip: fetched once for each clip and crop
 // masked   the masked clip as the server wrote it, and what it shows; any other masks are drawn here
 
 const { el } = papr;
@@ -58,6 +58,29 @@ clip.kept = (frame) => {
   }
   return each.times[Math.floor((frame * times) / answer.times.length)]; // the frames of a tubelet share it
 };
+
+// The map of each sampled frame, 0 to 255 over the whole clip, and of those seen so far while the ConvNet works; null
+// where there is none (yet).
+let maps = { of: null, each: [] };
+clip.map = (frame) => {
+  const { answer } = clip;
+  const whole = answer?.method?.map ?? answer?.early?.map;
+  if (!whole) return null;
+  const [times, rows, columns] = answer.grid;
+  const per = rows * columns;
+  if (maps.of !== whole) maps = { of: whole, each: Array.from({ length: whole.length / per }, (_, i) => whole.slice(i * per, (i + 1) * per)) };
+  return maps.each[Math.floor((frame * times) / answer.times.length)] ?? null;
+};
+
+// Frames that the ConvNet has seen.
+clip.seen = () => {
+  const { answer } = clip;
+  if (answer.method) return answer.times.length;
+  return answer.early ? answer.early.map.length / (answer.grid[1] * answer.grid[2]) : 0;
+};
+
+// The picture of a frame, null until it has come.
+clip.picture = (frame) => (clip.media && clip.media.key === clip.answer?.footage ? (clip.media.images[frame] ?? null) : null);
 
 // Whether the numbers, or the masked clip, belong to what is set now.
 clip.exact = () => clip.answer?.answer?.count === clip.count();
@@ -179,25 +202,34 @@ function restore() {
   clip.changed("answer");
 }
 
+// Some frames at once, so that they appear while others are on their way; then the clip that is written of them.
 let coming = null;
 async function fetchFrames(key) {
-  if (coming === key || clip.media?.key === key) return;
+  if (coming === key) return;
   coming = key;
-  const seq = clip.seq;
-  const reply = await link.server.frames(JSON.stringify(clip.question({ has: "" })));
-  if (coming === key) coming = null;
-  if (clip.answer.footage !== key) return; // a newer clip came meanwhile
-  if (!reply?.ok) {
-    if (!reply?.stopped && seq === clip.seq) clip.say(reply?.where, reply?.text ?? "The server did not answer. Choose the clip again.");
-    else fetchFrames(key);
-    return;
+  while (clip.answer.footage === key) {
+    if (clip.media?.key !== key) {
+      if (clip.media) URL.revokeObjectURL(clip.media.url);
+      clip.media = { key, images: [], url: null };
+    }
+    const { media, seq } = clip;
+    const start = media.images.length;
+    const all = start === clip.answer.times.length;
+    if (all && media.url) break;
+    const asked = all ? { kind: "original" } : { start };
+    const reply = await link.server.frames(JSON.stringify(clip.question({ has: "", ...asked })));
+    if (clip.answer.footage !== key) break; // a newer clip came meanwhile
+    if (!reply?.ok) {
+      if (reply?.stopped || seq !== clip.seq) continue;
+      clip.say(reply?.where, reply?.text ?? "The server did not answer. Choose the clip again.");
+      break;
+    }
+    if (reply.footage !== key) break;
+    if (all) media.url = address(reply.clip);
+    else media.images.push(...(await Promise.all(reply.frames.map(loaded))));
+    clip.changed("media");
   }
-  if (reply.footage !== key) return;
-  const images = await Promise.all(reply.frames.map(loaded));
-  if (clip.answer.footage !== key) return;
-  if (clip.media) URL.revokeObjectURL(clip.media.url);
-  clip.media = { key, images, url: address(reply.original) };
-  clip.changed("media");
+  if (coming === key) coming = null;
 }
 
 const loaded = (src) =>
@@ -275,6 +307,8 @@ clip.mount = ({ element, props, trigger, watch, server }) => {
     "clip-target": ["target", whole(0, 999_999)],
     "clip-explain": ["explain", among(["proposal", "target"])],
     "clip-look": ["look", among(clip.known.looks)],
+    "clip-show": ["show", among(["kept", "map"])],
+    "clip-colours": ["colours", among(clip.known.colours)],
   });
   const linked = Object.keys(plain).some((name) => clip.view[name] !== plain[name]);
 

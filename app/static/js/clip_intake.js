@@ -10,57 +10,27 @@ clip.intake = ({ element, props, upload }) => {
   const says = el("p", { class: "p-says", role: "alert" });
   papr.place("clip-clip", says);
   const sending = el("p", { class: "p-note", role: "status" });
-  const chooser = el("input", {
-    type: "file",
+  const { chooser, send } = papr.intake.files({
+    root,
+    upload,
+    what: "clip",
     accept: "video/*,.mkv,.avi,.gif,.webm,.mov,.m4v,.ts,.mpg,.flv,.wmv,.ogv",
-    class: "p-hidden",
-    tabindex: -1,
-    "aria-label": "Choose a clip",
+    most: props.value.max_megabytes,
+    say: (text) => clip.say(text && "clip", text),
+    bring: clip.bring,
+    sending,
+    advice: " Cut it shorter.",
   });
-  chooser.addEventListener("change", () => {
-    send(chooser.files[0]);
-    chooser.value = "";
-  });
-
-  async function send(file) {
-    if (!file) return;
-    clip.say(null);
-    const most = props.value.max_megabytes;
-    if (file.size > most * 1e6) return clip.say("clip", `This file has ${Math.ceil(file.size / 1e6)} MB; at most ${most} MB can be read. Cut it shorter.`);
-    if (!file.size) return clip.say("clip", "This file is empty. Choose a clip.");
-    root.classList.add("p-sending");
-    papr.put(sending, `Sending ${(file.size / 1e6).toFixed(1)} MB …`);
-    try {
-      const { path } = await upload(file);
-      clip.bring({ picture: null, upload: path, name: file.name });
-    } catch {
-      clip.say("clip", "The upload did not succeed. Try again.");
-    } finally {
-      root.classList.remove("p-sending");
-      papr.put(sending, "");
-    }
-  }
   papr.intake.taken.Video = send;
 
   const examples = el("div", { class: "p-examples", role: "group", "aria-label": "Example clips" });
-  clip.examples = (buttons) =>
-    examples.replaceChildren(
-      ...buttons.map((example) =>
-        el(
-          "button",
-          {
-            type: "button",
-            class: "p-example",
-            "aria-label": `Example clip: ${example.title}`,
-            "aria-pressed": String(clip.answer?.clip.id === example.id),
-            title: `${example.title} (${example.credit})`,
-            "data-example": example.id,
-            onclick: () => clip.bring({ picture: example.id, name: null }),
-          },
-          el("img", { src: example.src, alt: "" }),
-        ),
-      ),
-    );
+  clip.examples = (given) => {
+    examples.replaceChildren(...papr.intake.buttons(given, "Example clip", (id) => clip.bring({ picture: id, name: null })));
+    pressed();
+  };
+  const pressed = () => {
+    for (const button of examples.children) button.setAttribute("aria-pressed", String(button.dataset.example === clip.answer?.clip.id));
+  };
 
   root.append(
     el(
@@ -85,10 +55,9 @@ clip.intake = ({ element, props, upload }) => {
 
   clip.onchange((what) => {
     if (what !== "answer" && what !== "media") return;
-    const { id, name: called } = clip.answer.clip;
-    papr.put(name, called);
-    for (const button of examples.children) button.setAttribute("aria-pressed", String(button.dataset.example === id));
-    const image = clip.media?.key === clip.answer.footage && clip.media.images[0];
+    papr.put(name, clip.answer.clip.name);
+    pressed();
+    const image = clip.picture(0);
     if (!image) return;
     Object.assign(poster, { width: image.naturalWidth, height: image.naturalHeight });
     poster.getContext("2d").drawImage(image, 0, 0);

@@ -62,13 +62,21 @@ clip.numbers = (root) => {
 
   return (what) => {
     const { answer } = clip;
-    papr.show(root, Boolean(answer?.full) && !clip.live);
-    if (!answer?.full || what === "frame") return;
+    const { full: fullSoFar, pruned: prunedSoFar } = answer?.so_far ?? {};
+    papr.show(root, Boolean(answer?.full ?? fullSoFar) && !clip.live);
+    papr.show(facts, Boolean(answer?.full));
+    if (what === "frame" || !answer) return;
     const { full, target, method, answer: pruned, patches } = answer;
+    if (!full && fullSoFar) {
+      all.draw(`All ${number(patches)}, the first ${fullSoFar.frames} frames`, fullSoFar.top, "", null);
+      some.draw("Kept patches", [], "", "wait");
+    }
+    if (!full) return;
     const exact = clip.exact();
     root.dataset.exact = exact ? "yes" : "no";
     all.draw(`All ${number(patches)}`, full.top, full.label, null);
-    some.draw(pruned ? `${number(pruned.count)} of them` : "Kept patches", pruned?.top ?? [], full.label, pruned ? (pruned.kept ? "kept" : "lost") : "wait");
+    const title = pruned ? `${number(pruned.count)} of them` : prunedSoFar ? `Kept patches, ${prunedSoFar.frames} frames so far` : "Kept patches";
+    some.draw(title, (pruned ?? prunedSoFar)?.top ?? [], full.label, pruned ? (pruned.kept ? "kept" : "lost") : "wait");
     const [dropped, macs, time, confidence] = tiles;
     const gone = patches - clip.count();
     dropped.set(`${Math.round((100 * gone) / patches)} %`, `${number(gone)} of ${number(patches)}`);

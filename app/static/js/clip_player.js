@@ -19,27 +19,30 @@ clip.words = (frame) => {
   return `Frame ${frame + 1} of ${times.length}, ${seconds(times[frame])}${about}`;
 };
 
-const drawn = (canvas, frame, cell, patches) => {
+// A frame with its kept patches, or with its map over it: where that was chosen, and while no patches are.
+const mapped = () => clip.view.show === "map" || !clip.answer.method;
+const drawn = (canvas, frame, cell, plain = false) => {
   const [, rows, columns] = clip.answer.grid;
-  papr.draw.mask(canvas, clip.media.images[frame], patches, { rows, columns, cell, look: clip.view.look, dark: false });
+  const [picture, { look, opacity, colours }] = [clip.picture(frame), clip.view];
+  if (plain || mapped()) papr.draw.over(canvas, picture, plain ? null : clip.map(frame), { rows, columns, cell, range: [0, 255], opacity, colours });
+  else papr.draw.mask(canvas, picture, clip.kept(frame), { rows, columns, cell, look, dark: false });
 };
-const ready = () => clip.media && clip.media.key === clip.answer?.footage;
-const all = () => {
-  const [, rows, columns] = clip.answer.grid;
-  return Array.from({ length: rows * columns }, (_, i) => i);
-};
+const ready = () => Boolean(clip.picture(0));
+const shown = () => Math.min(clip.frame(), clip.media.images.length - 1); // the last that has come
 
 clip.players = (root) => {
   const panes = ["Sampled frames", "Kept patches"].map((title, i) => {
     const video = el("video", { muted: true, playsinline: true, loop: true, preload: "auto", tabindex: -1, "aria-label": i ? "The masked clip" : "The clip" });
     video.muted = true;
     const canvas = el("canvas", { role: "img", "aria-label": title });
-    return { video, canvas, node: el("figure", { class: "p-pane" }, el("div", { class: "p-screen" }, video, canvas), el("figcaption", { text: title })) };
+    const caption = el("figcaption", { text: title });
+    return { video, canvas, caption, node: el("figure", { class: "p-pane" }, el("div", { class: "p-screen" }, video, canvas), caption) };
   });
   const [original, masked] = panes;
   const play = papr.button(null, "Play", () => (state.playing ? clip.player.pause() : clip.player.play()), { class: "p-button p-play" });
   const says = el("p", { class: "p-at" });
-  root.append(el("div", { class: "p-panes" }, original.node, masked.node), el("div", { class: "p-transport" }, play, says));
+  const map = papr.button(null, "Map", () => clip.controls({ show: clip.view.show === "map" ? "kept" : "map" }), { title: "The map over the frames, in place of the kept patches" });
+  root.append(el("div", { class: "p-panes" }, original.node, masked.node), el("div", { class: "p-transport" }, play, map, says));
 
   const at = (frame) => (frame + 0.5) / clip.answer.fps;
   const shownFrame = () => Math.min(count() - 1, Math.floor(original.video.currentTime * clip.answer.fps + 0.02));
@@ -120,28 +123,32 @@ clip.players = (root) => {
         if (!clip.live) canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
       }
       papr.put(says, "");
-      play.disabled = true;
+      play.disabled = map.disabled = true;
       return;
     }
     if (papr.pages.open !== "Video") return clip.player.pause(true);
     const url = clip.maskedUrl();
     source(original.video, clip.media.url);
-    if (url || !masked.video.src) source(masked.video, url);
+    if (url || !masked.video.src || !clip.media.url) source(masked.video, url);
     if (what === "media") seek();
     if (state.wanted && !state.playing) clip.player.play();
-    const frame = clip.frame();
+    const frame = shown();
     const [, rows, columns] = clip.answer.grid;
-    const cell = Math.max(8, Math.round(clip.media.images[0].naturalWidth / columns));
+    const cell = Math.max(8, Math.round(clip.picture(0).naturalWidth / columns));
     const covered = (pane, exact) => {
       const hidden = exact && pane.video.readyState > 1 && !(pane.video.seeking && !state.playing);
       pane.canvas.style.visibility = hidden ? "hidden" : "visible";
       pane.node.querySelector(".p-screen").style.aspectRatio = `${columns} / ${rows}`;
       return !hidden;
     };
-    if (covered(original, true)) drawn(original.canvas, frame, cell, all());
-    if (covered(masked, Boolean(url))) drawn(masked.canvas, frame, cell, clip.kept(frame) ?? []);
-    masked.canvas.setAttribute("aria-label", `Kept patches. ${clip.words(frame)}`);
-    play.disabled = false;
+    if (covered(original, true)) drawn(original.canvas, frame, cell, true);
+    if (covered(masked, Boolean(url) && !mapped())) drawn(masked.canvas, frame, cell);
+    const seen = !mapped() ? "Kept patches" : clip.map(frame) ? "Map" : "Not looked at yet";
+    papr.put(masked.caption, seen === "Map" && !clip.answer.method ? "Map; patches are chosen when all frames have one" : seen);
+    masked.canvas.setAttribute("aria-label", `${seen}. ${clip.words(frame)}`);
+    play.disabled = !clip.media.url;
+    map.disabled = !clip.answer.method;
+    map.setAttribute("aria-pressed", String(clip.view.show === "map"));
     papr.put(play.lastChild, state.playing ? "Pause" : "Play");
     papr.put(says, clip.words(frame));
   };
@@ -193,13 +200,21 @@ clip.frames = (root) => {
   }
 
   function drawBars() {
+    const [seen, chosen] = [clip.seen(), Boolean(clip.answer.method)];
     const counts = bars.map((bar, i) => {
       const kept = clip.kept(i)?.length ?? 0;
-      bar.setAttribute("y", y(kept));
-      bar.setAttribute("height", HEIGHT - BOTTOM - y(kept));
+      const high = chosen ? kept : i < seen ? most() : 0; // seen, and no patches chosen: pale, at full height
+      bar.classList.toggle("p-seen", !chosen);
+      bar.setAttribute("y", y(high));
+      bar.setAttribute("height", HEIGHT - BOTTOM - y(high));
       return kept;
     });
     bars.even?.set();
+    if (!chosen) {
+      const words = `The ConvNet has seen ${seen} of ${count()} frames; which patches stay is known when it has seen all.`;
+      chart.setAttribute("aria-label", words);
+      return papr.put(key, words);
+    }
     const range = `${Math.min(...counts)} to ${Math.max(...counts)}`;
     chart.setAttribute("aria-label", `Kept patches in each frame, from ${range} of ${most()}. The list of frames says the same.`);
     papr.put(key, `${range} of ${most()} patches a frame; dotted: an even share. Click a frame to see it large.`);
@@ -252,7 +267,7 @@ clip.frames = (root) => {
       [...strip.children].forEach((option, i) => {
         option.setAttribute("aria-label", clip.words(i));
         option.title = clip.words(i);
-        if (ready()) drawn(option.firstChild, i, cell, clip.kept(i) ?? []);
+        if (clip.picture(i)) drawn(option.firstChild, i, cell);
       });
     }
     mark();

@@ -142,16 +142,20 @@ papr.draw.range = (method) => {
 };
 
 papr.draw.map = (canvas, method, range = method.map && papr.draw.range(method)) => {
-  const picture = papr.draw.picture;
-  const { opacity, colours: palette } = store.view;
-  const [low, high] = method.map ? range : [0, 0];
-  const { rows, columns, cell, width, height } = size(canvas);
-  if (!picture || stands(canvas, [picture, cell, method.map, opacity, palette, low, high])) return;
+  const { opacity, colours } = store.view;
+  papr.draw.over(canvas, papr.draw.picture, method.map, { ...size(canvas), range, opacity, colours });
+};
+
+// A picture with a map over it (none yet: the picture alone). range: from which value to which the colours go.
+papr.draw.over = (canvas, picture, map, { rows, columns, cell, range, opacity, colours: palette }) => {
+  const [width, height] = [columns * cell, rows * cell];
+  const [low, high] = map ? range : [0, 0];
+  if (!picture || stands(canvas, [picture, cell, map, opacity, palette, low, high])) return;
   const at = surfaceOf(canvas, width, height);
   at.globalAlpha = 1;
   at.drawImage(picture, 0, 0, width, height);
-  if (!method.map) return;
-  const values = smooth(method.map, rows, columns);
+  if (!map) return;
+  const values = smooth(map, rows, columns);
   const colours = papr.colours(palette);
   const fine = surface(columns * FINE, rows * FINE);
   const image = new ImageData(fine.width, fine.height);

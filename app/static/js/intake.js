@@ -9,6 +9,45 @@ papr.intake = {
   // Pages that take a dropped or pasted file themselves while they are open: title -> f(file).
   taken: {},
 
+  // A hidden chooser of files, and send(file): a file, however it came, is checked, uploaded and brought.
+  // what: "picture" or "clip"; say(text): null takes away what was said; sending: where it says how much is on its way.
+  files({ root, upload, what, accept, most, say, bring, sending = null, advice = "" }) {
+    const chooser = el("input", { type: "file", accept, class: "p-hidden", tabindex: -1, "aria-label": `Choose a ${what}` });
+    chooser.addEventListener("change", () => {
+      send(chooser.files[0]);
+      chooser.value = "";
+    });
+    async function send(file) {
+      if (!file) return;
+      say(null);
+      const size = file.size / 1e6;
+      if (size > most) return say(`This file has ${Math.ceil(size)} MB; at most ${most} MB can be read.${advice}`);
+      if (!size) return say(`This file is empty. Choose a ${what}.`);
+      root.classList.add("p-sending");
+      if (sending) papr.put(sending, `Sending ${size.toFixed(1)} MB …`);
+      try {
+        const { path } = await upload(file);
+        bring({ picture: null, upload: path, name: file.name });
+      } catch {
+        say("The upload did not succeed. Try again.");
+      } finally {
+        root.classList.remove("p-sending");
+        if (sending) papr.put(sending, "");
+      }
+    }
+    return { chooser, send };
+  },
+
+  // A button an example: {id, title, credit, src}.
+  buttons: (examples, word, choose) =>
+    examples.map(({ id, title, credit, src }) =>
+      el(
+        "button",
+        { type: "button", class: "p-example", "aria-label": `${word}: ${title}`, title: `${title} (${credit})`, "data-example": id, onclick: () => choose(id) },
+        el("img", { src, alt: "" }),
+      ),
+    ),
+
   // Call f once the intake stands.
   mounted: (f) => (waiting ? waiting.push(f) : f()),
 
@@ -21,36 +60,16 @@ papr.intake = {
     const remark = el("p", { class: "p-note", role: "status" });
     papr.intake.remark = (text) => papr.put(remark, text);
 
-    const chooser = el("input", {
-      type: "file",
+    const { chooser, send } = papr.intake.files({
+      root,
+      upload,
+      what: "picture",
       // JPEG first and no HEIC, which cannot be read here: Safari then sends JPEG for it
       accept: "image/jpeg,image/png,image/webp,image/gif,image/avif,image/tiff,image/bmp",
-      class: "p-hidden",
-      tabindex: -1,
-      "aria-label": "Choose a picture",
+      most: props.value.max_megabytes,
+      say: (text) => papr.say(text && "picture", text),
+      bring: (picture) => bring(picture),
     });
-    chooser.addEventListener("change", () => {
-      send(chooser.files[0]);
-      chooser.value = "";
-    });
-
-    async function send(file) {
-      if (!file) return;
-      papr.say(null);
-      const most = props.value.max_megabytes;
-      if (file.size > most * 1e6)
-        return papr.say("picture", `This file has ${Math.ceil(file.size / 1e6)} MB; at most ${most} MB can be read.`);
-      if (!file.size) return papr.say("picture", "This file is empty. Choose a picture.");
-      root.classList.add("p-sending");
-      try {
-        const { path } = await upload(file);
-        bring({ picture: null, upload: path, name: file.name });
-      } catch {
-        papr.say("picture", "The upload did not succeed. Try again.");
-      } finally {
-        root.classList.remove("p-sending");
-      }
-    }
 
     // A new picture is asked about its own answer first.
     function bring(picture) {
@@ -88,21 +107,7 @@ papr.intake = {
     );
 
     const examples = el("div", { class: "p-examples", role: "group", "aria-label": "Examples" });
-    for (const example of props.value.examples)
-      examples.append(
-        el(
-          "button",
-          {
-            type: "button",
-            class: "p-example",
-            "aria-label": `Example: ${example.title}`,
-            title: `${example.title} (${example.credit})`,
-            "data-example": example.id,
-            onclick: () => bring({ picture: example.id }),
-          },
-          el("img", { src: example.src, alt: "" }),
-        ),
-      );
+    examples.append(...papr.intake.buttons(props.value.examples, "Example", (id) => bring({ picture: id })));
     root.append(box, name, remark, says, examples);
 
     // dropped anywhere on the page, or pasted with the keyboard
