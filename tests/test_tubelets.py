@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from papr_core import InvalidInput, UnknownModel, UnsupportedModel, WeightsUnavailable, prune_clip, weights
 from papr_core.backbones.tubelets import TubeletBackbone, _attention, build_videomae, load_tubelets
+from papr_core.catalog import BACKBONES
 from papr_core.clips import Clip, ClipInfo
 from papr_core.cost import backbone_gmacs, count_macs
 from papr_core.labels import kinetics

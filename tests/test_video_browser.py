@@ -25,6 +25,12 @@ IN_STEP = """() => {
   return a.readyState > 1 && b.readyState > 1 && !a.seeking && !b.seeking && a.src !== b.src
     && Math.abs(a.currentTime - b.currentTime) < 0.5 / papr.clip.answer.fps;
 }"""
+DRAWN_ANEW = """() => [...document.querySelectorAll('.p-strip canvas')].every((canvas, i) => {
+  const [, rows, columns] = papr.clip.answer.grid, anew = document.createElement('canvas');
+  const how = {rows, columns, cell: canvas.width / columns, look: papr.clip.view.look, dark: false};
+  papr.draw.mask(anew, papr.clip.picture(i), papr.clip.kept(i), how);
+  return anew.toDataURL() === canvas.toDataURL();
+})"""
 COVERED = "papr.clip.player.panes.map(({canvas}) => canvas.style.visibility)"
 
 
@@ -249,6 +255,7 @@ def test_frames_stream_in_and_stop_works_in_between(visit, monkeypatch):
     done(page)
     expect(page.locator("#clip-intake .p-name")).to_have_text("Words appear")
     assert page.evaluate("papr.clip.answer.so_far") == {}
+    assert page.evaluate(DRAWN_ANEW)  # nothing of the map is left where masks are now
 
 
 def test_a_clip_of_ones_own_and_broken_ones(visit, tmp_path):

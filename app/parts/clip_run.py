@@ -153,8 +153,9 @@ class ClipRun:
             )
             return answer, time.perf_counter() - start
 
-        self.full = self._once((*self._base, "full"), full)
-        self.target = self._aim(self.full[0].mean(dim=0))
+        found = self._once((*self._base, "full"), full)
+        self.target = self._aim(found[0].mean(dim=0))
+        self.full = found  # last: a payload that has it tells the target too
 
     def _prune(self, tell: Callable) -> None:
         from papr_core import video

@@ -177,7 +177,7 @@ function show(now) {
   clip.answer = now;
   if (other) clip.player?.rewind();
   if (now.masked) {
-    if (clip.masked) URL.revokeObjectURL(clip.masked.url);
+    forget(clip.masked?.url);
     clip.masked = { of: `${now.method.id} ${now.answer.count} ${last.look}`, url: address(now.masked) };
     now.masked = null;
   }
@@ -209,7 +209,7 @@ async function fetchFrames(key) {
   coming = key;
   while (clip.answer.footage === key) {
     if (clip.media?.key !== key) {
-      if (clip.media) URL.revokeObjectURL(clip.media.url);
+      forget(clip.media?.url);
       clip.media = { key, images: [], url: null };
     }
     const { media, seq } = clip;
@@ -238,6 +238,9 @@ const loaded = (src) =>
     image.onload = image.onerror = () => done(image);
     image.src = src;
   });
+
+// A clip that is shown no more; its <video> may still be reading it.
+const forget = (url) => url && setTimeout(() => URL.revokeObjectURL(url), 30_000);
 
 // A data address as one that a <video> can seek in.
 function address(data) {

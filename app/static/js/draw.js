@@ -86,7 +86,9 @@ function size(canvas) {
 
 function surfaceOf(canvas, width, height) {
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-  return canvas.getContext("2d");
+  const at = canvas.getContext("2d");
+  at.globalAlpha = 1; // the same canvas may have shown a map
+  return at;
 }
 
 window.addEventListener("resize", papr.debounce(() => papr.changed("looks"), 200));
@@ -152,7 +154,6 @@ papr.draw.over = (canvas, picture, map, { rows, columns, cell, range, opacity, c
   const [low, high] = map ? range : [0, 0];
   if (!picture || stands(canvas, [picture, cell, map, opacity, palette, low, high])) return;
   const at = surfaceOf(canvas, width, height);
-  at.globalAlpha = 1;
   at.drawImage(picture, 0, 0, width, height);
   if (!map) return;
   const values = smooth(map, rows, columns);

@@ -101,8 +101,8 @@ clip.liveView = (root) => {
     papr.draw.mask(panes[0].canvas, shot, reply.order, grid);
     papr.draw.mask(panes[1].canvas, shot, reply.order.slice(0, kept), grid);
     const [[label, p]] = reply.top;
-    papr.put(sentence, `“${label}”, ${papr.percent(p, 0)} %`);
-    const others = reply.top.slice(1).map(([name, q]) => `${name} ${papr.percent(q, 0)} %`);
+    papr.put(sentence, `“${label}”, ${papr.percent(p, 0)}\u00a0%`);
+    const others = reply.top.slice(1).map(([name, q]) => `${name} ${papr.percent(q, 0)}\u00a0%`);
     papr.put(
       basis,
       `${kept} of ${patches} patches kept. Then ${others.join(", ")}. ${clip.liveRate().toFixed(1)} pictures a second, ${papr.milliseconds(reply.seconds)} of each for both models. Nothing is stored.`,
