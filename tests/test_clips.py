@@ -180,6 +180,9 @@ def test_frames_near_keyframes_stand_in_where_the_way_is_long(plain, monkeypatch
     assert len(set(found)) == 5
     assert all(abs(near - wanted) <= 3 for near, wanted in zip(found, evenly(5)(30)))
     assert clip.times == pytest.approx([i / 24 for i in found])
+    clip = read_clip(plain, evenly(5), exact=True)  # as `evaluate` reads
+    assert clip.exact
+    assert [number_of(frame) for frame in clip.frames] == evenly(5)(30)
 
 
 # What is refused

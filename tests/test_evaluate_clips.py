@@ -60,7 +60,7 @@ def video_pair():
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
-    return write_clips(tmp_path_factory.mktemp("clips") / "scenes", WNIDS[:2], (7, 12))
+    return write_clips(tmp_path_factory.mktemp("clips") / "scenes", WNIDS[:2], (4, 6))
 
 
 @pytest.fixture(scope="module")
