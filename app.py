@@ -17,7 +17,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # a thread of torch that waits leaves its core to others
 own_temp_folder()
 
-from app import look, page
+from app import page
 from app.parts import arrival
 from app.session import Settings
 
@@ -36,7 +36,6 @@ def main() -> None:
         prevent_thread_lock=True,
         mcp_server=arguments.mcp,
         **page.launch_options(),
-        **look.launch_options(),
     )
     threading.Thread(target=arrival.warm_up, args=(demo.shared,), daemon=True).start()
     demo.block_thread()

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-__all__ = ["launch_options"]
+__all__ = ["options"]
 
 STATIC = Path(__file__).resolve().parent / "static"
 WEIGHTS = {400: "Inter-Regular", 500: "Inter-Medium", 600: "Inter-SemiBold"}
@@ -51,8 +51,8 @@ SCRIPTS = (
 )
 
 
-def launch_options() -> dict[str, Any]:
-    """What `launch` and `mount_gradio_app` take for the look.
+def options() -> dict[str, Any]:
+    """What `launch` takes for the look.
 
     The style stands in the head, not in `css=`: Gradio doubles every rule given there with a prefix, which
     breaks selectors that hold a comma.

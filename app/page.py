@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
+from app import look
 from app.clips import MAX_MEGABYTES
 from app.gate import Gate
 from app.pages import compare, cost, learn, proposals, video
@@ -37,7 +38,7 @@ HEADER = """<header class="papr papr-header">
 
 
 def build(settings: Settings | None = None) -> gr.Blocks:
-    """The whole page for these settings; `launch` it with `app.look.launch_options()`."""
+    """The whole page for these settings; `launch` it with `launch_options()`."""
     shared = Shared(settings or Settings())
     with gr.Blocks(title="PaPr", fill_width=True, analytics_enabled=False, delete_cache=(300, 3600)) as demo:
         gr.HTML(
@@ -69,8 +70,9 @@ def build(settings: Settings | None = None) -> gr.Blocks:
 
 
 def launch_options() -> dict[str, Any]:
-    """What `launch` is told beside the look; made anew each time, for Gradio writes into `app_kwargs`."""
+    """What `launch` is told, made anew each time: Gradio writes into `app_kwargs`."""
     return {
+        **look.options(),
         "max_file_size": f"{MAX_MEGABYTES}mb",
         "footer_links": [],  # ours stands below the pages
         "run_history": False,

@@ -87,7 +87,7 @@ def running(folder: Path, **more):
     from app.uploads import own_temp_folder
 
     own_temp_folder()
-    from app import look, page
+    from app import page
 
     with weights.configured():  # a page sets its folder for good
         demo = page.build(settings(folder))
@@ -97,7 +97,6 @@ def running(folder: Path, **more):
             quiet=True,
             share=False,
             **page.launch_options(),
-            **look.launch_options(),
             **more,
         )
         demo.address = url.rstrip("/")

@@ -442,8 +442,8 @@ def test_the_colour_maps_are_matplotlibs():
 def test_the_page_builds_without_torch():
     """That is what makes it served within seconds."""
     code = (
-        "import sys; from app import look, page; from app.session import Settings;"
-        "page.build(Settings()); look.launch_options();"
+        "import sys; from app import page; from app.session import Settings;"
+        "page.build(Settings()); page.launch_options();"
         "print([name for name in ('torch', 'timm', 'matplotlib.pyplot') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300)
