@@ -5,9 +5,11 @@ PAPR_MODELS and PAPR_DOWNLOADS.
 """
 
 import argparse
+import ctypes
 import os
 import signal
 import threading
+from contextlib import suppress
 
 from app.uploads import own_temp_folder, remove_temp_folder
 
@@ -15,6 +17,8 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")  # statistics that nobody reads here
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # a thread of torch that waits leaves its core to others
+with suppress(AttributeError, OSError, TypeError):  # where there is no glibc
+    ctypes.CDLL(None).mallopt(-8, 2)  # M_ARENA_MAX: a heap for each thread would hold on to what was freed
 own_temp_folder()
 
 from app import page
