@@ -38,7 +38,8 @@ def served(weights_folder: Path, folder: Path) -> Iterator[str]:
         arrival.FILE.write_text(json.dumps(arrival.compute(page_server.settings(weights_folder))))
     with page_server.running(weights_folder) as demo:
         arrival.FILE = shipped  # read when the page was built
-        arrival.warm_up(demo.shared)
+        with weights.configured():  # what a page sets for good is set for each file anew, by `address`
+            arrival.warm_up(demo.shared)
         DEMO[:] = [demo]
         yield demo.address
 
