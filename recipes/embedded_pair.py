@@ -44,6 +44,10 @@ CONVNET = {
 # A real ViT looks once at every whole picture; each crop learns from its part of what was seen.
 TAUGHT = {"teacher": TEACHER, "teacher_once": True, "distill": 0.5, "distill_features": 0.5}
 
+# Small crops enlarge what they show; the last stage shows objects as large as a whole picture does
+# (Touvron et al. 2019, arXiv 1906.06423).
+NEARLY_WHOLE = {"scale": 0.7}
+
 
 def vit(size: int) -> dict:
     """Patches of 8 px and no class token: the position embedding is resampled from size to size."""
@@ -62,7 +66,7 @@ def stages(out: Path) -> dict[str, Recipe]:
     """name -> recipe, in order. A name is also the weight file's, and so what `teacher` may say.
 
     Most epochs run small, where a step is cheap; the last ones at the size of use. The taught stages, a
-    second evening, go on from the first ones' weights.
+    second evening, go on from the first ones' weights, and those of nearly whole pictures from theirs.
     """
 
     def weights_of(stage: str) -> str:
@@ -135,10 +139,30 @@ def stages(out: Path) -> dict[str, Recipe]:
             ema=0.995,
             init=weights_of("backbone_48_taught"),
         ),
+        "backbone_112_whole": Recipe(
+            **vit(112) | NEARLY_WHOLE,
+            **TAUGHT,
+            epochs=2,
+            limit=72000,
+            batch_size=128,
+            lr=7e-4,
+            warmup=0.03,
+            ema=0.998,
+            init=weights_of("backbone_112_taught"),
+        ),
+        "proposal_112_whole": Recipe(
+            **CONVNET | NEARLY_WHOLE,
+            **TAUGHT,
+            size=112,
+            epochs=2,
+            lr=1e-3,
+            warmup=0.03,
+            init=weights_of("proposal_112_taught"),
+        ),
     }
 
 
-EMBEDDED = {"proposal_112_taught": "papr_proposal", "backbone_112_taught": "papr_backbone"}
+EMBEDDED = {"proposal_112_whole": "papr_proposal", "backbone_112_whole": "papr_backbone"}
 
 
 def split(archive: Path, out: Path) -> tuple[Path, Path]:
