@@ -76,9 +76,10 @@ class Visitor:
 
     async def trigger(self, event: str, question: dict):
         """An event of the stage: what it shows, one value after another, diffs applied."""
+        stage = self.server.ids["stage"]
         asked = {
-            "data": [], "event_data": question, "fn_index": self.server.events[event],
-            "trigger_id": self.server.ids["stage"], "session_hash": self.session,
+            "data": [], "event_data": question, "fn_index": self.server.events[stage, event],
+            "trigger_id": stage, "session_hash": self.session,
         }  # fmt: skip
         reply = await self.http.post("/gradio_api/queue/join", json=asked)
         reply.raise_for_status()

@@ -75,8 +75,10 @@ class Server:
         self.seconds_to_page = time.perf_counter() - began
         with urllib.request.urlopen(f"{self.address}/config") as config:
             self.config = json.load(config)
-        self.events = {event: one["id"] for one in self.config["dependencies"] for _, event in one["targets"]}
         self.ids = {one["props"].get("elem_id"): one["id"] for one in self.config["components"]}
+        self.events = {  # (component's id, event) -> function
+            (target, event): one["id"] for one in self.config["dependencies"] for target, event in one["targets"]
+        }
 
     def output(self) -> str:
         self._output.flush()
