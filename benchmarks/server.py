@@ -77,7 +77,7 @@ class Server:
             self.config = json.load(config)
         self.ids = {one["props"].get("elem_id"): one["id"] for one in self.config["components"]}
         self.events = {  # (component's id, event) -> function
-            (target, event): one["id"] for one in self.config["dependencies"] for target, event in one["targets"]
+            tuple(target): one["id"] for one in self.config["dependencies"] for target in one["targets"]
         }
 
     def output(self) -> str:

@@ -42,8 +42,15 @@ def run(page, **change):
     return ClipRun(shared, clips, Question.read({**asked, **change}, shared))
 
 
+def payloads(page, **change):
+    from app.parts import clip_view
+
+    asked = run(page, **change)
+    return clip_view.payloads(asked, asked.steps())
+
+
 def last(page, **change) -> dict:
-    return list(run(page, **change).steps())[-1]
+    return list(payloads(page, **change))[-1]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +87,7 @@ def test_the_last_payload_says_what_the_library_says(page, tmp_path, method, exp
 def test_frames_then_masks_then_answers_then_the_clip(page, tmp_path):
     path = film(tmp_path / "film.mp4")
     seen = []
-    for told in run(page, upload=str(path)).steps():
+    for told in payloads(page, upload=str(path)):
         seen += [
             name
             for name in ("footage", "method", "full", "answer", "masked")

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from app.clips import MADE, MAX_MEGABYTES, Clips, example_clips
-from app.parts import arrival, models, rail
+from app.parts import arrival, clip_view, models, rail
 from app.parts.clip_run import ClipRun
 from app.parts.direct import direct, newest_of
 from app.parts.live import live
@@ -120,7 +120,7 @@ def build(shared: Shared) -> None:
         return ClipRun(shared, clips, Question.read(data, shared))
 
     screen.ask(
-        answers(run, ClipRun.steps),
+        answers(run, lambda run: clip_view.payloads(run, run.steps())),
         None,
         [screen, target],
         trigger_mode="multiple",

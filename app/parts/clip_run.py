@@ -1,4 +1,4 @@
-"""One question about a clip worked on, step by step, on shared caches; a payload after each step."""
+"""One question about a clip worked on, step by step, on shared caches; clip_view.py tells the browser."""
 
 import hashlib
 import time
@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from app.clips import Clips, VideoClip, clip_models, encoded
-from app.parts import clip_view, view
 from app.parts.alongside import alongside
-from app.parts.pictures import jpeg
+from app.parts.pictures import jpeg, mp4
 from app.parts.question import Question
+from app.parts.run import Step
 from app.session import Asker, Shared, said
 
 __all__ = ["ClipRun"]
@@ -36,10 +36,11 @@ class ClipRun:
         self.result: Any = None
         self.early: Any = None  # the map of the frames that the ConvNet has seen so far
         self.so_far: dict[str, tuple[int, Any]] = {}  # "full", "pruned": frames asked, mean probabilities
+        self.masked: bytes | None = None  # the clip with its pruned patches faded out, an MP4
 
     # one after another
 
-    def steps(self) -> Iterator[dict]:
+    def steps(self) -> Iterator[Step]:
         """Frames, masks, the full model's answer, the pruned one's, and the masked clip."""
         from papr_core import video
 
@@ -49,20 +50,21 @@ class ClipRun:
             video.check_method(self.method)
         yield from self._step("Loading the models", self._models)
         yield from self._step("Reading the clip", self.read)
-        yield self.payload("Finding the patches")  # its frames can be fetched now
+        yield Step("Finding the patches")  # its frames can be fetched now
         yield from self._step("ConvNet", self._look)
         if self.question.explain == "target" and self.core.METHODS[self.method].uses_class:
             yield from self._step("Full model", self._full)  # which class is the target?
         self.map()
-        yield self.payload("Asking the backbone")
+        yield Step("Asking the backbone")
         yield from self._step("Full model", self._full)
-        yield self.payload("Asking the backbone about what is kept")
+        yield Step("Asking the backbone about what is kept")
         yield from self._step("Pruned model", self._prune)
-        yield self.payload("Writing the clip")
-        yield self.payload(None, masked=self.masked())
+        yield Step("Writing the clip")
+        self.write()
+        yield Step(None)
 
-    def _step(self, what: str, work: Callable[[Callable], None]) -> Iterator[dict]:
-        """Work beside the handler; how far it is, as payloads."""
+    def _step(self, what: str, work: Callable[[Callable], None]) -> Iterator[Step]:
+        """Work beside the handler, and how far it is."""
         self.asker.check()
 
         def steps(tell: Callable[[Any], None]) -> None:
@@ -73,7 +75,7 @@ class ClipRun:
             work(told)
 
         for words, progress in alongside(steps, self.asker.leave):
-            yield self.payload(words, progress=progress)
+            yield Step(words, progress=progress)
 
     # the steps
 
@@ -183,13 +185,13 @@ class ClipRun:
 
         return heard
 
-    def masked(self) -> bytes:
-        """The clip with its pruned patches faded out, as an MP4."""
+    def write(self) -> None:
+        """The masked clip."""
         from papr_core import video
 
         look = self.question.look
         with said("look"):
-            return self._once(
+            self.masked = self._once(
                 (*self._answer_key, "masked", look),
                 lambda: encoded(video.masked_frames(self.result, look), self.clip.fps),
             )
@@ -218,7 +220,7 @@ class ClipRun:
             return encoded(shown(0), self.clip.fps)
 
         if self.question.kind == "original":
-            return {"footage": self.footage_id, "clip": clip_view.mp4(self._once(("frames", *key), original))}
+            return {"footage": self.footage_id, "clip": mp4(self._once(("frames", *key), original))}
         frames = self._once(
             ("frames", start, *key), lambda: [jpeg(frame, 85) for frame in shown(start, start + SENT)]
         )
@@ -227,20 +229,12 @@ class ClipRun:
     def _told(self, *progress: Any) -> None:
         self.asker.check()
 
-    # what the payload is made of
+    # what the browser is told of
 
     @property
     def labels(self) -> Any:
         """The backbone's classes, once it is loaded."""
         return self.pair and self.pair.backbone.labels
-
-    def payload(
-        self, working: str | None, *, progress: tuple[int, int] | None = None, masked: bytes | None = None
-    ) -> dict:
-        """What the browser gets now: everything known so far."""
-        if self.clip is None:
-            return view.status(self.question.seq, working, progress=progress)
-        return clip_view.payload(self, working=working, progress=progress, masked=masked)
 
     @property
     def name(self) -> str:

@@ -19,21 +19,27 @@
 What is not known yet is not there. top: [[label, probability], ...], five of them.
 """
 
-import base64
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from app.parts.view import model, rounded
+from app.parts.clip_run import ClipRun
+from app.parts.pictures import mp4
+from app.parts.run import Step
+from app.parts.view import model, rounded, status
 
-if TYPE_CHECKING:
-    from app.parts.clip_run import ClipRun
-
-__all__ = ["mp4", "payload"]
+__all__ = ["payloads"]
 
 
-def payload(
-    run: "ClipRun", *, working: str | None, progress: tuple[int, int] | None, masked: bytes | None
-) -> dict[str, Any]:
-    """Everything known of a question so far; its clip has been read."""
+def payloads(run: ClipRun, steps: Iterable[Step]) -> Iterator[dict[str, Any]]:
+    """Everything known of a question after each step."""
+    for step in steps:
+        if run.clip is None:
+            yield status(run.question.seq, step.working, progress=step.progress)
+        else:
+            yield payload(run, step)
+
+
+def payload(run: ClipRun, step: Step) -> dict[str, Any]:
     pair, clip = run.pair, run.clip
     frames = len(clip)
     grid = pair.grid(frames)
@@ -41,8 +47,8 @@ def payload(
     info = clip.info
     given = {
         "seq": run.question.seq,
-        "working": working,
-        "progress": progress,
+        "working": step.working,
+        "progress": step.progress,
         "clip": {
             "id": run.record.id,
             "name": run.name,
@@ -75,16 +81,12 @@ def payload(
         for which, (frames, probabilities) in list(run.so_far.items())  # it grows meanwhile
         if known[which] is None
     }
-    if masked is not None:
-        given["masked"] = mp4(masked)
+    if run.masked is not None:
+        given["masked"] = mp4(run.masked)
     return given
 
 
-def mp4(data: bytes) -> str:
-    return "data:video/mp4;base64," + base64.b64encode(data).decode()
-
-
-def _method(run: "ClipRun") -> dict[str, Any]:
+def _method(run: ClipRun) -> dict[str, Any]:
     entry, found = run.core.METHODS[run.method], run.found
     told = {
         "name": run.method,
@@ -112,7 +114,7 @@ def _for_the_eye(values: Any) -> dict[str, Any]:
     return {"map": spread.round().int().tolist(), "low": rounded(low), "high": rounded(high)}
 
 
-def _full(run: "ClipRun") -> dict[str, Any]:
+def _full(run: ClipRun) -> dict[str, Any]:
     probabilities, seconds = run.full
     whole, short = probabilities.mean(dim=0), run.core.labels.short_label
     labels, index = run.pair.backbone.labels, int(whole.argmax())
@@ -133,7 +135,7 @@ def _full(run: "ClipRun") -> dict[str, Any]:
     }
 
 
-def _answer(run: "ClipRun") -> dict[str, Any]:
+def _answer(run: ClipRun) -> dict[str, Any]:
     result = run.result
     told = result.to_dict()
     return {
@@ -151,7 +153,7 @@ def _answer(run: "ClipRun") -> dict[str, Any]:
     }
 
 
-def _top(run: "ClipRun", probabilities: Any) -> list[list]:
+def _top(run: ClipRun, probabilities: Any) -> list[list]:
     from papr_core.results import top_classes
 
     best = top_classes(probabilities, run.pair.backbone.labels)

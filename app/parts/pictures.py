@@ -1,4 +1,4 @@
-"""Pictures on their way to the browser."""
+"""Pictures and clips on their way to the browser."""
 
 import base64
 import io
@@ -6,7 +6,7 @@ from typing import Any
 
 from app.session import examples
 
-__all__ = ["example_buttons", "jpeg"]
+__all__ = ["example_buttons", "jpeg", "mp4"]
 
 CREDITS = {
     "chelsea": "Stefan van der Walt, CC0",
@@ -20,6 +20,11 @@ def jpeg(image: Any, quality: int = 90) -> str:
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=quality)
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
+
+
+def mp4(data: bytes) -> str:
+    """A clip's file as a data address."""
+    return "data:video/mp4;base64," + base64.b64encode(data).decode()
 
 
 def example_buttons(side: int = 128) -> list[dict[str, str]]:
