@@ -9,6 +9,7 @@ from starlette.middleware import Middleware
 from app import look
 from app.clips import MAX_MEGABYTES
 from app.gate import Gate
+from app.mailboxes import Mailboxes
 from app.pages import compare, cost, learn, proposals, video
 from app.parts import api
 from app.session import QUEUES, Settings, Shared
@@ -65,6 +66,7 @@ def build(settings: Settings | None = None) -> gr.Blocks:
     for function in demo.fns.values():  # or the default of one listener lowers its queue for all
         function.concurrency_limit = QUEUES.get(function.concurrency_id, function.concurrency_limit)
     demo.queue(max_size=200, api_open=False)  # nothing runs beside the queue
+    demo._queue.pending_messages_per_session = Mailboxes(demo._queue)
     demo.shared = shared
     return demo
 

@@ -224,6 +224,25 @@ def join(demo, http, component: str, event: str, question: dict) -> dict:
     return {"stream": session, "stop": stop}
 
 
+def test_questions_whose_answers_nobody_fetches_stop_nobody(demo, http, endless_score_cam, monkeypatch):
+    """Gradio's queue ended for good when it forgot a visitor whose question still waited."""
+    began, _ = endless_score_cam
+    monkeypatch.setattr(demo._queue.pending_messages_per_session, "max_size", 8)
+    file = {"path": sent(http, data=page_server.png(34)), "meta": {"_type": "gradio.FileData"}}
+
+    def ask(name: str, **asked) -> str:
+        return http.post(f"/gradio_api/call/v2/{name}", json=asked).json()["event_id"]
+
+    ask("compare", image=file, methods=["score-cam"])
+    assert began.wait(60)
+    waiting = ask("compare", image=file, methods=["score-cam"])
+    for _ in range(12):
+        last = ask("cost", keep_ratio=0.5)
+    assert "complete" in http.get(f"/gradio_api/call/cost/{last}").text
+    assert waiting in demo._queue.event_ids_to_events
+    assert not demo._queue.stopped
+
+
 @pytest.mark.parametrize("way", ["closes the tab", "stops"])
 @pytest.mark.parametrize("page", ["Proposals", "Cost"])
 def test_a_visitor_who_leaves_another_page_frees_the_machine(demo, http, monkeypatch, page, way):
