@@ -234,9 +234,10 @@ class _Run:
         self.schedule.step_update(self.step)
         self.model.train()
         images, classes = self._fractions(views.images), views.classes.to(self.device)
-        targets = _smooth(classes, self.model.num_classes, recipe.smoothing)
+        targets, own = _smooth(classes, self.model.num_classes, recipe.smoothing), None
         if self.mix:
-            images, targets = self.mix(images, classes)
+            images, own = self._mixed(images, classes)
+            targets = _mixed_likewise(targets, own)
         seen = self._seen(images)
         if recipe.reprob:
             seen = _erase(seen, recipe.reprob)
@@ -248,7 +249,7 @@ class _Run:
         loss = -(targets * logits.float().log_softmax(-1)).sum(-1).mean()
         if self.teacher:
             with self._autocast():
-                soft, hint = self.teacher.losses(views, images, logits, features)
+                soft, hint = self.teacher.losses(views, images, own, logits, features)
             loss = (1 - recipe.distill) * loss + recipe.distill * soft + recipe.distill_features * hint
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -320,6 +321,17 @@ class _Run:
         """uint8 to 0..1."""
         return images.to(self.device, non_blocking=True).float().div_(255)
 
+    def _mixed(self, images: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+        """timm's mixtures (B, 3, H, W), and the share (B, 1, H, W) that each picture has in its pixels.
+
+        timm mixes a batch with its reverse and says nothing of where. So a channel goes with the images: 1 in
+        the first half of the batch, 0 in the second.
+        """
+        first = (torch.arange(len(images), device=images.device) < len(images) // 2).view(-1, 1, 1, 1)
+        marked = torch.cat([images, first.expand(-1, 1, *images.shape[2:]).to(images)], 1)
+        mixed, _ = self.mix(marked, classes)
+        return mixed[:, :3], torch.where(first, mixed[:, 3:], 1 - mixed[:, 3:])
+
     def _seen(self, images: Tensor) -> Tensor:
         """What the model in training sees: its own size and normalisation."""
         images = (_resized(images, (self.size, self.size)) - self.mean) / self.std
@@ -354,11 +366,11 @@ class _Teacher:
         self.hint = nn.Conv2d(student.num_features, self.model.model.num_features, 1).to(device)
 
     def losses(
-        self, views: _Views, images: Tensor, logits: Tensor, features: Tensor | None
+        self, views: _Views, images: Tensor, own: Tensor | None, logits: Tensor, features: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """Cross-entropy to the teacher's probabilities, and the mean squared distance of the hint.
 
-        images (B, 3, H, W): the views in 0..1. The teacher's map is standardised by channel, so that all
+        images (B, 3, H, W): the views in 0..1, mixed or not; own: as `_mixed` gives it. The teacher's map is standardised by channel, so that all
         channels count alike.
         """
         with torch.no_grad():
@@ -368,6 +380,8 @@ class _Teacher:
                 answer, wanted = self._look(images)
             probabilities = answer.float().softmax(-1)
             wanted = F.batch_norm(wanted.float(), None, None, training=True)
+            if self.lessons and own is not None:
+                probabilities, wanted = (_mixed_likewise(part, own) for part in (probabilities, wanted))
         soft = -(probabilities * logits.float().log_softmax(-1)).sum(-1).mean()
         if features is None:
             return soft, soft.new_zeros(())
@@ -529,8 +543,8 @@ def _check(recipe: Recipe) -> None:
         raise InvalidInput("There is no teacher that could look once; name one.")
     if recipe.keep < 1 and recipe.distill_features and recipe.teacher:
         raise InvalidInput("Feature distillation needs every patch; set distill_features to 0 or keep to 1.")
-    if recipe.teacher and (recipe.mixup or recipe.cutmix) and recipe.distill_features:
-        raise InvalidInput("Feature distillation and mixing do not go together; choose one.")
+    if (recipe.mixup or recipe.cutmix) and recipe.batch_size % 2:
+        raise InvalidInput("Mixing takes pairs of images; make the batch size even.")
     if recipe.epochs < 1 or recipe.batch_size < 2:
         raise InvalidInput("A run takes at least one epoch, and two images a batch.")
 
@@ -625,6 +639,13 @@ def _seed(*numbers: int) -> None:
     torch.default_generator.manual_seed(
         seed
     )  # torch.manual_seed takes a millisecond, and this runs once a view
+
+
+def _mixed_likewise(values: Tensor, own: Tensor) -> Tensor:
+    """Values (B, C) or maps (B, K, h, w) of the pictures, mixed as the pictures were (`_Run._mixed`)."""
+    share = F.adaptive_avg_pool2d(own, values.shape[2:] or 1)
+    share = share if values.ndim == 4 else share.flatten(1)
+    return share * values + (1 - share) * values.flip(0)
 
 
 def _smooth(classes: Tensor, num_classes: int, smoothing: float) -> Tensor:

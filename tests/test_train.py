@@ -248,6 +248,34 @@ def test_a_teacher_that_looks_once_teaches_and_its_lessons_are_shared(pictures, 
         train(recipe, pictures, tmp_path / "other", lessons=lessons, progress=False)
 
 
+@pytest.mark.parametrize(("mixup", "cutmix"), [(1.0, 0.0), (0.0, 1.0)])
+def test_targets_and_maps_are_mixed_as_the_pictures_are(mixup, cutmix, pictures):
+    """The pictures are timm's mixtures, the targets timm's own, and every pixel of a map goes with its pixel."""
+    recipe = Recipe(mixup=mixup, cutmix=cutmix, **CONVNET)
+    run = training._Run(recipe, training.open_dataset(pictures), torch.device("cpu"))
+    images, classes, changed = torch.rand(8, 3, 32, 32), torch.arange(8) % 2, 0
+    for seed in range(6):
+        np.random.seed(seed)
+        mixed, own = run._mixed(images, classes)
+        np.random.seed(seed)
+        expected, targets = run.mix(images.clone(), classes)
+        assert torch.equal(mixed, expected)
+        changed += not torch.equal(mixed, images)
+        torch.testing.assert_close(training._mixed_likewise(images, own), mixed)
+        plain = training._smooth(classes, 2, recipe.smoothing)
+        torch.testing.assert_close(training._mixed_likewise(plain, own), targets)
+    assert changed > 3  # a box may be empty
+
+
+def test_a_teacher_that_looked_once_teaches_mixtures(pictures, teacher_folder, tmp_path):
+    settings = {**CONVNET, "epochs": 12, "smoothing": 0.0, "lr": 1e-2}
+    recipe = Recipe(
+        teacher="teacher", teacher_once=True, distill=1.0, distill_features=0.5, cutmix=1.0, **settings
+    )
+    line = train(recipe, pictures, tmp_path, val=pictures, progress=False)
+    assert line["top1"] > 90
+
+
 def test_pruning_while_training_drops_patches(pictures, teacher_folder):
     dataset, lengths = training.open_dataset(pictures), []
     run = training._Run(Recipe(keep=0.5, proposal="teacher", **VIT), dataset, torch.device("cpu"))
@@ -287,6 +315,7 @@ def test_the_command_prints_one_line_of_json_an_epoch(pictures, tmp_path):
         ({"teacher": "no_such_teacher"}, "no_such_teacher"),
         ({"epochs": 0}, "at least one epoch"),
         ({"opt": "no_such_optimiser"}, "no_such_optimiser"),
+        ({"cutmix": 1.0, "batch_size": 7}, "even"),
     ],
 )
 def test_bad_settings_get_one_sentence(change, words, pictures, tmp_path):
