@@ -370,8 +370,8 @@ class _Teacher:
     ) -> tuple[Tensor, Tensor]:
         """Cross-entropy to the teacher's probabilities, and the mean squared distance of the hint.
 
-        images (B, 3, H, W): the views in 0..1, mixed or not; own: as `_mixed` gives it. The teacher's map is standardised by channel, so that all
-        channels count alike.
+        images (B, 3, H, W): the views in 0..1, mixed or not; own: as `_mixed` gives it. The teacher's map
+        is standardised by channel, so that all channels count alike.
         """
         with torch.no_grad():
             if self.lessons:

@@ -250,7 +250,7 @@ def test_a_teacher_that_looks_once_teaches_and_its_lessons_are_shared(pictures, 
 
 @pytest.mark.parametrize(("mixup", "cutmix"), [(1.0, 0.0), (0.0, 1.0)])
 def test_targets_and_maps_are_mixed_as_the_pictures_are(mixup, cutmix, pictures):
-    """The pictures are timm's mixtures, the targets timm's own, and every pixel of a map goes with its pixel."""
+    """The pictures are timm's mixtures, the targets timm's own, and a map goes with its pixels."""
     recipe = Recipe(mixup=mixup, cutmix=cutmix, **CONVNET)
     run = training._Run(recipe, training.open_dataset(pictures), torch.device("cpu"))
     images, classes, changed = torch.rand(8, 3, 32, 32), torch.arange(8) % 2, 0
