@@ -3,7 +3,6 @@ endpoint share. Nothing here imports torch before the first question.
 """
 
 import tempfile
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from app.session import EXAMPLES, Cache, Shared
+from app.session import EXAMPLES, Cache, Recent, Shared
 from app.uploads import received
 from papr_core.errors import UnreadableClip
 
@@ -39,7 +38,7 @@ class Clips:
 
     def __init__(self) -> None:
         self.cache = Cache(512_000_000)  # frames, footages, maps, answers
-        self._brought: OrderedDict[str, VideoClip] = OrderedDict()
+        self._brought: Recent[str, VideoClip] = Recent()
         self._lock = Lock()
 
     def receive(self, path: str) -> VideoClip:
@@ -47,9 +46,6 @@ class Clips:
         clip = receive_clip(path)
         with self._lock:
             self._brought[clip.id] = clip
-            self._brought.move_to_end(clip.id)
-            while len(self._brought) > 10_000:
-                self._brought.popitem(last=False)
         return clip
 
     def find(self, shared: Shared, id: str) -> VideoClip:

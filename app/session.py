@@ -24,6 +24,7 @@ __all__ = [
     "Asker",
     "Cache",
     "Picture",
+    "Recent",
     "Settings",
     "Shared",
     "explain_error",
@@ -138,6 +139,16 @@ class Picture:
     name: str = ""
 
 
+class Recent(OrderedDict):
+    """The newest 10,000 values by key. Whoever sets one holds a lock."""
+
+    def __setitem__(self, key: Hashable, value: Any) -> None:
+        super().__setitem__(key, value)
+        self.move_to_end(key)
+        while len(self) > 10_000:
+            self.popitem(last=False)
+
+
 class Shared:
     """One for each running page."""
 
@@ -146,8 +157,8 @@ class Shared:
         self.cache = Cache(512_000_000)  # pictures, scenes, maps, answers
         self.models = Cache(4_000_000_000)
         self.quick = CapacityLimiter(2)  # direct calls, which no queue of Gradio's holds back
-        self._pictures: OrderedDict[str, Picture] = OrderedDict()
-        self._newest: OrderedDict[str, int] = OrderedDict()
+        self._pictures: Recent[str, Picture] = Recent()
+        self._newest: Recent[str, int] = Recent()
         self._lock = threading.Lock()
         self._configured = False
 
@@ -265,9 +276,6 @@ class Shared:
         self.pixels(picture)
         with self._lock:
             self._pictures[picture.id] = picture
-            self._pictures.move_to_end(picture.id)
-            while len(self._pictures) > 10_000:
-                self._pictures.popitem(last=False)
         return picture
 
     def find(self, id: str) -> Picture:
@@ -294,9 +302,6 @@ class Shared:
         """A visitor asked something new, or pressed Stop: older questions are no longer worked on."""
         with self._lock:
             self._newest[visitor] = max(seq, self._newest.get(visitor, 0))
-            self._newest.move_to_end(visitor)
-            while len(self._newest) > 10_000:
-                self._newest.popitem(last=False)
 
     def outdated(self, visitor: str | None, seq: int) -> bool:
         return self._newest.get(visitor, 0) > seq

@@ -143,6 +143,19 @@ def test_a_cache_is_bounded_in_bytes_and_forgets_the_oldest():
     assert cache.get(9) is not None
 
 
+def test_of_uploads_and_visitors_the_newest_are_known():
+    from app.session import Recent
+
+    table = Recent()
+    for i in range(10_001):
+        table[i] = i
+        table[0] = i  # seen again and again
+    assert len(table) == 10_000
+    assert table[0] == 10_000
+    assert 1 not in table
+    assert 2 in table
+
+
 def test_a_value_is_made_once_however_many_ask():
     from app.session import Cache
 
