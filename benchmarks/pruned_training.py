@@ -22,7 +22,8 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from papr_core.datasets import open_dataset
-from papr_core.train import Recipe, _Run, _Views
+from papr_core.train import Recipe, _Run
+from papr_core.views import Views
 
 
 def main() -> None:
@@ -46,7 +47,7 @@ def main() -> None:
     size = runs[1.0].size
     images = torch.randint(0, 256, (options.batch_size, 3, size, size), dtype=torch.uint8)
     classes = torch.randint(0, 2, (options.batch_size,))
-    views = _Views(images, classes, indices=None, boxes=None)
+    views = Views(images, classes, indices=None, boxes=None)
     seconds: dict[float, list[float]] = {keep: [] for keep in runs}
     for step in range(options.steps + 2):
         for keep, run in runs.items():

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,8 +16,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from papr_core import teacher, views
 from papr_core import train as training
-from papr_core.errors import InvalidInput
+from papr_core.datasets import open_dataset
+from papr_core.errors import InvalidInput, UnreadableImage
 from papr_core.train import Recipe, train
 
 CONVNET = {
@@ -106,6 +109,93 @@ def test_a_run_that_was_killed_resumes_to_the_same_weights(settings, workers, pi
             assert torch.equal(value, found[key][name]), name
 
 
+@pytest.mark.parametrize("cut", ["measure", "save"])
+def test_a_run_cut_at_an_epoch_s_end_still_writes_its_weights(cut, pictures, tmp_path, monkeypatch):
+    recipe = Recipe(epochs=2, **CONVNET)
+    expected = train(recipe, pictures, tmp_path / "whole", val=pictures, progress=False)
+    real, calls = getattr(training._Run, cut), []
+
+    def stopped(self, *arguments):
+        calls.append(cut)
+        if self.step == 2 * self.steps_per_epoch:
+            raise KeyboardInterrupt
+        return real(self, *arguments)
+
+    monkeypatch.setattr(training._Run, cut, stopped)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, pictures, tmp_path / "cut", val=pictures, checkpoint_minutes=0, progress=False)
+    monkeypatch.undo()
+    assert calls
+    seen = []
+    line = train(recipe, pictures, tmp_path / "cut", val=pictures, on_epoch=seen.append, progress=False)
+    assert seen == [line]
+    assert line["top1"] == expected["top1"]
+    whole, again = (load_file(tmp_path / run / "model.safetensors") for run in ("whole", "cut"))
+    assert all(torch.equal(whole[key], again[key]) for key in whole)
+    assert len((tmp_path / "cut" / "log.jsonl").read_text().splitlines()) == 2
+    (tmp_path / "cut" / "model.safetensors").unlink()
+    assert train(recipe, pictures, tmp_path / "cut", val=pictures, progress=False) == line
+    assert (tmp_path / "cut" / "model.safetensors").exists()
+
+
+def test_a_checkpoint_knows_its_data_and_says_when_it_is_damaged(pictures, tmp_path):
+    recipe = Recipe(epochs=1, **CONVNET)
+    train(recipe, pictures, tmp_path / "o", progress=False)
+    others = tmp_path / "others"
+    for old, new in (("blue", "cold"), ("red", "warm")):
+        shutil.copytree(pictures / old, others / new)
+    with pytest.raises(InvalidInput, match="set of classes"):
+        train(recipe, others, tmp_path / "o", progress=False)
+    fewer = shutil.copytree(pictures, tmp_path / "fewer")
+    (fewer / "red" / "0.png").unlink()
+    with pytest.raises(InvalidInput, match="another set of pictures;"):
+        train(recipe, fewer, tmp_path / "o", progress=False)
+    (tmp_path / "o" / "checkpoint.pt").write_bytes(b"PK\3\4 no more than this")
+    with pytest.raises(InvalidInput, match="damaged"):
+        train(recipe, pictures, tmp_path / "o", progress=False)
+
+
+def test_fine_tuning_starts_from_a_file_or_a_name_with_a_new_classifier(pictures, tmp_path):
+    three = shutil.copytree(pictures, tmp_path / "three")
+    shutil.copytree(pictures / "red", three / "other")
+    train(Recipe(epochs=1, **CONVNET), pictures, tmp_path / "two", progress=False)
+    first = load_file(tmp_path / "two" / "model.safetensors")
+    recipe = Recipe(epochs=1, init=str(tmp_path / "two" / "model.safetensors"), **CONVNET)
+    model = training._create(recipe, 3)
+    assert model.fc.weight.shape[0] == 3
+    assert torch.equal(model.layer4[0].conv1.weight, first["layer4.0.conv1.weight"].float())
+    train(recipe, three, tmp_path / "tuned", progress=False)
+    embedded = {"model_args": '{"channels": [32, 64, 128, 256], "stem_width": 16, "output_stride": 16}'}
+    model = training._create(Recipe(**{**CONVNET, **embedded, "init": "papr_proposal"}), 3)
+    weights = load_file(Path(training.__file__).parent.parent / "assets" / "papr_proposal.safetensors")
+    assert torch.equal(model.conv1[0].weight, weights["conv1.0.weight"].float())
+    (tmp_path / "torn.safetensors").write_bytes(b"\x08")
+    with pytest.raises(InvalidInput, match="damaged"):
+        training._create(Recipe(**{**CONVNET, "init": str(tmp_path / "torn.safetensors")}), 2)
+
+
+@pytest.mark.parametrize("name", ["mixer_s32_224", "xcit_nano_12_p16_224", "levit_128s"])
+def test_a_model_whose_last_features_are_no_map_trains_without_one(name, pictures):
+    """Any timm model learns from labels; a map is asked of it only where one is to be learnt."""
+    plain = Recipe(model=name, batch_size=8, dtype="float32")
+    run = training._Run(plain, open_dataset(pictures), torch.device("cpu"))
+    run.train_step(next(views.batches(run.viewed, 8, epoch=0)))
+    assert np.isfinite(run.mean_loss())
+    with pytest.raises(InvalidInput, match="no map"):
+        training._Run(
+            dataclasses.replace(plain, teacher="papr_proposal", distill_features=0.5),
+            open_dataset(Path(__file__).parent / "data" / "caltech101-200"),
+            torch.device("cpu"),
+        )
+
+
+def test_pruned_training_is_compiled_where_asked(pictures):
+    for compiled in (False, True):  # the compiler's own minute is left out
+        recipe = Recipe(keep=0.5, proposal="papr_proposal", compile=compiled, **VIT)
+        run = training._Run(recipe, open_dataset(pictures), torch.device("cpu"))
+        assert (run.model._compiled_call_impl is not None) == compiled
+
+
 def test_another_recipe_does_not_go_on_from_a_checkpoint(pictures, tmp_path):
     train(Recipe(epochs=1, **CONVNET), pictures, tmp_path, progress=False)
     with pytest.raises(InvalidInput, match="another lr"):
@@ -113,15 +203,15 @@ def test_another_recipe_does_not_go_on_from_a_checkpoint(pictures, tmp_path):
 
 
 def test_views_depend_on_seed_epoch_and_image_alone(pictures):
-    dataset = training.open_dataset(pictures)
+    dataset = open_dataset(pictures)
     run = training._Run(Recipe(**CONVNET), dataset, torch.device("cpu"))
-    one, again = (next(training._batches(run, dataset, 1, first, 0)) for first in (0, 0))
-    skipped = list(training._batches(run, dataset, 1, 2, 0))
-    all_of_them = list(training._batches(run, dataset, 1, 0, 0))
+    one, again = (next(views.batches(run.viewed, 8, epoch=1)) for _ in range(2))
+    skipped = list(views.batches(run.viewed, 8, epoch=1, first=2))
+    all_of_them = list(views.batches(run.viewed, 8, epoch=1))
     assert torch.equal(one[0], again[0])
     assert len(skipped) == 4
     assert torch.equal(skipped[0][0], all_of_them[2][0])
-    assert not torch.equal(one[0], next(training._batches(run, dataset, 2, 0, 0))[0])
+    assert not torch.equal(one[0], next(views.batches(run.viewed, 8, epoch=2))[0])
 
 
 def test_starting_from_weights_resamples_positions_to_another_size(pictures, tmp_path):
@@ -180,7 +270,7 @@ def test_a_student_s_last_map_is_laid_out_alike_in_every_family(name, arguments,
 
     model = timm.create_model(name, num_classes=2, **arguments).eval()
     images = torch.randn(2, 3, 64, 96)
-    logits, features = training._dense_forward(model, images)
+    logits, features = teacher.answer_and_map(model, images)
     assert features.shape == (2, model.num_features, *grid)
     assert torch.equal(logits, model(images))
 
@@ -188,7 +278,7 @@ def test_a_student_s_last_map_is_laid_out_alike_in_every_family(name, arguments,
 def test_a_view_gets_its_part_of_what_the_teacher_saw_of_the_whole_picture(
     pictures, teacher_folder, tmp_path
 ):
-    dataset = training.open_dataset(pictures)
+    dataset = open_dataset(pictures)
     recipe = Recipe(teacher="teacher", teacher_once=True, distill_features=0.5, **CONVNET)
     run = training._Run(recipe, dataset, torch.device("cpu"), tmp_path / "lessons")
     maps = np.random.default_rng(0).normal(size=(1, 8, 8, 5)).astype(np.float16)
@@ -196,8 +286,8 @@ def test_a_view_gets_its_part_of_what_the_teacher_saw_of_the_whole_picture(
     maps = torch.from_numpy(maps).float().permute(0, 3, 1, 2)
 
     def part(box: tuple[float, ...], side: tuple[int, int]) -> torch.Tensor:
-        views = training._Views(None, None, torch.tensor([0]), torch.tensor([box]))
-        return run.teacher._remembered(views, torch.empty(1, 1, *side))[1]
+        batch = views.Views(None, None, torch.tensor([0]), torch.tensor([box]))
+        return run.teacher._remembered(batch, torch.empty(1, 1, *side))[1]
 
     whole = part((0.0, 0.0, 1.0, 1.0), (4, 4))
     assert torch.allclose(whole, torch.nn.functional.avg_pool2d(maps, 2), atol=1e-5)
@@ -208,11 +298,11 @@ def test_a_view_gets_its_part_of_what_the_teacher_saw_of_the_whole_picture(
 
 def test_a_box_is_where_the_view_was_taken(pictures, tmp_path):
     """Cutting the picture by the box gives the view back, mirrored ones too."""
-    dataset = training.open_dataset(pictures)
+    dataset = open_dataset(pictures)
     run = training._Run(Recipe(scale=0.2, **CONVNET), dataset, torch.device("cpu"))
     mirrored = 0
-    for views in training._batches(run, dataset, 0, 0, 0):
-        for image, index, box in zip(views.images, views.indices.tolist(), views.boxes.tolist()):
+    for batch in views.batches(run.viewed, 8, epoch=0):
+        for image, index, box in zip(batch.images, batch.indices.tolist(), batch.boxes.tolist()):
             picture = dataset.read(index)
             left, top, right, bottom = (v * s for v, s in zip(box, 2 * picture.size))
             mirrored += left > right
@@ -242,6 +332,17 @@ def test_a_teacher_that_looks_once_teaches_and_its_lessons_are_shared(pictures, 
     assert (lessons / "maps.npy").stat().st_mtime_ns == written
     part = dataclasses.replace(recipe, limit=16, epochs=1)
     train(part, pictures, tmp_path / "part", lessons=lessons, progress=False)
+    maps = np.load(lessons / "maps.npy")
+    source = json.loads((lessons / "source.json").read_text())
+    (lessons / "source.json").write_text(json.dumps({**source, "done": 40}))  # cut while it looked
+    torn = np.load(lessons / "maps.npy", mmap_mode="r+")
+    torn[40:] = 0
+    torn.flush()
+    train(recipe, pictures, tmp_path / "on", lessons=lessons, progress=False)
+    assert np.array_equal(np.load(lessons / "maps.npy"), maps)
+    one = tmp_path / "one"
+    shutil.copytree(pictures / "red", one / "red")
+    train(dataclasses.replace(recipe, epochs=1), one, tmp_path / "red", lessons=lessons, progress=False)
     source = json.loads((lessons / "source.json").read_text())
     (lessons / "source.json").write_text(json.dumps({**source, "teacher": {}}))
     with pytest.raises(InvalidInput, match="another teacher"):
@@ -249,21 +350,22 @@ def test_a_teacher_that_looks_once_teaches_and_its_lessons_are_shared(pictures, 
 
 
 @pytest.mark.parametrize(("mixup", "cutmix"), [(1.0, 0.0), (0.0, 1.0)])
-def test_targets_and_maps_are_mixed_as_the_pictures_are(mixup, cutmix, pictures):
+def test_targets_and_maps_are_mixed_as_the_pictures_are(mixup, cutmix):
     """The pictures are timm's mixtures, the targets timm's own, and a map goes with its pixels."""
-    recipe = Recipe(mixup=mixup, cutmix=cutmix, **CONVNET)
-    run = training._Run(recipe, training.open_dataset(pictures), torch.device("cpu"))
+    from timm.data import Mixup
+
+    mix = Mixup(mixup, cutmix, label_smoothing=0.1, num_classes=2)
     images, classes, changed = torch.rand(8, 3, 32, 32), torch.arange(8) % 2, 0
     for seed in range(6):
         np.random.seed(seed)
-        mixed, own = run._mixed(images, classes)
+        mixed, own = views.mixed(images, classes, mix)
         np.random.seed(seed)
-        expected, targets = run.mix(images.clone(), classes)
+        expected, targets = mix(images.clone(), classes)
         assert torch.equal(mixed, expected)
         changed += not torch.equal(mixed, images)
-        torch.testing.assert_close(training._mixed_likewise(images, own), mixed)
-        plain = training._smooth(classes, 2, recipe.smoothing)
-        torch.testing.assert_close(training._mixed_likewise(plain, own), targets)
+        torch.testing.assert_close(views.mixed_likewise(images, own), mixed)
+        plain = views.smoothed(classes, 2, 0.1)
+        torch.testing.assert_close(views.mixed_likewise(plain, own), targets)
     assert changed > 3  # a box may be empty
 
 
@@ -277,11 +379,11 @@ def test_a_teacher_that_looked_once_teaches_mixtures(pictures, teacher_folder, t
 
 
 def test_pruning_while_training_drops_patches(pictures, teacher_folder):
-    dataset, lengths = training.open_dataset(pictures), []
+    dataset, lengths = open_dataset(pictures), []
     run = training._Run(Recipe(keep=0.5, proposal="teacher", **VIT), dataset, torch.device("cpu"))
     run.model.blocks[0].register_forward_hook(lambda block, tokens, _: lengths.append(tokens[0].shape[1]))
     before = run.model.blocks[0].mlp.fc1.weight.clone()
-    run.train_step(next(training._batches(run, dataset, 0, 0, 0)))
+    run.train_step(next(views.batches(run.viewed, 8, epoch=0)))
     assert lengths == [1 + 8]  # floor(0.5 * 17) of 16 patches, and the class token
     assert not torch.equal(before, run.model.blocks[0].mlp.fc1.weight)
 
@@ -316,12 +418,43 @@ def test_the_command_prints_one_line_of_json_an_epoch(pictures, tmp_path):
         ({"epochs": 0}, "at least one epoch"),
         ({"opt": "no_such_optimiser"}, "no_such_optimiser"),
         ({"cutmix": 1.0, "batch_size": 7}, "even"),
+        ({"cutmix": -1.0}, "cutmix is -1.0"),
+        ({"auto_augment": "foo"}, "augmentation 'foo'"),
+        ({"seed": -1}, "seed is -1"),
+        ({"ema": 2.0}, "ema is 2.0"),
+        ({"until": 11}, "11 epochs of 10"),
+        ({"lr": 1e9, "epochs": 1}, "no longer a number"),
+        ({**VIT, "size": 0, "model_args": '{"img_size": [32, 48]}'}, "square images"),
+        ({**VIT, "model_args": '{"img_size": 32}', "size": 48}, "48 x 48"),
+        ({**VIT, "model_args": '{"embed_dim": 32, "num_heads": 5}'}, "cannot make"),
     ],
 )
 def test_bad_settings_get_one_sentence(change, words, pictures, tmp_path):
     with pytest.raises(InvalidInput, match=words) as caught:
         train(Recipe(**{**CONVNET, **change}), pictures, tmp_path, progress=False)
     assert "\n" not in str(caught.value)
+
+
+def test_a_size_is_enough_for_a_vit(pictures, tmp_path):
+    run = training._Run(Recipe(size=64, batch_size=8), open_dataset(pictures), torch.device("cpu"))
+    assert run.size == 64
+    vit = Recipe(model="vit_tiny_patch16_224", size=64, batch_size=8, dtype="float32")
+    run = training._Run(vit, open_dataset(pictures), torch.device("cpu"))
+    assert run.model.patch_embed.grid_size == (4, 4)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_picture_that_cannot_be_read_is_named_in_one_sentence(workers, pictures, tmp_path):
+    folder = shutil.copytree(pictures, tmp_path / "pictures")
+    (folder / "red" / "3.png").write_bytes(b"no picture")
+    with pytest.raises(UnreadableImage, match="^red/3.png in pictures: ") as caught:
+        train(Recipe(epochs=1, **CONVNET), folder, tmp_path / "o", workers=workers, progress=False)
+    assert "\n" not in str(caught.value)
+
+
+def test_facts_that_are_no_object_are_refused_at_once(pictures, tmp_path):
+    with pytest.raises(InvalidInput, match="JSON object"):
+        train(Recipe(epochs=1, **CONVNET), pictures, tmp_path, facts=["a"], progress=False)
 
 
 def test_a_device_that_is_not_there_gets_one_sentence(pictures, tmp_path):
