@@ -20,6 +20,7 @@ from app.uploads import MAX_MEGABYTES, received
 from papr_core.errors import PaprError, Stopped, UnreadableImage  # which brings no torch
 
 __all__ = [
+    "EXAMPLES",
     "QUEUES",
     "Asker",
     "Cache",
@@ -27,9 +28,11 @@ __all__ = [
     "Recent",
     "Settings",
     "Shared",
+    "examples",
     "explain_error",
     "log",
     "printable",
+    "said",
 ]
 
 log = logging.getLogger("papr.page")

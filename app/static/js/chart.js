@@ -3,7 +3,7 @@
 
 const { el, svg } = papr;
 
-// lines: [{name, title, points: [[x, y, low?, high?], ...], dashed?}]; level: a dotted line, or null.
+// lines: [{name, title, points: [[x, y, low?, high?], ...]}]; level: a dotted line, or null.
 papr.chart = (label, height = 200) => {
   const root = svg("svg", { class: "p-chart", role: "img", "aria-label": label });
   root.style.height = `${height}px`;
