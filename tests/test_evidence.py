@@ -89,6 +89,15 @@ def test_what_ships_is_told_as_it_stands(file):
         assert shown["subsets"][row["subset"]]["n"] == row["n"]
 
 
+def test_what_the_words_call_a_map_is_its_title():
+    from app.parts.evidence import NAMES
+    from papr_core import METHODS
+
+    assert {name: NAMES[name] for name in ("cam", "reversed")} == {
+        name: METHODS[name].title for name in ("cam", "reversed")
+    }
+
+
 def test_every_finding_belongs_to_a_claim():
     shown = evidence()
     keys = {claim["key"] for claim in CLAIMS}

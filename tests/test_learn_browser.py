@@ -6,7 +6,7 @@ import pytest
 from page_server import NAMES
 
 pytest.importorskip("playwright")
-from page_visits import queued, settled
+from page_visits import queued, settled, upload
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
@@ -68,9 +68,12 @@ def test_learn_is_in_step_with_compare(visit):
 def test_another_picture_brings_its_own_lesson(visit):
     page = learn(visit())
     first = pixels(page, "features")
+    upload(page, b"no picture", "notes.png")
+    expect(page.locator("#learn .p-says").first).to_contain_text("not an image")
     page.locator("#learn").get_by_role("button", name="Example: Chelsea the cat").click()
     page.wait_for_function("papr.store.answer.picture.id === 'chelsea'")
     settled(page)
+    expect(page.locator("#learn .p-says").first).to_have_text("")
     expect(page.locator("#learn .p-name")).to_contain_text("Chelsea the cat")
     page.wait_for_function(
         "before => document.querySelector('[data-step=features] canvas').toDataURL() !== before", arg=first

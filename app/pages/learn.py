@@ -13,7 +13,7 @@ from app.look import STATIC
 from app.parts import arrival
 from app.parts.direct import direct
 from app.parts.evidence import evidence
-from app.parts.lesson import lesson
+from app.parts.lesson import WANTS, lesson
 from app.parts.question import Question
 from app.parts.run import Run
 from app.session import Shared
@@ -23,10 +23,13 @@ __all__ = ["build"]
 
 def build(shared: Shared) -> None:
     """The page, inside a Tab context."""
+    ready = arrival.read(shared.settings)
     gr.HTML(
         value={
-            "lesson": arrival.read(shared.settings).get("lesson"),
+            "lesson": ready.get("lesson"),
+            "wants": list(WANTS),
             "evidence": evidence(),
+            "titles": {name: one["title"] for name, one in ready["choices"]["methods"].items()},
         },
         elem_id="learn",
         html_template=(STATIC / "learn.html").read_text(encoding="utf-8"),

@@ -59,14 +59,7 @@ SUBSETS = {
     "proposal_right": "The ConvNet is right",
     "proposal_wrong": "The ConvNet is wrong",
 }
-NAMES = {
-    "full": "Unpruned",
-    "papr": "PaPr",
-    "random": "random patches",
-    "center": "the centre",
-    "cam": "CAM",
-    "reversed": "PaPr reversed",
-}
+NAMES = {"random": "random patches", "cam": "CAM", "reversed": "PaPr reversed"}  # within a sentence
 
 
 def evidence() -> dict[str, Any]:
@@ -153,7 +146,7 @@ def _against(result: dict[str, Any], other: str, subset: str) -> tuple[str | Non
     if not rows:
         return None, ""
     rows.sort(key=lambda row: -row["keep"])
-    name, n = NAMES.get(other, other), rows[0]["n"]
+    name, n = NAMES[other], rows[0]["n"]
     ahead = [row for row in rows if row["low"] > 0]
     behind = [row for row in rows if row["high"] < 0]
     unsettled = [row for row in rows if row["low"] <= 0 <= row["high"]]
@@ -171,7 +164,7 @@ def _against(result: dict[str, Any], other: str, subset: str) -> tuple[str | Non
     elif ahead:
         state = "PaPr ahead"
     elif behind:
-        state = f"{NAMES.get(other, other)[:1].upper()}{NAMES.get(other, other)[1:]} ahead"
+        state = f"{name[:1].upper()}{name[1:]} ahead"
     else:
         state = "Not settled"
     return state, f"{text} (n = {n:,})."

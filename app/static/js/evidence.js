@@ -2,10 +2,10 @@
 
 const { el } = papr;
 
-const TITLES = { papr: "PaPr", random: "Random", center: "Centre", cam: "CAM", reversed: "PaPr reversed" };
-const titleOf = (name) => TITLES[name] ?? name;
+let titles = {}; // name of a method -> its title
 
-papr.evidence = (root, { claims, sets }) => {
+papr.evidence = (root, { claims, sets }, named) => {
+  titles = named;
   root.append(claimList(claims, sets), ...sets.map(setOf));
 };
 
@@ -50,7 +50,7 @@ function setOf({ title, about, proposal_top1, note, keeps, subsets }) {
     chart.set({
       lines: one.lines.map(({ name, points }) => ({
         name,
-        title: titleOf(name),
+        title: titles[name] ?? name,
         points: points.map(([keep, ...values]) => [keep, ...values.map((v) => v / 100)]).sort((a, b) => a[0] - b[0]),
       })),
       level: one.full ? one.full[0] / 100 : null,
@@ -105,7 +105,7 @@ function rowsOf({ title, n, lines, differences }, keep) {
         "tr",
         {},
         i === 0 && el("th", { scope: "rowgroup", rowspan: all.length, text: `${title} (n = ${n.toLocaleString("en")})` }),
-        el("th", { scope: "row" }, papr.swatch(name), el("span", { text: titleOf(name) })),
+        el("th", { scope: "row" }, papr.swatch(name), el("span", { text: titles[name] ?? name })),
         ...cells.map((text) => el("td", { text })),
       ),
     );

@@ -2,8 +2,6 @@
 
 const { el, store } = papr;
 
-papr.wants.Learn = ["cam", "reversed"]; // for the experiments (app/parts/lesson.py: WANTS)
-
 // Where the backbone on Compare is not what the steps speak of, a sentence each.
 function differences() {
   const { title } = store.answer.models.backbone;
@@ -15,18 +13,19 @@ function differences() {
 
 papr.learn = {
   mount({ element, props, server }) {
+    papr.wants.Learn = props.value.wants; // for the experiments
     const part = (name) => element.querySelector(`[data-part="${name}"]`);
     // Each part with whether it needs a backbone with classes.
     const drawn = [...element.querySelectorAll("[data-step]")].map((section) => {
       const name = section.dataset.step;
       return { section, classes: name === "answer", draw: papr.steps[name](section.querySelector(".p-display")) };
     });
-    const bar = papr.pictureBar(part("picture"), "learn", ({ models }) => `${models.proposal.title} and ${models.backbone.title}`);
+    const bar = papr.pictureBar(part("picture"), ["picture", "learn"], ({ models }) => `${models.proposal.title} and ${models.backbone.title}`);
     const experiments = part("experiments");
     drawn.push({ section: experiments.closest("section"), classes: true, draw: papr.experiments(experiments, props.value.evidence) });
     const unlike = el("p", { class: "p-note", role: "status" });
     part("picture").append(unlike);
-    papr.evidence(part("evidence"), props.value.evidence);
+    papr.evidence(part("evidence"), props.value.evidence, props.value.titles);
 
     let lesson = props.value.lesson;
     let asked = null; // the lesson that was asked for last
@@ -40,7 +39,10 @@ papr.learn = {
       const reply = await server.features(JSON.stringify(papr.ask.question()));
       if (reply?.stopped) asked = null; // a newer question is under way
       else if (!reply?.ok) papr.say("learn", reply?.text ?? "The server did not answer. Open the page again.");
-      else if (reply.key === wanted) lesson = reply;
+      else if (reply.key === wanted) {
+        lesson = reply;
+        papr.say("learn", "");
+      }
       draw();
     }
 

@@ -2,13 +2,13 @@
 
 const { el, store } = papr;
 
-// place: where what goes wrong is said; about(answer): the words beside the name.
-papr.pictureBar = (root, place, about) => {
+// places: whose sentences are said here; about(answer): the words beside the name.
+papr.pictureBar = (root, places, about) => {
   const image = el("img", { alt: "" });
   const name = el("p", { class: "p-name" });
   const says = el("p", { class: "p-says", role: "alert" });
   const working = el("p", { class: "p-note", role: "status" });
-  papr.place(place, says);
+  places.forEach((place) => papr.place(place, says));
   const examples = papr.intake.examples.map((example) =>
     el(
       "button",

@@ -30,7 +30,7 @@ papr.proposals = {
     open(props.value.view);
     const root = element.querySelector(".papr-looks");
     const head = el("div");
-    const bar = papr.pictureBar(head, "proposals-picture", ({ models }) => `the ConvNets; the patches are those of ${models.backbone.title}`);
+    const bar = papr.pictureBar(head, ["picture"], ({ models }) => `the ConvNets; the patches are those of ${models.backbone.title}`);
     const verdict = verdictPart();
     const list = el("div", { class: "p-rows" });
     const end = papr.saver({ png: "Figure (PNG)", pdf: "PDF", svg: "SVG" }, "proposals-save", save);
@@ -167,6 +167,7 @@ function ask() {
   const asks = JSON.stringify(missing);
   if (!missing.length || stopped || asks === requested) return;
   requested = asks;
+  papr.say("proposals", "");
   seq += 1;
   link.server.newest(JSON.stringify({ visitor: visitor(), seq }));
   working = "Looking";
@@ -258,7 +259,7 @@ function verdictPart() {
     const text = parts.map(([, words]) => words).join("");
     if (sentence.textContent !== text) sentence.replaceChildren(...parts.map(([strong, words]) => el(strong ? "strong" : "span", { text: words })));
     notes.push(`${papr.list(each.map(({ k }) => String(k)))} of ${patches} patches kept.`);
-    const grid = store.answer.notes.filter((note) => note.includes("stage"));
+    const grid = store.answer.by_stage ? store.answer.notes.slice(0, 1) : []; // how its patches are taken
     papr.put(basis, [...notes, ...grid].join(" "));
     if (!busy) speak();
   }
