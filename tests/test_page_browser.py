@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from page_server import NAMES, OTHER, png
+from page_server import BACKBONE, NAMES, OTHER, png
 
 pytest.importorskip("playwright")
 from page_visits import DEMO, PATIENCE, answered, queued, quiet, settled, upload
@@ -235,6 +235,8 @@ def test_patches_by_hand(visit):
     assert paprs == pytest.approx(ours, abs=1e-5)
     card.get_by_role("button", name="Clear").click()
     expect(card).to_contain_text("Click or paint the patches to keep")
+    page.mouse.click(*at(9, 0))  # nothing lies over the corner
+    page.wait_for_function("String(papr.store.view.hand) === '9'")
 
 
 def test_stop_and_go_on(visit, monkeypatch):
@@ -268,6 +270,51 @@ def test_stop_and_go_on(visit, monkeypatch):
     page.get_by_role("button", name="Continue").click()
     settled(page)
     settled(other)
+
+
+def test_stop_takes_a_question_back_and_continue_asks_it_again(visit, monkeypatch):
+    from app.parts.run import Run
+
+    fetched, real = threading.Event(), Run._models
+
+    def download(run, tell):
+        while not fetched.wait(0.05):
+            run.asker.check()
+            tell("Downloading")
+        real(run, tell)
+
+    monkeypatch.setattr(Run, "_models", download)
+    monkeypatch.setattr(Run, "_ready", lambda run: run.question.backbone != OTHER or fetched.is_set())
+    by_hand = "papr.now(papr.cards().find(m => m.name === 'by-hand')).exact"
+    page = visit()
+    page.evaluate("papr.controls({methods: ['papr', 'by-hand']})")
+    page.evaluate("papr.store.view.hand = [1, 2, 50], papr.ask.hand()")
+    page.wait_for_function(by_hand)
+    page.evaluate("name => papr.controls({backbone: name})", OTHER)
+    upload(page, png(7), "new.png")
+    expect(page.locator(".p-working")).to_contain_text("Downloading")
+    page.evaluate("papr.say('picture', 'This file has 60 MB')")
+    page.wait_for_timeout(1200)  # two payloads
+    expect(page.locator("#intake .p-says")).to_have_text("This file has 60 MB")
+
+    page.get_by_role("button", name="Stop").click()
+    assert page.evaluate("papr.store.view.backbone") == BACKBONE
+    expect(page.get_by_label("Backbone")).to_have_value(BACKBONE)
+    page.evaluate("papr.setPercent(33)")  # which asks the backbone of the answer that is shown
+    page.wait_for_function("papr.cards().every(m => papr.now(m).exact)")
+    expect(page.locator("#stage .p-says").first).to_have_text("")
+
+    fetched.set()
+    page.get_by_role("button", name="Continue").click()
+    page.wait_for_function("papr.store.answer.picture.name === 'new.png'")
+    assert page.evaluate("papr.store.answer.models.backbone.name") == OTHER
+    settled(page)
+    assert page.evaluate("papr.store.view.hand") == []
+    page.evaluate("papr.store.view.hand = [1, 2, 50], papr.ask.hand()")
+    page.wait_for_function(by_hand)
+    with answered(page):  # another question about the same patches
+        page.evaluate("papr.controls({target: 2})")
+    page.wait_for_function(by_hand)
 
 
 def test_a_closed_tab_frees_the_machine(visit, endless_score_cam):
@@ -389,6 +436,11 @@ def test_a_card_can_be_enlarged(visit):
     dialog = page.get_by_role("dialog")
     expect(dialog).to_be_visible()
     expect(dialog.get_by_role("heading")).to_have_text("CAM")
+    assert dialog.locator("canvas").first.evaluate("canvas => canvas.width >= canvas.clientWidth")
+    page.keyboard.press("ArrowLeft")
+    expect(dialog.get_by_role("heading")).to_have_text("PaPr")
+    page.keyboard.press("ArrowRight")
+    expect(dialog.get_by_role("heading")).to_have_text("CAM")
     for _ in range(8):  # the focus stays inside
         page.keyboard.press("Tab")
         assert page.evaluate(
@@ -457,3 +509,12 @@ def test_the_browser_counts_patches_as_the_library_does(visit):
     ]
     counted = page.evaluate("cases => cases.map(([n, p, z]) => papr.numKept(n, p, z))", cases)
     assert counted == [num_kept(n, z, p) for n, p, z in cases]
+    # stage by stage a ratio keeps others than its count would
+    exact = page.evaluate("""() => {
+      const { answer, view } = papr.store;
+      const point = [papr.kept(), 0.5, 0.5, 0.5, 1, []];
+      const found = points => papr.pointAt({ name: "other", points }, papr.kept()).exact;
+      answer.by_stage = true;
+      return [[point], [[...point, 0.41]], [point, [...point, view.percent / 100]]].map(found);
+    }""")
+    assert exact == [False, False, True]

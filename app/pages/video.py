@@ -85,7 +85,7 @@ def build(shared: Shared) -> None:
             "methods": list(METHODS),
             "looks": [value for _, value in rail.LOOKS],
             "colours": rail.COLOURS,
-            "labels": choices["labels"]["name"],
+            "labels": choices["labels"]["hash"],
         }
         screen = gr.HTML(
             value={"view": shown, "known": known},

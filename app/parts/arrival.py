@@ -80,7 +80,7 @@ def compute(settings: Settings) -> dict[str, Any]:
             "methods": {name: {"title": m.title, "kind": m.kind} for name, m in core.METHODS.items()},
             "proposal": [[entry.title, name] for name, entry in core.PROPOSALS.items()],
             "backbone": [[entry.title, name] for name, entry in core.BACKBONES.items()],
-            "labels": {"name": labels.name, "names": list(labels.names)},
+            "labels": {"hash": view.labels_hash(labels), "names": list(labels.names)},
         },
         "answer": last,
         "lesson": lesson(run),

@@ -257,6 +257,10 @@ class Run:
             return None
         return self.shared.cache.once(("jpeg", self.crop_id), lambda: jpeg(self.scene.crop))
 
+    def by_ratio(self, count: int) -> bool:
+        """Whether the answers at this count are those of the question's ratio, taken stage by stage."""
+        return self.scene.backbone.family == "pixels" and count == self.count
+
     def known_in_full(self, name: str) -> bool:
         """Whether the whole curve of a method is there."""
         return all((name, 0, count) in self.found for count in self._steps)
@@ -296,8 +300,8 @@ class Run:
         return (*self._base, name, explained)
 
     def _answer_key(self, name: str, draw: int, count: int) -> tuple:
-        by_ratio = self.scene.backbone.family == "pixels" and count == self.count  # stage by stage
-        return (*self._map_key(name), draw, count, self.question.keep_ratio if by_ratio else None)
+        ratio = self.question.keep_ratio if self.by_ratio(count) else None
+        return (*self._map_key(name), draw, count, ratio)
 
     def _ready(self) -> bool:
         """Whether nothing has to be downloaded."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.parts import rail
+from app.parts import rail, view
 from app.session import explain_error
 from papr_core.errors import Stopped
 
@@ -37,8 +37,8 @@ def answers(open: Callable[[Any], Any], steps: Callable[[Any], Iterable[dict]]) 
 
         for payload in _told(data, work):
             classes, labels = gr.skip(), runs[0].labels if runs else None
-            if labels is not None and labels.name != shown:
-                chosen, shown = runs[0].question.target, labels.name
+            if labels is not None and (named := view.labels_hash(labels)) != shown:
+                chosen, shown = runs[0].question.target, named
                 classes = gr.Dropdown(
                     rail.target_choices(list(labels.names)),
                     value=rail.OWN_ANSWER if chosen is None else chosen,

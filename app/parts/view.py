@@ -5,7 +5,8 @@
     more       the rest waits for the slow queue     error     {where, text}, and nothing of what follows
     picture    {id, name, crop, src}; src null where the page has this crop already
     grid       [rows, columns]                       patches, prefix: counts
-    models     {proposal, backbone}: {name, title, weights, sha256, labels, classes, size}
+    models     {proposal, backbone}: {name, title, weights, sha256, labels, label_set, classes, size}; labels:
+               a hash of the class names, label_set: what they are called together
     measure    "confidence" in the target, or, of a backbone without a classifier, the "cosine" between the
                pruned and the full embedding: then target is null, and so are full.index and kept answer
     by_stage   of a ConvNeXt or Swin: dropped positions pass its pixel operators by, and are not out of sight
@@ -20,13 +21,14 @@
 The server never draws: masks, colours and looks are made of these numbers in static/js.
 """
 
+import hashlib
 import statistics
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from app.parts.run import Run, Step
 
-__all__ = ["at_rest", "model", "payloads", "ranked", "rounded", "status"]
+__all__ = ["at_rest", "labels_hash", "model", "payloads", "ranked", "rounded", "status"]
 
 TOP = 3
 WEIGHTS = {
@@ -163,12 +165,14 @@ def _short(value: float) -> float:
 
 
 def point(run: Run, name: str, count: int) -> list[Any]:
-    """[k, confidence, low, high, kept answer, top]: mean and range of the draws, the rest of the first."""
+    """[k, confidence, low, high, kept answer, top]: mean and range of the draws, the rest of the first; and,
+    where the question's ratio was taken stage by stage, that ratio: the same count in a curve is another."""
     found = [run.found[name, draw, count] for draw in range(run.core.METHODS[name].draws)]
     confidences = [run.scene.number(probabilities) for probabilities in found]
     values = (statistics.fmean(confidences), min(confidences), max(confidences))
     kept = run.scene.keeps(found[0])
-    return [count, *map(rounded, values), kept if kept is None else int(kept), best(run.scene, found[0])]
+    packed = [count, *map(rounded, values), kept if kept is None else int(kept), best(run.scene, found[0])]
+    return [*packed, run.question.keep_ratio] if run.by_ratio(count) else packed
 
 
 def best(scene: Any, probabilities: Any) -> list[list]:
@@ -185,10 +189,16 @@ def model(model: Any) -> dict[str, Any]:
         "title": model.title,
         "weights": WEIGHTS.get(kind, kind),
         "sha256": model.sha256,
-        "labels": model.labels.name,
+        "labels": labels_hash(model.labels),
+        "label_set": model.labels.name,
         "classes": len(model.labels),
         "size": list(model.input_size[1:]),
     }
+
+
+def labels_hash(labels: Any) -> str:
+    """By which the page knows whether its list of target classes is this one; sets share names (own-2)."""
+    return hashlib.sha256(repr(labels.names).encode()).hexdigest()[:8]
 
 
 def rounded(value: float) -> float:

@@ -9,6 +9,7 @@ const visitor = Array.from(crypto.getRandomValues(new Uint32Array(3)), (n) => n.
 let link = null; // {trigger, server} of the stage
 let last = null; // the last question
 let direct = 0; // direct calls under way
+let complaint = null; // where the last direct call said what went wrong
 
 // Methods that an open page needs beside those that Compare shows: its name -> their names.
 papr.wants = {};
@@ -22,7 +23,7 @@ papr.ask = {
     link = stage;
   },
 
-  // The whole question, as the server reads it.
+  // A whole question, as the server reads it, about the answer that is shown.
   question(change = {}) {
     const { view, answer } = store;
     return {
@@ -32,20 +33,21 @@ papr.ask = {
       name: answer?.picture.name ?? null,
       has: answer?.picture.crop ?? null,
       labels: answer?.models.backbone.labels ?? null,
-      proposal: view.proposal,
-      backbone: view.backbone,
+      ...(answer && papr.askedWith(answer)),
       keep_ratio: view.percent / 100,
       methods: view.methods,
-      target: view.target,
-      explain: view.explain,
       patches: [],
       ...change,
     };
   },
 
+  // The same of what is set.
   send(change = {}) {
     newest();
-    last = papr.ask.question({ methods: [...new Set([...store.view.methods, ...wanted()])], ...change });
+    const { proposal, backbone, target, explain, methods } = store.view;
+    last = papr.ask.question({ proposal, backbone, target, explain, methods: [...new Set([...methods, ...wanted()])], ...change });
+    papr.say(null);
+    complaint = null;
     Object.assign(store, { working: "Computing", progress: null, stopped: false, fresh: false });
     papr.changed("status");
     link.trigger("ask", last);
@@ -53,13 +55,23 @@ papr.ask = {
 
   finish(picture) {
     const { has, labels } = papr.ask.question(); // what the page has got meanwhile
-    link.trigger("finish", { ...last, picture: picture.id, name: picture.name, upload: null, has, labels });
+    last = { ...last, picture: picture.id, name: picture.name, upload: null, has, labels };
+    link.trigger("finish", last);
   },
 
   stop() {
     newest();
-    Object.assign(store, { working: null, stopped: true, fresh: true });
+    Object.assign(store, { working: null, stopped: true });
+    papr.restore();
     papr.changed("status");
+  },
+
+  // What was stopped, asked again.
+  goOn() {
+    const { picture, upload, name, proposal, backbone, target, explain } = last;
+    Object.assign(store.view, { proposal, backbone, target, explain });
+    papr.sync();
+    papr.ask.send({ picture, upload, name });
   },
 
   save(kind) {
@@ -82,14 +94,21 @@ async function numbers(change) {
   papr.changed("status");
   const reply = await link.server.numbers(JSON.stringify(papr.ask.question(change)));
   direct -= 1;
-  if (!reply) papr.say("stage", "The server did not answer. Move the slider to ask again.");
+  if (complaint) papr.say(complaint, "");
+  complaint = null;
+  if (!reply) complain("stage", "The server did not answer. Move the slider to ask again.");
   else if (reply.stopped); // a newer question is under way
-  else if (!reply.ok) papr.say(reply.where, reply.text);
+  else if (!reply.ok) complain(reply.where, reply.text);
   else {
     papr.addPoints(key, reply.points, reply.labels, change.patches);
     if (reply.again && store.fresh) papr.ask.send(); // a slow map has gone from the server's memory
   }
   papr.changed("status");
+}
+
+function complain(where, text) {
+  complaint = where;
+  papr.say(where, text);
 }
 
 // The ratio came to rest: compute what is not there yet, all methods in one request. While a slider is held down it
@@ -113,9 +132,12 @@ papr.ask.rest = papr.debounce(() => {
     .filter((m) => shown.has(m.name) && m.order && !papr.pointAt(m, k)?.exact)
     .map((m) => m.name);
   if (methods.length) numbers({ methods });
+  papr.ask.hand();
 }, 180);
 
 papr.ask.hand = papr.debounce(() => {
+  if (!store.answer || !store.fresh) return; // as above
   const patches = sorted(store.view.hand);
-  if (store.answer && patches.length) numbers({ methods: ["by-hand"], patches });
+  const method = papr.cards().find(({ name }) => name === "by-hand");
+  if (method && patches.length && !papr.now(method).exact) numbers({ methods: ["by-hand"], patches });
 }, 300);

@@ -153,16 +153,14 @@ function makeCard(method) {
   const map = el("canvas", { role: "img", "aria-label": `${method.title}: its map over the picture` });
   const kept = el("canvas", { role: "img" });
   const hand = method.name === "by-hand" ? papr.handGrid() : null;
-  const enlarge = el(
-    "button",
-    { type: "button", class: "p-enlarge", "aria-label": `Enlarge ${method.title}`, title: "Enlarge", onclick: () => papr.enlarge(method.name) },
-    papr.icon("enlarge"),
-  );
+  const named = { "aria-label": `Enlarge ${method.title}`, onclick: () => papr.enlarge(method.name) };
+  const enlarge = el("button", { type: "button", class: "p-enlarge", title: "Enlarge", ...named }, papr.icon("enlarge"));
+  hand?.tools.append(papr.button(null, "Enlarge", null, { class: "p-button p-small", ...named })); // not over the grid
   const pictures = el(
     "div",
     { class: "p-pictures" },
     hand ? null : el("div", { class: "p-picture" }, map),
-    el("div", { class: "p-picture" }, kept, hand?.node, enlarge),
+    el("div", { class: "p-picture" }, kept, hand ? hand.node : enlarge),
     hand?.tools,
   );
   const waiting = el("p", { class: "p-waiting" });

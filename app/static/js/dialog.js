@@ -1,4 +1,5 @@
-// A card, large: the same pictures and numbers, with the ratio under the finger. Esc closes, arrow keys go on.
+// A card, large: the same pictures and numbers, with the ratio under the finger. Esc closes; arrow keys left and right go
+// to the card before and after, but for those on the slider.
 
 const { el, store } = papr;
 
@@ -37,6 +38,10 @@ function build() {
     el("div", { class: "p-wide" }, numbers.node, facts),
   );
   node.addEventListener("click", (event) => event.target === node && node.close()); // outside
+  node.addEventListener("keydown", ({ key, target }) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[key];
+    if (by && target !== slider) step(by);
+  });
   node.addEventListener("close", () => (current = null));
   document.body.append(node);
   return { node, title, about, map, mapFigure, kept, bar, low, high, caption, numbers, facts, slider };
@@ -51,8 +56,8 @@ function step(by) {
 papr.enlarge = (name) => {
   parts ??= build();
   current = name;
+  parts.node.showModal(); // before it is drawn, so that the pictures have a size
   papr.drawDialog("answer");
-  parts.node.showModal();
 };
 
 papr.drawDialog = (what) => {

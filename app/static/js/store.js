@@ -47,8 +47,9 @@ papr.unit = () => (papr.cosine() ? "" : " %");
 papr.shown = (value) => `${papr.number(value)}${papr.unit()}`;
 papr.measured = () => (papr.cosine() ? "Cosine to the unpruned embedding" : `Confidence on “${store.answer.target.label}”`);
 
-// A point is {k, confidence, low, high, kept, top: [[class index, probability], ...]}; kept is null without an answer.
-const unpack = ([k, confidence, low, high, kept, top]) => ({ k, confidence, low, high, kept: kept === null ? null : Boolean(kept), top });
+// A point is {k, confidence, low, high, kept, top: [[class index, probability], ...], ratio}; kept is null without an
+// answer. ratio: which a ConvNeXt or Swin took stage by stage; null of a point by count, as those of a curve are.
+const unpack = ([k, confidence, low, high, kept, top, ratio = null]) => ({ k, confidence, low, high, kept: kept === null ? null : Boolean(kept), top, ratio });
 
 const unpacked = new WeakMap();
 papr.points = (method) => {
@@ -56,15 +57,18 @@ papr.points = (method) => {
   if (!unpacked.has(method.points)) unpacked.set(method.points, method.points.map(unpack));
   const points = unpacked.get(method.points);
   const more = store.extra.points[method.name];
-  return more ? [...points, ...more.values()] : points;
+  return more ? [...points, ...more] : points;
 };
 
-// The computed point at k, or else the nearest one: {point, exact}. Nothing is ever interpolated.
+// The point computed for the ratio that is set, or else the nearest one: {point, exact}. Nothing is ever interpolated.
 papr.pointAt = (method, k) => {
+  const ratio = store.view.percent / 100;
   let best = null;
-  for (const point of papr.points(method))
+  for (const point of papr.points(method)) {
+    if (point.k === k && (!store.answer.by_stage || point.ratio === ratio)) return { point, exact: true };
     if (!best || Math.abs(point.k - k) < Math.abs(best.k - k)) best = point;
-  return best && { point: best, exact: best.k === k };
+  }
+  return best && { point: best, exact: false };
 };
 
 // What a card shows now: the count of patches, which ones, and the number that belongs to them.
@@ -74,8 +78,8 @@ papr.now = (method) => {
     return { k, patches: method.order?.slice(0, k) ?? null, ...papr.pointAt(method, k) };
   }
   const patches = store.view.hand;
-  const point = store.extra.points["by-hand"]?.get(patches.length);
-  const exact = Boolean(point) && point.patches === String(patches);
+  const [point] = store.extra.points["by-hand"] ?? [];
+  const exact = point?.patches === String(patches);
   return { k: patches.length, patches, point: exact ? point : null, exact };
 };
 
@@ -86,10 +90,9 @@ papr.take = (given) => {
   const answer = JSON.parse(JSON.stringify(given)); // Gradio's own copy stays as it is
   store.working = answer.working ?? null;
   store.progress = answer.progress ?? null;
-  papr.say(null);
   if (answer.error) {
     papr.say(answer.error.where, answer.error.text);
-    restore();
+    papr.restore();
   }
   if (answer.full) show(answer);
   else papr.changed("status"); // what stood on the screen stays
@@ -97,19 +100,22 @@ papr.take = (given) => {
   else if (answer.full && !answer.working) papr.ask.rest();
 };
 
-// A question failed: the old answer stands, and the controls say again what it was asked with.
-function restore() {
+// What an answer was asked with.
+papr.askedWith = ({ models, target, explain }) => ({
+  proposal: models.proposal.name,
+  backbone: models.backbone.name,
+  target: target?.chosen ? target.index : null,
+  explain: explain.mode,
+});
+
+// A question failed, or was stopped: the old answer stands, and the controls say again what it was asked with.
+papr.restore = () => {
   store.fresh = true;
   if (!store.answer) return;
-  const { models, target, explain } = store.answer;
-  Object.assign(store.view, {
-    proposal: models.proposal.name,
-    backbone: models.backbone.name,
-    target: target?.chosen ? target.index : null,
-    explain: explain.mode,
-  });
+  Object.assign(store.view, papr.askedWith(store.answer));
   papr.sync();
-}
+  papr.ask.rest(); // what was set meanwhile
+};
 
 // What was known stays known: a curve in full is not taken back by an answer that begins anew. And a map that is
 // there already stays the same object, so what was made of it is not made again.
@@ -130,9 +136,11 @@ function show(answer) {
   if (before?.key === answer.key) keepKnown(before, answer);
   store.answer = answer;
   store.stopped = false;
-  store.fresh = true;
   if (store.extra.key !== answer.key) store.extra = { key: answer.key, points: {} };
-  if (before && before.picture.id !== answer.picture.id) store.view.hand = [];
+  const same = before?.picture.id === answer.picture.id && String(before.grid) === String(answer.grid);
+  if (before && !same) store.view.hand = [];
+  if (!store.fresh) papr.ask.hand(); // the first of a new question's
+  store.fresh = true;
   papr.changed("answer");
 }
 
@@ -140,22 +148,19 @@ papr.addPoints = (key, points, labels, patches) => {
   if (!store.answer || key !== store.answer.key) return;
   Object.assign(store.answer.labels, labels);
   for (const [name, point] of Object.entries(points)) {
-    const all = (store.extra.points[name] ??= new Map());
     const value = unpack(point);
-    if (name === "by-hand") {
-      value.patches = String(patches);
-      all.clear();
-    }
-    all.set(value.k, value);
+    if (name === "by-hand") store.extra.points[name] = [{ ...value, patches: String(patches) }];
+    else (store.extra.points[name] ??= []).push(value);
   }
   papr.changed("points");
 };
 
 // --- one sentence where the eye is ---------------------------------------------------------------------------------
 
-const places = {};
-papr.place = (name, node) => (places[name] = node);
+const places = {}; // name -> where it is said: a picture's on every page that shows it
+papr.place = (name, node) => (places[name] ??= []).push(node);
+const OURS = ["picture", "ratio", "target", "explain", "models", "stage", "save"]; // Compare's
 papr.say = (where, text, otherwise = "stage") => {
-  if (where === null) Object.values(places).forEach((node) => papr.put(node, ""));
-  else papr.put(places[where] ?? places[otherwise], text);
+  if (where === null) OURS.forEach((name) => papr.say(name, ""));
+  else (places[where] ?? places[otherwise]).forEach((node) => papr.put(node, text));
 };

@@ -56,7 +56,7 @@ papr.modelRows = (list, { proposal, backbone }) => {
     ["Weights of the backbone", weights(backbone)],
     [
       "The backbone knows",
-      backbone.classes ? `${backbone.classes} classes (${backbone.labels}); your object may be none of them` : "no classes: it has no classifier",
+      backbone.classes ? `${backbone.classes} classes (${backbone.label_set}); your object may be none of them` : "no classes: it has no classifier",
     ],
   ];
   list.replaceChildren(

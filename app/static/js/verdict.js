@@ -7,7 +7,7 @@ papr.verdict = (root) => {
   const basis = el("p", { class: "p-basis" });
   const working = papr.workingLine(
     () => papr.ask.stop(),
-    () => papr.ask.send(),
+    () => papr.ask.goOn(),
   );
   const spoken = el("p", { class: "p-hidden", role: "status" });
   const says = el("p", { class: "p-says", role: "alert" });
