@@ -45,7 +45,8 @@ class Dataset:
 
     kind: "images" or "clips".
     samples: (key, class folder) of each image, sorted; a key is the image's path below the top folder.
-    classes: the class folders, sorted; class_indices: for each image the position of its class in them.
+    classes: the class folders, sorted, those without an image under the limit too; class_indices: for each
+    image the position of its class in them.
     transform: applied by `dataset[i]`, which gives (transform(image), class index), as torch's and timm's
     loaders ask.
 
@@ -57,13 +58,14 @@ class Dataset:
         self,
         path: Path,
         samples: Sequence[tuple[str, str]],
+        classes: Sequence[str],
         places: Sequence,
         archive: _Archive | None,
         kind: str = "images",
     ):
         self.path, self.kind = path, kind
         self.samples = tuple(samples)
-        self.classes = tuple(sorted({folder for _, folder in samples}))
+        self.classes = tuple(classes)
         index = {folder: i for i, folder in enumerate(self.classes)}
         self.class_indices = tuple(index[folder] for _, folder in samples)
         self.transform: Callable[[Image.Image], Any] | None = None
@@ -100,7 +102,8 @@ def open_dataset(
 
     kind: "images" or "clips"; None is images where there are any, else clips.
     limit: at most so many images, spread over the classes as evenly as they allow; the choice depends on
-    `seed` and on the names alone, and a smaller limit is part of a larger one.
+    `seed` and on the names alone, and a smaller limit is part of a larger one. The classes are the folder's
+    under any limit.
 
     Raises InvalidInput: no such path, not a tar file, damaged, no class folders, no images, limit below 1.
     """
@@ -127,11 +130,13 @@ def open_dataset(
         raise InvalidInput(
             f"{path} holds {kind} but no class folders; put the {kind} of each class into its own folder."
         )
+    classes = sorted({folder for _, folder, _ in samples})
     if limit is not None:
         samples = _balanced(samples, limit, seed)
     return Dataset(
         path,
         [(key, folder) for key, folder, _ in samples],
+        classes,
         [found[name] for *_, name in samples],
         archive,
         kind,

@@ -48,7 +48,8 @@ __all__ = [
 ]
 
 _HERE = Path(__file__).resolve().parent
-_ASSETS = _HERE.parent / "assets"
+# a wheel holds the assets inside the package (pyproject.toml), the repository beside it
+_ASSETS = _HERE / "assets" if (_HERE / "assets").is_dir() else _HERE.parent / "assets"
 _SUFFIXES = (".safetensors", ".pth", ".pth.tar", ".pt", ".bin")
 _YES = ("1", "ON", "YES", "TRUE")
 _NOT_ARGUMENTS = {

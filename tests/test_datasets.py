@@ -88,6 +88,8 @@ def test_limit_is_balanced_nested_and_seeded(folder, limit, counts):
     assert list(chosen.samples) == sorted(chosen.samples)
     assert chosen.samples == open_dataset(folder, limit=limit).samples
     assert set(chosen.samples) <= set(open_dataset(folder, limit=limit + 2).samples)
+    assert chosen.classes == tuple(CLASSES)  # what competes does not hang on the limit
+    assert [chosen.classes[c] for c in chosen.class_indices] == [name for _, name in chosen.samples]
     if limit == 6:
         assert len({open_dataset(folder, limit=6, seed=seed).samples for seed in range(5)}) > 1
 

@@ -1,7 +1,12 @@
 """The embedded pair: there without a network, small, quick, and right often enough to show pruning."""
 
+import json
+import shutil
 import socket
+import subprocess
+import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -38,6 +43,42 @@ def test_both_load_from_the_repository_without_a_network(offline):
         assert len(model.labels) == 200
         assert model.labels.synsets is not None
     assert sum(path.stat().st_size for path in ASSETS.glob("*.safetensors")) < 25e6
+
+
+INSTALLED = """
+import json, sys
+import papr_core
+from papr_core.cli import main
+models = papr_core.load_proposal(), papr_core.load_backbone()
+print(json.dumps([str(model.weights.path) for model in models]))
+sys.exit(main(["compare", sys.argv[1], "--methods", "papr", "--json"]))
+"""
+
+
+def test_an_installed_wheel_has_the_pair(tmp_path):
+    """Built as `pip install .` builds it, and used where no repository is near."""
+    source, site, elsewhere = (tmp_path / name for name in ("source", "site", "elsewhere"))
+    for folder in ("papr_core", "assets"):
+        shutil.copytree(ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE", "requirements.txt", "requirements-test.txt"):
+        shutil.copy(ROOT / name, source)
+    pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*pip, "-w", tmp_path, source], check=True, capture_output=True, timeout=120)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(site)
+    elsewhere.mkdir()
+    picture = shutil.copy(ASSETS / "examples" / "coffee.jpg", elsewhere)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", f"import sys; sys.path.insert(0, {str(site)!r})\n{INSTALLED}", picture],
+        cwd=elsewhere, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    paths, result = map(json.loads, done.stdout.splitlines())
+    assert paths == [
+        str(site / "papr_core" / "assets" / f"papr_{name}.safetensors") for name in ("proposal", "backbone")
+    ]
+    assert result["target"]["label"] == "espresso"
 
 
 def test_the_second_loading_takes_little_of_the_processor(pair):
