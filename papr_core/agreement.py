@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from papr_core import cost
 from papr_core.catalog import DEFAULT_BACKBONE
+from papr_core.devices import as_probabilities, device_of
 from papr_core.errors import InvalidInput
 from papr_core.images import read_image
 from papr_core.significance import patch_significance
@@ -76,8 +77,8 @@ def look(
 ) -> Look:
     """One ConvNet's look at a backbone's crop; the backbone does not run, its grid is what matters."""
     with torch.inference_mode():
-        features = proposal.features(proposal.view(crop).to(next(proposal.parameters()).device))
-        probabilities = proposal.logits(features).float().softmax(dim=-1)[0].cpu()
+        features = proposal.features(proposal.view(crop).to(device_of(proposal)))
+        probabilities = as_probabilities(proposal.logits(features))[0]
         coarse = features.float().mean(dim=1).cpu()  # (1, h, w)
     best = int(probabilities.argmax())
     return Look(

@@ -32,9 +32,11 @@ from torch import Tensor, nn
 from papr_core import cost
 from papr_core.backbones import load_backbone
 from papr_core.catalog import DEFAULT_BACKBONE
+from papr_core.devices import chosen_device
 from papr_core.errors import InvalidInput, PaprError, Stopped, UnsupportedModel
 from papr_core.images import read_image
-from papr_core.merging import LAYERS, Merging, as_published
+from papr_core.merging import Merging, as_published
+from papr_core.options import add_tome_layers, add_weights_dir, use_weights_dir
 from papr_core.proposals import load_proposal
 from papr_core.tables import table
 
@@ -342,12 +344,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--proposal", metavar="NAME", help="the ConvNet that looks first (default: the backbone alone)")
     add("--keep", type=float, nargs="+", default=[0.5], metavar="Z", help="keep ratios (default: 0.5)")
     add("--tome-r", type=int, default=0, metavar="R", help="tokens merged in each block (default: 0)")
-    where = "the blocks that merge (default: all where nothing is pruned, else the second half)"
-    add("--tome-layers", choices=LAYERS, help=where)
+    add_tome_layers(parser)
     add("--batch-size", type=int, default=32, metavar="N", help="pictures at once (default: %(default)s)")
     add("--rounds", type=int, default=15, metavar="N", help="measured rounds (default: %(default)s)")
     add("--device", help="cpu, cuda, cuda:1 ... (default: cuda where there is one)")
     add("--dtype", choices=tuple(DTYPES), default="float32", help="of weights and pictures")
+    add_weights_dir(parser)
     add("--threads", type=int, metavar="N", help="of torch on a CPU (default: its own choice)")
     add("--compile", action="store_true", help="compile the models with torch.compile")
     add("--json", action="store_true", help="print one JSON object instead of a table")
@@ -355,6 +357,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """`papr bench`: a table, or one JSON object, on stdout."""
+    use_weights_dir(arguments)
     if arguments.threads is not None:
         if arguments.threads < 1:
             raise InvalidInput(f"Torch runs on at least one thread, not on {arguments.threads}.")
@@ -367,7 +370,7 @@ def run(arguments: argparse.Namespace) -> int:
         tome_layers=arguments.tome_layers,
         batch_size=arguments.batch_size,
         rounds=arguments.rounds,
-        device=arguments.device or ("cuda" if torch.cuda.is_available() else "cpu"),
+        device=chosen_device(arguments.device),
         dtype=arguments.dtype,
         compiled=arguments.compile,
     )

@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import sys
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -88,8 +89,18 @@ def _parts(name: str, module: str | None) -> tuple[Callable, Callable]:
 class _Parser(argparse.ArgumentParser):
     """Wrong arguments are an error like any other: one sentence."""
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(formatter_class=_Help, **kwargs)
+
     def error(self, message: str) -> NoReturn:
         raise InvalidInput(f"{message[:1].upper()}{message[1:]}; `{self.prog} --help` says more.")
+
+
+class _Help(argparse.HelpFormatter):
+    """A method's name is not broken at its hyphen."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
 
 
 def _complain(error: Exception, about: str = "") -> None:
@@ -101,16 +112,19 @@ def _complain(error: Exception, about: str = "") -> None:
 
 
 def _models_arguments(parser: argparse.ArgumentParser) -> None:
+    from papr_core.options import add_weights_dir
+
     parser.add_argument("--json", action="store_true", help="print one JSON array instead of a table")
     fetch = "bring the weights of these models to this machine, as preparation, and say where they are"
     parser.add_argument("--fetch", nargs="+", metavar="NAME", help=fetch)
-    _add_weights_dir(parser)
+    add_weights_dir(parser)
 
 
 def _models(args: argparse.Namespace) -> int:
-    _use_weights_dir(args)
     from papr_core.listing import fetch_models, model_rows
+    from papr_core.options import use_weights_dir
 
+    use_weights_dir(args)
     if args.fetch:
         for source in fetch_models(args.fetch):
             print(f"{source.name}: {source.kind}, {source.megabytes:.0f} MB")
@@ -119,7 +133,7 @@ def _models(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(rows))
         return 0
-    head = ("Name", "Title", "Input", "Classes", "Weights", "Licence")
+    head = ("Name", "Title", "Input", "Classes", "Weights", "SHA-256", "Licence")
     for role, title in (
         ("proposal", "Proposals: ConvNets that rank patches"),
         ("backbone", "Backbones: pruned"),
@@ -132,7 +146,8 @@ def _model_line(row: dict[str, Any]) -> tuple[str, ...]:
     size = "" if row["megabytes"] is None else f"{row['megabytes']:.0f} MB"
     where = f"{row['weights']} {'of ' if row['weights'] == 'download' and size else ''}{size}".strip()
     licence = row["licence"] if len(row["licence"]) <= 24 else row["licence"][:23] + "…"
-    return row["name"], row["title"], "x".join(map(str, row["input_size"][1:])), row["labels"], where, licence
+    pixels, digest = "x".join(map(str, row["input_size"][1:])), (row["sha256"] or "")[:12]
+    return row["name"], row["title"], pixels, row["labels"], where, digest, licence
 
 
 # compare
@@ -289,6 +304,10 @@ def _video_report(found: dict[str, Any]) -> str:
 
 
 def _add_video(parser: argparse.ArgumentParser, metavar: str, **clips: Any) -> None:
+    from papr_core.options import add_weights_dir
+    from papr_core.selection import DEFAULT_KEEP_RATIO
+    from papr_core.video import VIDEO_METHODS
+
     def add(*flags: str, help: str, **kwargs: Any) -> None:
         parser.add_argument(*flags, help=help, **kwargs)
 
@@ -296,25 +315,27 @@ def _add_video(parser: argparse.ArgumentParser, metavar: str, **clips: Any) -> N
     explain = (
         "the class that CAMs explain: proposal (the ConvNet's own answer, the default), target, or a class"
     )
-    methods = "papr (the default), cam, grad-cam, random, center or reversed"
+    methods = f"of {', '.join(VIDEO_METHODS)} (default: papr)"
     looking = "the ConvNet that ranks patches (default: the embedded one, or x3d_s for a model of clips)"
     add("clips", metavar=metavar, help="a clip's file", **({"nargs": 1} | clips))
     add("--proposal", metavar="NAME", help=looking)
     add("--backbone", metavar="NAME", help="the model that is pruned (default: the embedded one)")
-    add("--keep", metavar="RATIO", type=float, default=0.4, help="keep ratio, 0 to 1 (default: 0.4)")
+    share = "keep ratio, 0 to 1 (default: %(default)s)"
+    add("--keep", metavar="RATIO", type=float, default=DEFAULT_KEEP_RATIO, help=share)
     add("--method", metavar="METHOD", default="papr", help=methods)
     add("--target", metavar="CLASS", help=target)
     add("--explain", metavar="WHAT", default="proposal", help=explain)
     add("--device", default="cpu", help="cpu (the default), cuda, cuda:1, ...")
-    _add_weights_dir(parser)
+    add_weights_dir(parser)
 
 
 def _pruned_clips(args: argparse.Namespace) -> "Iterator[tuple[str, PrunedClip | None]]":
     """(clip, result) of each clip; one that fails gives a sentence and None, and the others go on."""
+    from papr_core.options import use_weights_dir
     from papr_core.selection import num_kept
     from papr_core.video import check_method, load_pair, prune_clip
 
-    _use_weights_dir(args)
+    use_weights_dir(args)
     num_kept(100, args.keep)
     check_method(args.method)
     with _Progress() as progress:
@@ -365,7 +386,7 @@ def _figure_arguments(parser: argparse.ArgumentParser) -> None:
         figures, "proposals", "what several ConvNets keep of one picture, a row each", _proposals_arguments
     )
     _drawn(figures, "merged", "a picture's tokens after merging (ToMe), as a mosaic", _merged_arguments)
-    _drawn(figures, "pareto", "accuracy against cost, from what evaluate --json printed", _results_arguments)
+    _drawn(figures, "pareto", "accuracy against cost, from what evaluate --json printed", _pareto_arguments)
     _drawn(figures, "topk", "accuracy against k, a line a model, from the same files", _results_arguments)
 
 
@@ -376,6 +397,8 @@ def _drawn(figures: Any, name: str, text: str, add_arguments: Callable) -> None:
 
 
 def _proposals_arguments(parser: argparse.ArgumentParser) -> None:
+    from papr_core.options import add_weights_dir
+
     add = parser.add_argument
     add("image", metavar="IMAGE", help="a picture's file")
     add("--proposals", metavar="NAME", nargs="+", required=True, help="the ConvNets, a row each")
@@ -383,11 +406,11 @@ def _proposals_arguments(parser: argparse.ArgumentParser) -> None:
     add("--backbone", metavar="NAME", help="whose crop and patches (default: the embedded one)")
     add("--keep", metavar="RATIO", type=float, nargs="+", default=[0.5, 0.3], help="default: 0.5 0.3")
     add("--json", action="store_true", help="print what is drawn as one JSON object")
-    _add_weights_dir(parser)
+    add_weights_dir(parser)
 
 
 def _merged_arguments(parser: argparse.ArgumentParser) -> None:
-    from papr_core.merging import LAYERS
+    from papr_core.options import add_tome_layers, add_weights_dir
 
     add = parser.add_argument
     add("image", metavar="IMAGE", help="a picture's file")
@@ -395,22 +418,26 @@ def _merged_arguments(parser: argparse.ArgumentParser) -> None:
     add("--proposal", metavar="NAME", help="the ConvNet that ranks patches (default: the embedded one)")
     add("--keep", metavar="RATIO", type=float, default=1.0, help="patches kept before (default: 1, all)")
     add("--tome-r", metavar="R", type=int, default=8, help="tokens merged in each block (default: 8)")
-    where = "the blocks that merge (default: all where nothing is pruned, else the second half)"
-    add("--tome-layers", choices=LAYERS, help=where)
+    add_tome_layers(parser)
     add("--json", action="store_true", help="print what is drawn as one JSON object")
-    _add_weights_dir(parser)
+    add_weights_dir(parser)
 
 
 def _results_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("results", metavar="FILE", nargs="+", help="what evaluate --json printed")
+
+
+def _pareto_arguments(parser: argparse.ArgumentParser) -> None:
+    _results_arguments(parser)
     parser.add_argument("--method", default="papr", help="whose accuracy, where patches are pruned (papr)")
 
 
 def _proposals_figure(args: argparse.Namespace) -> tuple[Any, str]:
     from papr_core.agreement import compare_proposals
     from papr_core.catalog import DEFAULT_BACKBONE
+    from papr_core.options import use_weights_dir
 
-    _use_weights_dir(args)
+    use_weights_dir(args)
     found = compare_proposals(
         args.image,
         args.proposals,
@@ -425,8 +452,9 @@ def _proposals_figure(args: argparse.Namespace) -> tuple[Any, str]:
 def _merged_figure(args: argparse.Namespace) -> tuple[Any, str]:
     from papr_core.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
     from papr_core.mosaic import merge_picture
+    from papr_core.options import use_weights_dir
 
-    _use_weights_dir(args)
+    use_weights_dir(args)
     found = merge_picture(
         args.image,
         proposal=args.proposal or DEFAULT_PROPOSAL,
@@ -489,6 +517,7 @@ def _figure(args: argparse.Namespace) -> int:
 def _album(args: argparse.Namespace) -> int:
     """A figure for each picture of a folder; under torchrun every process draws its share."""
     from papr_core import album, figures
+    from papr_core.devices import chosen_device
     from papr_core.records import share
 
     if args.out.suffix.lower().lstrip(".") in figures.FORMATS:
@@ -496,8 +525,7 @@ def _album(args: argparse.Namespace) -> int:
     told = ("proposal", "backbone", "keep", "methods", "target", "explain", "patches", "fit")
     waiting, there = album.waiting(args.images[0], args.out, {key: getattr(args, key) for key in told})
     args.images = [str(picture) for picture, _ in waiting]
-    if args.device == "cuda":
-        args.device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
+    args.device = chosen_device(args.device)
     drawn = 0
     for (_, file), (_, comparison) in zip(waiting, _comparisons(args, curve=False)):
         if comparison is not None:
@@ -514,12 +542,16 @@ def _album(args: argparse.Namespace) -> int:
 
 
 def _add_comparison(parser: argparse.ArgumentParser) -> None:
+    from papr_core.images import FITS
+    from papr_core.methods import DEFAULT_METHODS, METHODS
+    from papr_core.options import add_weights_dir
+    from papr_core.selection import DEFAULT_KEEP_RATIO
+
     def add(*flags: str, help: str, **kwargs: Any) -> None:
         parser.add_argument(*flags, help=help, **kwargs)
 
-    methods = (
-        "papr cam grad-cam score-cam (the default) grad-cam++ layer-cam eigen-cam random center reversed"
-    )
+    known = ", ".join(name for name, method in METHODS.items() if method.kind != "choice")
+    methods = f"of {known} (default: {' '.join(DEFAULT_METHODS)})"
     target = "the class whose confidence is reported: index or name (default: the full model's answer)"
     explain = (
         "the class that CAMs explain: proposal (the ConvNet's own answer, the default), target, or a class"
@@ -528,31 +560,15 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
     add("images", metavar="IMAGE", nargs="+", help="a picture's file")
     add("--proposal", metavar="NAME", help="the ConvNet that ranks patches (default: the embedded one)")
     add("--backbone", metavar="NAME", help="the model that is pruned (default: the embedded one)")
-    add("--keep", metavar="RATIO", type=float, default=0.4, help="keep ratio, 0 to 1 (default: 0.4)")
+    share = "keep ratio, 0 to 1 (default: %(default)s)"
+    add("--keep", metavar="RATIO", type=float, default=DEFAULT_KEEP_RATIO, help=share)
     add("--methods", metavar="METHOD", nargs="+", help=methods)
     add("--target", metavar="CLASS", help=target)
     add("--explain", metavar="WHAT", default="proposal", help=explain)
     add("--patches", metavar="I", type=int, nargs="+", help=patches)
-    add(
-        "--fit",
-        choices=("crop", "pad", "squash"),
-        default="crop",
-        help="how a picture gets the model's shape",
-    )
+    add("--fit", choices=FITS, default="crop", help="how a picture gets the model's shape")
     add("--device", default="cpu", help="cpu (the default), cuda, cuda:1, ...")
-    _add_weights_dir(parser)
-
-
-def _add_weights_dir(parser: argparse.ArgumentParser) -> None:
-    text = "a folder of your own weights, NAME.safetensors beside NAME.json (default: PAPR_WEIGHTS)"
-    parser.add_argument("--weights-dir", metavar="DIR", help=text)
-
-
-def _use_weights_dir(args: argparse.Namespace) -> None:
-    from papr_core import weights
-
-    if args.weights_dir is not None:
-        weights.configure(weights_dir=args.weights_dir)
+    add_weights_dir(parser)
 
 
 def _comparisons(args: argparse.Namespace, *, curve: bool) -> "Iterator[tuple[str, Comparison | None]]":
@@ -561,9 +577,10 @@ def _comparisons(args: argparse.Namespace, *, curve: bool) -> "Iterator[tuple[st
     from papr_core.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
     from papr_core.comparison import compare
     from papr_core.methods import DEFAULT_METHODS
+    from papr_core.options import use_weights_dir
     from papr_core.proposals import load_proposal
 
-    _use_weights_dir(args)
+    use_weights_dir(args)
     _check(args)
     with _Progress() as progress:
         proposal = load_proposal(

@@ -19,11 +19,12 @@ from torch import Tensor
 
 from papr_core.accuracy import FULL
 from papr_core.clips import read_clip
+from papr_core.devices import device_of
 from papr_core.errors import InvalidInput, UnreadableClip
 from papr_core.framewise import FramePair
 from papr_core.records import Records
 from papr_core.selection import top_patches
-from papr_core.trials import Clock, Plan, device_of, judged
+from papr_core.trials import Clock, Plan, judged
 from papr_core.tubewise import TubePair
 from papr_core.video import clip_map
 

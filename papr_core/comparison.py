@@ -10,8 +10,6 @@ import json
 import math
 import os
 import platform
-import shutil
-import tempfile
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -27,6 +25,7 @@ from papr_core.images import read_image
 from papr_core.labels import short_label
 from papr_core.methods import DEFAULT_METHODS, METHODS, checked_patches, find_method
 from papr_core.results import Found, MethodResult, method_result, rounded, top_classes, top_dicts
+from papr_core.saving import saved_folder
 from papr_core.scene import (
     ClassLabel,
     Explained,
@@ -38,6 +37,7 @@ from papr_core.scene import (
     scene_map,
     scene_notes,
 )
+from papr_core.selection import DEFAULT_KEEP_RATIO
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparison", "build_comparison", "compare"]
 
-DEFAULT_KEEP_RATIO = 0.4
 SCHEMA = 1
 
 
@@ -59,7 +58,7 @@ def compare(
     methods: Sequence[str] = DEFAULT_METHODS,
     target: int | str | None = None,
     explain: int | str = "proposal",
-    patches: Sequence[int] | None = None,
+    patches: "Sequence[int] | Tensor | np.ndarray | None" = None,
     fit: str = "crop",
     curve: bool = True,
     seed: int = 0,
@@ -70,8 +69,9 @@ def compare(
 
     image: a path, a file's bytes, a PIL image or an array (H, W, 3). proposal, backbone: names, or loaded
     models. target, explain, fit: see `open_scene`. patches: the choice of `by-hand`, which they add to the
-    methods. curve: also run the full curve, without which fewest_patches is None. name: of the image, for a
-    reader. progress: called as progress(what, done, of); it may raise `Stopped`.
+    methods: whole numbers in a sequence, array or tensor, such as a row of `backbone.select`. curve: also run
+    the full curve, without which fewest_patches is None. name: of the image, for a reader. progress: called
+    as progress(what, done, of); it may raise `Stopped`.
 
     >>> comparison = papr_core.compare("lion.jpg", keep_ratio=0.4)  # doctest: +SKIP
     >>> comparison.methods[0].kept_answer  # doctest: +SKIP
@@ -339,20 +339,11 @@ class Comparison:
         Files of these names are replaced, others are left alone; all are written beside the folder first, so
         a failure leaves nothing half done.
         """
-        folder = Path(folder)
-        try:
-            return self._save(folder)
-        except OSError as error:
-            raise InvalidInput(f"{folder} cannot be written: {error.strerror or error}.") from error
-
-    def _save(self, folder: Path) -> Path:
         import numpy as np
 
         from papr_core.figures import save_figure
 
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
+        with saved_folder(folder) as draft:
             save_figure(self.figure(), draft / "figure.png")
             if any(method.curve for method in self.methods):
                 save_figure(self.curve_figure(), draft / "curve.png")
@@ -361,14 +352,7 @@ class Comparison:
                 self.manifest(), sort_keys=True, indent=2, allow_nan=False, ensure_ascii=False
             )
             (draft / "manifest.json").write_text(manifest + "\n", encoding="utf-8")
-            folder.mkdir(exist_ok=True)
-            for file in sorted(
-                draft.iterdir(), key=lambda file: file.suffix == ".json"
-            ):  # the manifest comes last
-                os.replace(file, folder / file.name)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-        return folder
+        return Path(folder)
 
     @property
     def verdict(self) -> str:

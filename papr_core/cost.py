@@ -25,7 +25,8 @@ from torch.utils.flop_counter import flop_registry
 from papr_core import catalog, weights
 from papr_core.backbones import skeleton_backbone
 from papr_core.errors import InvalidInput, UnsupportedModel
-from papr_core.merging import LAYERS, Merging, as_published
+from papr_core.merging import Merging, as_published
+from papr_core.options import add_tome_layers, add_weights_dir, use_weights_dir
 from papr_core.proposals import Proposal, refusal
 from papr_core.selection import num_kept
 from papr_core.tables import table
@@ -321,15 +322,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--keep", type=float, default=1.0, metavar="Z", help="keep ratio, 0 to 1 (default: 1)")
     add("--tome-r", type=int, default=0, metavar="R", help="tokens merged in each block (default: 0)")
-    where = "the blocks that merge (default: all where nothing is pruned, else the second half)"
-    add("--tome-layers", choices=LAYERS, help=where)
+    add_tome_layers(parser)
     add("--proposal-input", type=int, metavar="PIXELS", help="what the proposal sees (default: its own size)")
+    add_weights_dir(parser)
     add("--paper", action="store_true", help="the paper's own table beside ours")
     add("--json", action="store_true", help="print JSON instead of a table")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """`papr cost`: one configuration, or the paper's table."""
+    use_weights_dir(arguments)
     if arguments.paper:
         rows = paper_rows()
         print(json.dumps(rows) if arguments.json else _paper_table(rows))

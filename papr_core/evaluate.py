@@ -20,16 +20,16 @@ import torch
 from torch import nn
 
 from papr_core import methods as _methods
-from papr_core import weights
 from papr_core.accuracy import rows_and_differences
 from papr_core.backbones import load_backbone
 from papr_core.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.clip_trials import ClipTrials, Views
 from papr_core.datasets import Dataset, open_dataset
+from papr_core.devices import chosen_device
 from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.image_trials import ImageTrials
 from papr_core.images import FITS
-from papr_core.merging import LAYERS
+from papr_core.options import add_tome_layers, add_weights_dir, use_weights_dir
 from papr_core.proposals import load_proposal
 from papr_core.records import PartialRecords, Records, gathered, joined, share
 from papr_core.selection import num_kept
@@ -90,7 +90,8 @@ def evaluate(
     Percentages from 0 to 100; intervals are 95 %, of 2000 seeded bootstrap resamples of the images of a
     subset, the same for all rows, so that differences are paired. `gmacs` is the backbone at this keep plus
     one pass of the proposal, keep 1 included; `patches` and `kept` are those of an image or a view.
-    `images_per_second` (of clips: views) is the backbone's call alone, the first batch not counted.
+    `images_per_second` (of clips: views) is the backbone's call alone, the first batch not counted. The head
+    says all that decided the numbers; a model with random weights has no hash, null.
 
     Under torchrun every process evaluates its share of the batches; the first gives the result, the others
     None.
@@ -159,6 +160,10 @@ def evaluate(
     )
     return {
         **about,
+        "explain": explain,
+        "tome_layers": tome_layers,
+        "backbone_sha256": backbone.sha256,
+        "proposal_sha256": proposal.sha256,
         "n": len(data),
         "proposal_top1": 100 * float(records.right.mean()) if split else None,
         "rows": rows,
@@ -272,8 +277,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--explain", choices=("proposal", "target"), default="proposal", help=explained)
     merged = "tokens merged in each block; several numbers: each with each keep ratio (default: 0)"
     add("--tome-r", nargs="+", type=int, default=[0], metavar="R", help=merged)
-    where = "the blocks that merge (default: all where nothing is pruned, else the second half)"
-    add("--tome-layers", choices=LAYERS, help=where)
+    add_tome_layers(parser)
     competing = "the classes that compete: all the model's, or those of the data (default: %(default)s)"
     add("--classes", choices=("model", "data"), default="model", help=competing)
     fitted = "how a picture is brought to the model's size (default: %(default)s)"
@@ -285,14 +289,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kept = "keep what is found in DIR batch by batch, and go on where an ended run with the same DIR stopped"
     add("--resume", metavar="DIR", help=kept)
     add("--device", help="cpu, cuda, cuda:1 ... (default: cuda where there is one)")
-    add("--weights-dir", metavar="DIR", help="a folder with weights of your own (also PAPR_WEIGHTS)")
+    add_weights_dir(parser)
     add("--json", action="store_true", help="print one JSON object instead of tables")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """`papr evaluate`, alone or under torchrun: tables, or one JSON object, on stdout; progress on stderr."""
-    if arguments.weights_dir:
-        weights.configure(weights_dir=arguments.weights_dir)
+    use_weights_dir(arguments)
     rank, _ = share()
     show = rank == 0
     with _bar(show, unit=" images") as progress, _bar(show, unit="B", unit_scale=True) as downloading:
@@ -311,19 +314,13 @@ def run(arguments: argparse.Namespace) -> int:
             limit=arguments.limit,
             batch_size=arguments.batch_size,
             resume=arguments.resume,
-            device=arguments.device or _default_device(),
+            device=chosen_device(arguments.device),
             progress=progress,
             downloading=downloading,
         )
     if result is not None:
         sys.stdout.write(json.dumps(result) + "\n" if arguments.json else _tables(result))
     return 0
-
-
-def _default_device() -> str:
-    if not torch.cuda.is_available():
-        return "cpu"
-    return f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
 
 
 @contextmanager
@@ -357,10 +354,12 @@ def _tables(result: dict) -> str:
     )
     right = result["proposal_top1"]
     seen = f", {result['views']} views each" if "views" in result else ""
+    explained = "the true class" if result["explain"] == "target" else "the proposal's answer"
     lines = [
         f"{result['data']}: {result['n']} {result['kind']}{seen}, fit: {result['fit']}; {competing} compete.",
         f"Backbone {result['backbone']}; proposal {result['proposal']}, "
         + ("which does not know all these classes." if right is None else f"right on {right:.1f} %."),
+        f"A CAM explains {explained}.",
         "Percent, with 95 % intervals; GMACs of the backbone at this ratio plus one pass of the proposal.",
     ]
     for subset, title in _SUBSETS.items():

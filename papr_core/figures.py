@@ -63,7 +63,7 @@ COLORS = {
 INK, QUIET, GOOD, BAD = "#16181d", "#5c6370", "#0b7a4b", "#b42318"
 
 _CELL, _GAP, _PAIR_GAP, _MARGIN = 1.3, 0.05, 0.17, 0.12  # inches
-_HEAD, _FOOT, _NOTE = 0.26, 0.42, 0.24
+_HEAD, _FOOT, _NOTE = 0.26, 0.52, 0.24
 _PIXELS = 320  # a picture in a figure has at least so many on its shorter side
 _saving = threading.Lock()
 
@@ -253,8 +253,11 @@ def methods_figure(
         write(_clipped(row.label, 22), _MARGIN, below, weight="bold", size=7.5)
         convnet = "n/a" if row.proposal_confidence is None else _percent(row.proposal_confidence)
         classes = row.backbone_confidence is not None
-        said = f"ConvNet {convnet}   ViT {_percent(row.backbone_confidence)}" if classes else "cosine to it"
-        write(said, _MARGIN, below + 0.15, color=QUIET, size=6.5)
+        words = ["cosine to it"]
+        if classes:
+            words = [f"Backbone {_percent(row.backbone_confidence)}", f"ConvNet {convnet}"]
+        for line, said in enumerate(words):
+            write(said, _MARGIN, below + 0.15 + 0.12 * line, color=QUIET, size=6.5)
         left = _MARGIN + _CELL
         for panel in row.panels:
             left += _PAIR_GAP

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from papr_core.clips import Pick, evenly
 from papr_core.cost import backbone_gmacs, proposal_gmacs
+from papr_core.devices import as_probabilities, device_of
 from papr_core.errors import UnsupportedModel
 from papr_core.methods import METHODS, method_map
 from papr_core.selection import num_kept
@@ -67,17 +68,17 @@ class FramePair:
 
     def view(self, crops: "Sequence[Image.Image]") -> Tensor:
         """The backbone's crops of all frames as it wants them, (F, 3, H, W)."""
-        return torch.cat([self.backbone.view(crop) for crop in crops]).to(_device(self.backbone))
+        return torch.cat([self.backbone.view(crop) for crop in crops]).to(device_of(self.backbone))
 
     def look(self, crops: "Sequence[Image.Image]", step: Step) -> tuple[Tensor, Tensor, Tensor]:
         """The proposal's pass: what it sees (F, 3, h, w), its features (F, K, h', w') and its probabilities
         of the clip (C,), the mean over frames."""
-        seen = torch.cat([self.proposal.view(crop) for crop in crops]).to(_device(self.proposal))
+        seen = torch.cat([self.proposal.view(crop) for crop in crops]).to(device_of(self.proposal))
         features, probabilities = [], []
         with torch.inference_mode():
             for batch in _batches(range(len(seen)), step, features):
                 features.append(self.proposal.features(seen[batch]))
-                probabilities.append(_probabilities(self.proposal.logits(features[-1])))
+                probabilities.append(as_probabilities(self.proposal.logits(features[-1])))
         # a copy is no inference tensor: gradients are taken with respect to it
         return seen, torch.cat(features).clone(), torch.cat(probabilities).mean(dim=0)
 
@@ -103,7 +104,7 @@ class FramePair:
         rows: list[Tensor] = []
         with torch.inference_mode():
             for batch in _batches(range(len(images)), step, rows):
-                rows.append(_probabilities(self.backbone(images[batch])))
+                rows.append(as_probabilities(self.backbone(images[batch])))
         return torch.cat(rows)
 
     def answer(self, images: Tensor, kept: Tensor, full: Tensor, step: Step) -> Tensor:
@@ -124,7 +125,7 @@ class FramePair:
             for done, frames in enumerate(waiting):
                 step(done, len(waiting), rows)
                 patches = torch.stack([each[frame] for frame in frames]).to(images.device)
-                rows.append(_probabilities(self.backbone(images[frames], patches)))
+                rows.append(as_probabilities(self.backbone(images[frames], patches)))
         step(len(waiting), len(waiting), rows)
         return torch.cat(rows).mean(dim=0)
 
@@ -189,11 +190,3 @@ def _batches(frames: range, step: Step, found: list[Tensor]) -> Iterator[slice]:
         step(start, len(frames), found)
         yield slice(start, start + _BATCH)
     step(len(frames), len(frames), found)
-
-
-def _probabilities(logits: Tensor) -> Tensor:
-    return logits.float().softmax(dim=-1).cpu()
-
-
-def _device(model: nn.Module) -> torch.device:
-    return next(model.parameters()).device

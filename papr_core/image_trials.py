@@ -13,8 +13,9 @@ from torch import Tensor
 from papr_core import cost
 from papr_core import methods as _methods
 from papr_core.accuracy import FULL
+from papr_core.devices import device_of
 from papr_core.records import Records
-from papr_core.trials import Clock, Plan, device_of, judged
+from papr_core.trials import Clock, Plan, judged
 
 __all__ = ["ImageTrials"]
 

@@ -12,7 +12,8 @@ __all__ = ["fetch_models", "model_rows"]
 def model_rows(complain: Callable[[PaprError], None] = lambda error: None) -> list[dict[str, Any]]:
     """The catalogues, then the models of the own folder that they do not name, a dictionary each: name,
     role, title, paper, architecture, input_size, labels, classes, licence, source, weights (embedded | local
-    | cached | download | missing), megabytes, sha256 (of what is embedded or local), reason (why missing).
+    | cached | download | missing), megabytes, sha256 (where `weights.known_sha256` knows it), reason (why
+    missing).
 
     complain: called with the error of an own model that can play no part; it has no row.
     """
@@ -76,5 +77,4 @@ def _row(entry: catalog.Entry) -> dict[str, Any]:
         return {**empty, **row, "weights": "missing", "megabytes": None, "sha256": None, "reason": str(error)}
     megabytes = entry.megabytes if source.megabytes is None else source.megabytes
     row |= {"weights": source.kind, "megabytes": None if megabytes is None else round(megabytes, 1)}
-    own = source.kind in ("embedded", "local")
-    return {**row, "sha256": weights.sha256(source.path) if own else None, "reason": None}
+    return {**row, "sha256": weights.known_sha256(source), "reason": None}

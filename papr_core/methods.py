@@ -24,7 +24,6 @@ __all__ = [
     "DEFAULT_METHODS",
     "METHODS",
     "Method",
-    "available",
     "checked_patches",
     "find_method",
     "method_map",
@@ -101,11 +100,6 @@ def find_method(name: str) -> Method:
         return METHODS[name]
     except (KeyError, TypeError):
         raise InvalidInput(f"There is no method {name!r}; there are {', '.join(METHODS)}.") from None
-
-
-def available(proposal: torch.nn.Module) -> tuple[str, ...]:
-    """The methods that work with this proposal; `refusal` says why the others do not."""
-    return tuple(name for name in METHODS if refusal(name, proposal) is None)
 
 
 def refusal(name: str, proposal: torch.nn.Module) -> str | None:
@@ -203,11 +197,16 @@ def _by_hand(call: _Call) -> Tensor:
     return marked.reshape(call.grid).expand(len(call.features), *call.grid).to(call.features.device)
 
 
-def checked_patches(patches: Sequence[int] | None, num_patches: int) -> tuple[int, ...]:
-    """Patches chosen by hand, ascending, each once. Raises InvalidInput for none, or for none such."""
+def checked_patches(patches: Sequence[int] | Tensor | None, num_patches: int) -> tuple[int, ...]:
+    """Patches chosen by hand (a sequence, an array or a tensor), ascending, each once.
+
+    Raises InvalidInput for none, or for none such; a mask of booleans is none such.
+    """
+    given = patches.tolist() if hasattr(patches, "tolist") else patches
     try:
-        chosen = sorted({int(patch) for patch in patches or ()})
-        whole = all(int(patch) == patch for patch in patches or ())
+        given = [] if given is None else list(given)
+        chosen = sorted({int(patch) for patch in given})
+        whole = all(int(patch) == patch and not isinstance(patch, bool) for patch in given)
     except (TypeError, ValueError, OverflowError):
         whole, chosen = False, [0]
     if not chosen:

@@ -28,12 +28,6 @@ class MovingClip:
     still: tuple[float, float] | None
     radius: float
 
-    def covered(self, grid: tuple[int, int], centre: tuple[float, float]) -> np.ndarray:
-        """Which patches of a grid (rows, columns) have their middle on the disc about this centre: a grid."""
-        side = self.frames[0].width
-        rows, columns = ((np.arange(count) + 0.5) * side / count for count in grid)
-        return np.hypot(columns[None] - centre[0], rows[:, None] - centre[1]) <= self.radius
-
 
 def moving_clip(
     picture: "Image.Image",

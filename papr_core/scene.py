@@ -13,7 +13,6 @@ embedding of what is kept and of the whole picture.
 """
 
 import math
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -23,10 +22,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from papr_core import methods
+from papr_core.devices import as_probabilities, device_of, now
 from papr_core.errors import InvalidInput, Stopped
 from papr_core.labels import Labels, match
 from papr_core.methods import METHODS, checked_patches
-from papr_core.significance import patch_significance
+from papr_core.significance import constant_as_zeros, patch_significance
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -165,17 +165,17 @@ def open_scene(
             `fit` that does not exist.
     """
     crop = backbone.fit(image, fit)
-    device = next(proposal.parameters()).device
+    device = device_of(proposal)
     proposal_images = proposal.view(crop).to(device)
-    backbone_images = backbone.view(crop).to(next(backbone.parameters()).device)
+    backbone_images = backbone.view(crop).to(device_of(backbone))
     with torch.inference_mode():
-        start = _now(device)
+        start = now(device)
         features = proposal.features(proposal_images)
-        seconds = _now(device) - start
+        seconds = now(device) - start
         proposal_logits, full_logits = proposal.logits(features), backbone(backbone_images)
-    proposal_probabilities = _probabilities(proposal_logits)[0]
+    proposal_probabilities = as_probabilities(proposal_logits)[0]
     embedding = full_logits[0].float().cpu() if backbone.headless else None
-    full_probabilities = torch.ones(1) if backbone.headless else _probabilities(full_logits)[0]
+    full_probabilities = torch.ones(1) if backbone.headless else as_probabilities(full_logits)[0]
     aim = find_target(full_probabilities, backbone, target)
     return Scene(
         crop=crop,
@@ -283,7 +283,7 @@ def scene_map(
         InvalidInput: no such method, or by-hand without patches. UnsupportedModel: not with this proposal.
     """
     device = scene.features.device
-    start = _now(device)
+    start = now(device)
     maps = methods.method_map(
         method,
         scene.proposal,
@@ -295,12 +295,8 @@ def scene_map(
         patches=patches,
         progress=progress,
     )
-    seconds = _now(device) - start + (scene.seconds if METHODS[method].looks else 0)
-    coarse = maps[0].detach().float().cpu()  # (D, h, w)
-    low, high = float(coarse.min()), float(coarse.max())
-    constant = high - low <= 1e-6 * max(abs(low), abs(high))
-    if constant:
-        coarse = torch.zeros_like(coarse)  # or rounding would rank its patches
+    seconds = now(device) - start + (scene.seconds if METHODS[method].looks else 0)
+    coarse, constant = constant_as_zeros(maps[0].detach().float().cpu())  # (D, h, w)
     return MethodMap(
         name=method,
         coarse=coarse,
@@ -362,7 +358,7 @@ def _run(scene: Scene, kept: dict, stop: Callable[[], bool] | None) -> Iterator[
         rows = tuple(torch.stack(stage).to(device) for stage in zip(*waiting.values()))  # (M, k) a stage
         with torch.inference_mode():
             out = backbone(scene.backbone_images, rows if len(everything) > 1 else rows[0])
-        found.update(zip(waiting, _probabilities(out) if scene.embedding is None else _cosines(scene, out)))
+        found.update(zip(waiting, as_probabilities(out) if scene.embedding is None else _cosines(scene, out)))
     for key in kept:
         yield key, found[keys[key]]
 
@@ -405,13 +401,3 @@ def scene_notes(scene: Scene, maps: Iterable[MethodMap]) -> tuple[str, ...]:
             f"The {whose} constant for {', '.join(empty)}: patches are kept in the order of their index."
         )
     return tuple(notes)
-
-
-def _probabilities(logits: Tensor) -> Tensor:
-    return logits.float().softmax(dim=-1).cpu()
-
-
-def _now(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()

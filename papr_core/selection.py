@@ -12,7 +12,9 @@ from torch import Tensor
 
 from papr_core.errors import InvalidInput
 
-__all__ = ["check_kept", "num_kept", "select_patches", "top_patches"]
+__all__ = ["DEFAULT_KEEP_RATIO", "check_kept", "num_kept", "select_patches", "top_patches"]
+
+DEFAULT_KEEP_RATIO = 0.4  # the paper's Fig. 12 to 17
 
 
 def select_patches(significance: Tensor, keep_ratio: float, *, num_prefix_tokens: int = 0) -> Tensor:

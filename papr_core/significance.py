@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from papr_core.errors import InvalidInput
 
-__all__ = ["min_max", "patch_significance"]
+__all__ = ["constant_as_zeros", "min_max", "patch_significance"]
 
 
 def patch_significance(features: Tensor, grid: Sequence[int], *, align_corners: bool = True) -> Tensor:
@@ -44,6 +44,14 @@ def patch_significance(features: Tensor, grid: Sequence[int], *, align_corners: 
         return coarse
     mode = "bicubic" if dims == 2 else "trilinear"
     return F.interpolate(coarse.unsqueeze(1), size=grid, mode=mode, align_corners=align_corners).squeeze(1)
+
+
+def constant_as_zeros(coarse: Tensor) -> tuple[Tensor, bool]:
+    """A method's map, and whether it is constant: a spread of rounding's size ranks nothing, and such a map
+    is given as zeros, or rounding would rank its patches."""
+    low, high = float(coarse.min()), float(coarse.max())
+    constant = high - low <= 1e-6 * max(abs(low), abs(high))
+    return torch.zeros_like(coarse) if constant else coarse, constant
 
 
 def min_max(significance: Tensor) -> Tensor:

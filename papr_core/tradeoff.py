@@ -43,13 +43,12 @@ def pareto_figure(results: Sequence[Mapping[str, Any]], *, method: str = "papr")
     """Top-1 against GMACs: a line a keep ratio, its points over the tokens merged in a block.
 
     Raises:
-        InvalidInput: results of other data or models than each other, or without this method.
+        InvalidInput: results of other data, models or settings than each other, or without this method.
     """
     from papr_core.figures import Series, series_figure
 
-    for key in ("data", "n", "backbone", "proposal", "classes"):
-        if len({json.dumps(result.get(key)) for result in results}) > 1:
-            raise InvalidInput(f"These results differ in {key}, so they do not belong into one figure.")
+    models = ("backbone", "proposal", "backbone_sha256", "proposal_sha256")
+    _check_alike(results, *_QUESTION, *models, "explain", "tome_layers")
     rows = [
         row
         for result in results
@@ -82,17 +81,25 @@ def pareto_figure(results: Sequence[Mapping[str, Any]], *, method: str = "papr")
     )
 
 
+_QUESTION = ("data", "n", "classes", "kind", "fit", "views")  # what was asked, of whatever models
+
+
+def _check_alike(results: Sequence[Mapping[str, Any]], *keys: str) -> None:
+    """Older files say less of themselves; what one does not say cannot differ."""
+    for key in keys:
+        if len({json.dumps(result[key]) for result in results if key in result}) > 1:
+            raise InvalidInput(f"These results differ in {key}, so they do not belong into one figure.")
+
+
 def topk_figure(results: Sequence[Mapping[str, Any]]) -> "Figure":
     """Accuracy against k, a line a model: the unpruned backbone of each result.
 
     Raises:
-        InvalidInput: results of different data, or without the unpruned model.
+        InvalidInput: results of different data or settings, or without the unpruned model.
     """
     from papr_core.figures import Series, series_figure
 
-    for key in ("data", "n", "classes"):
-        if len({json.dumps(result.get(key)) for result in results}) > 1:
-            raise InvalidInput(f"These results differ in {key}, so their models cannot be compared.")
+    _check_alike(results, *_QUESTION)
     lines = {}
     for result in results:
         plain = [row for row in result["rows"] if row["subset"] == "all" and row["method"] == "full"]

@@ -3,7 +3,6 @@
 image_trials.py and clip_trials.py run the models; a trial of either kind has the same parts.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +13,12 @@ from torch import Tensor, nn
 from papr_core import methods as _methods
 from papr_core.accuracy import FULL, Configuration
 from papr_core.datasets import Dataset, match_classes
+from papr_core.devices import now
 from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.merging import Merging, as_published
 from papr_core.records import TOP
 
-__all__ = ["Clock", "Contest", "Plan", "configurations", "device_of", "judged", "make_plan"]
+__all__ = ["Clock", "Contest", "Plan", "configurations", "judged", "make_plan"]
 
 
 @dataclass(frozen=True)
@@ -166,11 +166,9 @@ class Clock:
         self, configuration: Configuration, backbone: Callable, *inputs: Any, images: int | None = None
     ) -> Tensor:
         """backbone(*inputs), which answers so many images (by default, as many as its answer has rows)."""
-        self._wait()
-        start = time.perf_counter()
+        start = now(self.device)
         answer = backbone(*inputs)
-        self._wait()
-        spent = (time.perf_counter() - start, len(answer) if images is None else images)
+        spent = (now(self.device) - start, len(answer) if images is None else images)
         self.calls.setdefault(configuration, []).append(spent)
         return answer
 
@@ -178,12 +176,3 @@ class Clock:
         """The calls of each of these so far; they are forgotten here."""
         calls, self.calls = self.calls, {}
         return [calls.get(configuration, []) for configuration in configurations]
-
-    def _wait(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-
-
-def device_of(module: nn.Module) -> torch.device:
-    """Where a model's weights are."""
-    return next(module.parameters()).device

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from papr_core.clips import Pick, strided
 from papr_core.cost import backbone_gmacs, proposal_gmacs
+from papr_core.devices import as_probabilities, device_of
 from papr_core.framewise import Step, control_map
 from papr_core.merging import Merging
 from papr_core.methods import METHODS, method_map
@@ -52,16 +53,16 @@ class TubePair:
 
     def view(self, crops: "Sequence[Image.Image]") -> Tensor:
         """The backbone's crops of all frames as it wants them, (F, 3, H, W)."""
-        return torch.cat([self.backbone.view(crop) for crop in crops]).to(_device(self.backbone))
+        return torch.cat([self.backbone.view(crop) for crop in crops]).to(device_of(self.backbone))
 
     def look(self, crops: "Sequence[Image.Image]", step: Step) -> tuple[Tensor, Tensor, Tensor]:
         """The proposal's pass: what it sees (1, 3, T, h, w), its features (1, K, t, h', w') and its
         probabilities (C,)."""
         step(0, 1)
-        seen = self.proposal.view(crops).to(_device(self.proposal))
+        seen = self.proposal.view(crops).to(device_of(self.proposal))
         with torch.inference_mode():
             features = self.proposal.features(seen)
-            probabilities = _probabilities(self.proposal.logits(features))[0]
+            probabilities = as_probabilities(self.proposal.logits(features))[0]
         step(1, 1)
         return seen, features.clone(), probabilities
 
@@ -81,7 +82,7 @@ class TubePair:
         """The backbone's answer from all tubelets, which may be merged: (1, C)."""
         step(0, 1)
         with torch.inference_mode():
-            row = _probabilities(self.backbone(images.unsqueeze(0), merging=merging))
+            row = as_probabilities(self.backbone(images.unsqueeze(0), merging=merging))
         step(1, 1)
         return row
 
@@ -94,7 +95,7 @@ class TubePair:
             return full[0]
         step(0, 1)
         with torch.inference_mode():
-            row = _probabilities(self.backbone(images.unsqueeze(0), kept.unsqueeze(0), merging=merging))[0]
+            row = as_probabilities(self.backbone(images.unsqueeze(0), kept.unsqueeze(0), merging=merging))[0]
         step(1, 1)
         return row
 
@@ -121,11 +122,3 @@ class TubePair:
     @cached_property
     def _looking(self) -> float:
         return proposal_gmacs(self.proposal)
-
-
-def _probabilities(logits: Tensor) -> Tensor:
-    return logits.float().softmax(dim=-1).cpu()
-
-
-def _device(model: nn.Module) -> torch.device:
-    return next(model.parameters()).device

@@ -10,9 +10,7 @@ An image pair goes frame by frame (framewise.py), a pair of video networks over 
 import json
 import math
 import os
-import shutil
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -26,12 +24,15 @@ from torch import Tensor, nn
 from papr_core import methods as _methods
 from papr_core.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL, find
 from papr_core.clips import Clip, read_clip, write_clip
+from papr_core.devices import as_probabilities
 from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.framewise import FramePair, Step, check_family
 from papr_core.methods import METHODS
 from papr_core.results import rounded, top_classes, top_dicts
+from papr_core.saving import saved_folder
 from papr_core.scene import ClassLabel, Explained, find_explained, find_target
-from papr_core.selection import top_patches
+from papr_core.selection import DEFAULT_KEEP_RATIO, top_patches
+from papr_core.significance import constant_as_zeros
 from papr_core.tubewise import TubePair
 from papr_core.video_catalog import find_video
 
@@ -69,7 +70,7 @@ _SHOWN = 320  # pixels that a frame has at least on its shorter side, for the ey
 _BLOCKS = 14  # across and down a frame, in which it is looked for movement
 _MOVING = 6.0  # of 255: what compression and a camera's noise do to the mean of a still block stays below
 
-Progress = Callable[[str, int, int], None]
+NamedProgress = Callable[[str, int, int], None]  # (what, done, of)
 Partial = Callable[[list[Tensor]], None]
 
 
@@ -78,13 +79,13 @@ def prune_clip(
     *,
     proposal: str | nn.Module | None = None,
     backbone: str | nn.Module | None = None,
-    keep_ratio: float = 0.4,
+    keep_ratio: float = DEFAULT_KEEP_RATIO,
     method: str = "papr",
     target: int | str | None = None,
     explain: int | str = "proposal",
     seed: int = 0,
     name: str | None = None,
-    progress: Progress | None = None,
+    progress: NamedProgress | None = None,
 ) -> "PrunedClip":
     """Prune one clip by one method and see what the backbone still says.
 
@@ -129,7 +130,7 @@ def load_pair(
     backbone: str | nn.Module | None = None,
     *,
     device: str | torch.device = "cpu",
-    progress: Progress | None = None,
+    progress: NamedProgress | None = None,
 ) -> FramePair | TubePair:
     """Two models by their names, of pictures or of clips; by default the embedded ones, and X3D-S for a
     backbone of clips.
@@ -223,7 +224,7 @@ def open_footage(
     pair: FramePair | TubePair,
     *,
     name: str = "clip",
-    progress: Progress | None = None,
+    progress: NamedProgress | None = None,
     partial: Partial | None = None,
 ) -> Footage:
     """Crop the frames, by the backbone's rule, and run the proposal on them.
@@ -311,9 +312,8 @@ def clip_map(
     """A method's significance (D, T, rows, columns) on the CPU, from what `pair.look` gave; and whether the
     map is constant (then it is made exactly so)."""
     coarse = pair.coarse(seen, features, method, class_index, seed).detach().float().cpu()
-    low, high = float(coarse.min()), float(coarse.max())
-    constant = high - low <= 1e-6 * max(abs(low), abs(high))
-    return pair.significance(torch.zeros_like(coarse) if constant else coarse), constant
+    coarse, constant = constant_as_zeros(coarse)
+    return pair.significance(coarse), constant
 
 
 def early_map(pair: FramePair | TubePair, features: Sequence[Tensor], method: str) -> Tensor | None:
@@ -330,7 +330,7 @@ def early_map(pair: FramePair | TubePair, features: Sequence[Tensor], method: st
 
 
 def full_answer(
-    footage: Footage, *, progress: Progress | None = None, partial: Partial | None = None
+    footage: Footage, *, progress: NamedProgress | None = None, partial: Partial | None = None
 ) -> Tensor:
     """The backbone's plain probabilities, (F, C) frame by frame; their mean is its answer to the clip.
 
@@ -346,7 +346,7 @@ def pruned(
     keep_ratio: float,
     *,
     target: ClassLabel | None = None,
-    progress: Progress | None = None,
+    progress: NamedProgress | None = None,
     partial: Partial | None = None,
 ) -> "PrunedClip":
     """Keep a map's best patches of the whole clip and see what the backbone says.
@@ -397,7 +397,11 @@ class Glance:
 
 
 def glance(
-    picture: "Image.Image", pair: FramePair | TubePair, *, method: str = "papr", keep_ratio: float = 0.4
+    picture: "Image.Image",
+    pair: FramePair | TubePair,
+    *,
+    method: str = "papr",
+    keep_ratio: float = DEFAULT_KEEP_RATIO,
 ) -> Glance:
     """Prune one picture of a stream (a webcam's), squashed to the backbone's size; no plain pass runs.
 
@@ -415,7 +419,7 @@ def glance(
     order = pair.significance(coarse[:1]).flatten().argsort(descending=True, stable=True)
     with torch.inference_mode():
         logits = pair.backbone(pair.view(crops), order[None, :kept].sort().values)
-    return Glance(order, kept, logits[0].float().softmax(dim=-1).cpu(), time.perf_counter() - start)
+    return Glance(order, kept, as_probabilities(logits)[0], time.perf_counter() - start)
 
 
 @dataclass(frozen=True, eq=False)
@@ -527,25 +531,14 @@ class PrunedClip:
         folder; gives its path. Files of these names are replaced; a failure leaves nothing half done."""
         from papr_core.figures import save_figure
 
-        folder = Path(folder)
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-            try:
-                fps = self.footage.clip.fps
-                write_clip(self.footage.shown, draft / "original.mp4", fps)
-                write_clip(masked_frames(self), draft / "masked.mp4", fps)
-                save_figure(self.figure(), draft / "figure.png")
-                text = json.dumps(self.to_dict(), indent=2, allow_nan=False, ensure_ascii=False)
-                (draft / "video.json").write_text(text + "\n", encoding="utf-8")
-                folder.mkdir(exist_ok=True)
-                for file in sorted(draft.iterdir(), key=lambda file: file.suffix == ".json"):
-                    os.replace(file, folder / file.name)
-            finally:
-                shutil.rmtree(draft, ignore_errors=True)
-        except OSError as error:
-            raise InvalidInput(f"{folder} cannot be written: {error.strerror or error}.") from error
-        return folder
+        with saved_folder(folder) as draft:
+            fps = self.footage.clip.fps
+            write_clip(self.footage.shown, draft / "original.mp4", fps)
+            write_clip(masked_frames(self), draft / "masked.mp4", fps)
+            save_figure(self.figure(), draft / "figure.png")
+            text = json.dumps(self.to_dict(), indent=2, allow_nan=False, ensure_ascii=False)
+            (draft / "video.json").write_text(text + "\n", encoding="utf-8")
+        return Path(folder)
 
 
 def masked_frames(result: PrunedClip, look: str = "dim") -> list[np.ndarray]:
@@ -559,7 +552,7 @@ def masked_frames(result: PrunedClip, look: str = "dim") -> list[np.ndarray]:
     ]
 
 
-def _step(progress: Progress | None, what: str, partial: Partial | None = None) -> Step:
+def _step(progress: NamedProgress | None, what: str, partial: Partial | None = None) -> Step:
     def step(done: int, of: int, found: Sequence[Tensor] = ()) -> None:
         if partial and any(map(len, found)):
             partial(list(found))

@@ -15,7 +15,9 @@ __all__ = ["VIDEO_BACKBONES", "VIDEO_PROPOSALS", "VideoEntry", "find_video"]
 class VideoEntry:
     """A model that looks at clips: its name, the part it plays, and what is published of it.
 
-    input_size: (3, frames, height, width); published and file: see `weights.locate_published`.
+    input_size: (3, frames, height, width), the order of a ConvNet's tensors; a loaded VideoMAE's own
+    `input_size` is in the order of its tensors, (frames, 3, height, width). published and file: see
+    `weights.locate_published`.
     """
 
     name: str

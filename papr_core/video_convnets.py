@@ -17,21 +17,13 @@ from torch import Tensor, nn
 from papr_core import weights
 from papr_core.errors import UnknownModel
 from papr_core.images import View
-from papr_core.video_catalog import VideoEntry, find_video
+from papr_core.video_catalog import VIDEO_PROPOSALS, VideoEntry, find_video
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["INPUTS", "VideoConvNet", "VideoProposal", "build", "load_video_proposal"]
+__all__ = ["VideoConvNet", "VideoProposal", "build", "load_video_proposal"]
 
-# frames and pixels of the clips that each network sees
-INPUTS = {
-    "x3d_xs": (4, 160),
-    "x3d_s": (13, 160),
-    "x3d_m": (16, 224),
-    "slow_r50": (8, 224),
-    "slow_r101": (8, 224),
-}
 _MEAN, _STD = (0.45,) * 3, (0.225,) * 3
 _X3D_WIDTHS, _X3D_DEPTHS, _X3D_EXPANSION = (24, 24, 48, 96, 192), (3, 5, 11, 7), 2.25
 _SLOW_DEPTHS = {"slow_r50": (3, 4, 6, 3), "slow_r101": (3, 4, 23, 3)}
@@ -43,9 +35,10 @@ def build(name: str, num_classes: int = 400) -> "VideoConvNet":
     Raises:
         UnknownModel: no such network.
     """
-    if name not in INPUTS:
-        raise UnknownModel(f"There is no video ConvNet {str(name)[:80]!r}; there are {', '.join(INPUTS)}.")
-    frames, side = INPUTS[name]
+    if name not in VIDEO_PROPOSALS:
+        known = ", ".join(VIDEO_PROPOSALS)
+        raise UnknownModel(f"There is no video ConvNet {str(name)[:80]!r}; there are {known}.")
+    _, frames, side, _ = VIDEO_PROPOSALS[name].input_size
     pool = (frames, side // 32, side // 32)
     blocks = (
         _x3d(pool, num_classes) if name.startswith("x3d") else _slow(_SLOW_DEPTHS[name], pool, num_classes)
@@ -287,10 +280,9 @@ class VideoProposal(nn.Module):
         super().__init__()
         self.name, self.title, self.weights = entry.name, entry.title, source
         self.model = model
-        frames, side = INPUTS[entry.name]
-        self.input_size = (3, frames, side, side)
+        self.input_size = entry.input_size
         self.labels = entry.labels
-        self._view = View((side, side), _MEAN, _STD)
+        self._view = View(self.input_size[2:], _MEAN, _STD)
         self.eval()
 
     def features(self, clips: Tensor) -> Tensor:

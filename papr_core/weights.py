@@ -34,7 +34,7 @@ __all__ = [
     "create",
     "fetch",
     "is_own",
-    "load_state",
+    "known_sha256",
     "load_strictly",
     "locate",
     "locate_published",
@@ -221,19 +221,6 @@ def fetch(source: Source, progress: Progress | None = None) -> Source:
     return replace(source, kind="cached", path=path, megabytes=path.stat().st_size / 1e6)
 
 
-def load_state(source: Source, progress: Progress | None = None) -> dict[str, Tensor]:
-    """The tensors of a source's file, halves as float32. Only tensors are read; nothing in the file is run.
-
-    Raises:
-        WeightsUnavailable: the file cannot be had, is damaged, or needs more than tensors.
-    """
-    source = fetch(source, progress)
-    with _refusing(source):
-        halves = (torch.float16, torch.bfloat16)
-        state = _read(source.path)
-        return {key: value.float() if value.dtype in halves else value for key, value in state.items()}
-
-
 def locate_published(name: str, published: dict, file: str) -> Source:
     """Where the weights of a model are that timm does not know, as `locate` says it of timm's.
 
@@ -324,6 +311,15 @@ def sha256(path: str | os.PathLike) -> str:
     """The SHA-256 of a file, remembered until the file changes."""
     stat = os.stat(path)
     return _sha256(os.fspath(path), stat.st_size, stat.st_mtime_ns)
+
+
+def known_sha256(source: Source) -> str | None:
+    """The SHA-256 of a source's file where a list may say it: of what is embedded or local, which is small or
+    the user's own, and of what the hub's cache has under that name; None of everything else."""
+    if source.kind in ("embedded", "local"):
+        return sha256(source.path)
+    blob = source.path and os.path.basename(os.path.realpath(source.path))
+    return blob if blob and re.fullmatch("[0-9a-f]{64}", blob) else None
 
 
 @lru_cache(maxsize=256)

@@ -16,32 +16,44 @@ SUBSETS = {
 
 
 def tables(result: dict) -> str:
-    """One table a subset: top-1 (%) with its interval for each method and keep ratio, then differences."""
+    """One table a subset: top-1 (%) with its interval for each method, a column a keep ratio (and number of
+    merged tokens), then differences. Exits with a sentence where the full model was not evaluated."""
     parts = [f"{result['backbone']} pruned by {result['proposal']}, {result['classes']} classes compete.\n"]
     for subset, title in SUBSETS.items():
         rows = [row for row in result["rows"] if row["subset"] == subset]
         if not rows:
             continue
-        ratios = sorted({row["keep"] for row in rows if row["method"] != "full"}, reverse=True)
-        full = next(row for row in rows if row["method"] == "full")
-        parts.append(f"{title}: n = {full['n']}, full model {_interval(full)}.\n")
-        parts.append("| method | " + " | ".join(f"{ratio:g}" for ratio in ratios) + " |")
-        parts.append("|---" * (len(ratios) + 1) + "|")
-        for method in dict.fromkeys(row["method"] for row in rows if row["method"] != "full"):
-            cells = {row["keep"]: _interval(row) for row in rows if row["method"] == method}
-            parts.append(f"| {method} | " + " | ".join(cells[ratio] for ratio in ratios) + " |")
-        for difference in dict.fromkeys(
-            (d["method"], d["minus"]) for d in result["differences"] if d["subset"] == subset
-        ):
+        plain = [row for row in rows if row["method"] == "full" and not row.get("tome_r")]
+        if not plain:
+            sys.exit("These rows lack the full model, to which a table compares: evaluate with keep 1 too.")
+        rows = [row for row in rows if row not in plain]
+        columns = sorted({_column(row) for row in rows}, key=lambda column: (-column[0], column[1]))
+        heads = [f"{keep:g}, r {r}" if r else f"{keep:g}" for keep, r in columns]
+        parts.append(f"{title}: n = {plain[0]['n']}, full model {_interval(plain[0])}.\n")
+        parts.append(_line("method", heads))
+        parts.append("|---" * (len(columns) + 1) + "|")
+        for method in dict.fromkeys(row["method"] for row in rows):
+            cells = {_column(row): _interval(row) for row in rows if row["method"] == method}
+            name = "merged alone" if method == "full" else method
+            parts.append(_line(name, [cells.get(column, "") for column in columns]))
+        differences = [one for one in result["differences"] if one["subset"] == subset]
+        for pair in dict.fromkeys((one["method"], one["minus"]) for one in differences):
             cells = {
-                d["keep"]: f"{d['top1']:+.1f} ({d['low']:+.1f} to {d['high']:+.1f})"
-                for d in result["differences"]
-                if d["subset"] == subset and (d["method"], d["minus"]) == difference
+                _column(one): f"{one['top1']:+.1f} ({one['low']:+.1f} to {one['high']:+.1f})"
+                for one in differences
+                if (one["method"], one["minus"]) == pair
             }
-            shown = " | ".join(cells.get(ratio, "") for ratio in ratios)
-            parts.append(f"| *{difference[0]} less {difference[1]}* | {shown} |")
+            parts.append(_line(f"*{pair[0]} less {pair[1]}*", [cells.get(column, "") for column in columns]))
         parts.append("")
     return "\n".join(parts)
+
+
+def _column(row: dict) -> tuple[float, int]:
+    return row["keep"], row.get("tome_r", 0)
+
+
+def _line(first: str, cells: list[str]) -> str:
+    return f"| {first} | {' | '.join(cells)} |"
 
 
 def _interval(row: dict) -> str:

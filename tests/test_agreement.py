@@ -1,10 +1,12 @@
 """Several ConvNets on one picture, and the figures drawn from what was measured."""
 
 import json
+import runpy
 
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from page_server import picture
 
 from papr_core import InvalidInput, figures, load_proposal, tradeoff
@@ -82,6 +84,7 @@ def result(backbone="big", keep=(1.0, 0.5), r=(0, 8), **other) -> dict:
             "method": "full" if ratio == 1 else "papr",
             "keep": ratio,
             "tome_r": merged,
+            "n": 50,
             "gmacs": 10 * ratio - merged / 4,
             "top1": 80 * ratio,
             "top1_low": 80 * ratio - 1,
@@ -96,7 +99,8 @@ def result(backbone="big", keep=(1.0, 0.5), r=(0, 8), **other) -> dict:
 
 
 def test_a_line_a_keep_ratio_and_a_point_an_r():
-    (axes,) = tradeoff.pareto_figure([result()]).axes
+    older, newer = result(r=(8,)), result(r=(0,), fit="crop", explain="proposal")
+    (axes,) = tradeoff.pareto_figure([older, newer]).axes
     lines = {line.get_label(): line for line in axes.get_lines()}
     assert set(lines) == {"nothing pruned", "keep 0.5"}
     np.testing.assert_allclose(lines["keep 0.5"].get_xdata(), [3, 5])
@@ -115,7 +119,10 @@ def test_a_line_a_model():
     ("draw", "results", "says"),
     [
         (tradeoff.pareto_figure, [result(), result(data="others")], "data"),
+        (tradeoff.pareto_figure, [result(), result(explain="target"), result(explain="proposal")], "explain"),
+        (tradeoff.pareto_figure, [result(backbone_sha256="0a"), result(backbone_sha256="0b")], "sha256"),
         (tradeoff.pareto_figure, [result(keep=(1.0,))], "no papr"),
+        (tradeoff.topk_figure, [result(fit="pad"), result(fit="crop")], "differ in fit"),
         (tradeoff.topk_figure, [result(keep=(0.5,))], "keep 1"),
         (tradeoff.topk_figure, [result(), result(n=3)], "differ in n"),
     ],
@@ -123,6 +130,29 @@ def test_a_line_a_model():
 def test_what_does_not_belong_together_is_refused(draw, results, says):
     with pytest.raises(InvalidInput, match=says):
         draw(results)
+
+
+def test_the_card_has_a_cell_for_each_ratio_and_merging():
+    tables = runpy.run_path(str(ROOT / "recipes" / "card_table.py"))["tables"]
+    difference = {
+        "subset": "all",
+        "method": "papr",
+        "minus": "cam",
+        "keep": 0.5,
+        "top1": 2,
+        "low": 1,
+        "high": 3,
+    }
+    found = tables(result(differences=[difference, difference | {"tome_r": 8, "top1": 4}])).splitlines()
+    assert "n = 50, full model 80.0 (79.0 to 81.0)." in found[2]
+    assert found[4] == "| method | 1, r 8 | 0.5 | 0.5, r 8 |"
+    assert found[6:8] == [
+        "| merged alone | 80.0 (79.0 to 81.0) |  |  |",
+        "| papr |  | 40.0 (39.0 to 41.0) | 40.0 (39.0 to 41.0) |",
+    ]
+    assert found[8] == "| *papr less cam* |  | +2.0 (+1.0 to +3.0) | +4.0 (+1.0 to +3.0) |"
+    with pytest.raises(SystemExit, match="evaluate with keep 1 too"):
+        tables(result(keep=(0.5,)))
 
 
 def test_the_commands(tmp_path, capsys):
@@ -134,6 +164,8 @@ def test_the_commands(tmp_path, capsys):
         assert out.stat().st_size > 1000
         assert main(["figure", figure, str(tmp_path / "bad.json"), "--out", str(out)]) == 2
         assert "not what `evaluate --json` prints" in capsys.readouterr().err
+    assert main(["figure", "topk", str(tmp_path / "a.json"), "--method", "cam", "--out", str(out)]) == 2
+    assert "--method" in capsys.readouterr().err  # it has no say there
     picture().save(tmp_path / "p.png")
     command = ["figure", "proposals", str(tmp_path / "p.png"), "--proposals", "papr_proposal"]
     assert main([*command, "--out", str(tmp_path / "p.pdf"), "--json"]) == 0

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from page_server import BACKBONE, HOSTILE, NAMES, PROPOSAL, write_pair
 from PIL import Image
 
 from papr_core import PaprError, cli, compare, load_backbone, load_proposal, read_image, weights
+from papr_core.devices import chosen_device
 from papr_core.methods import DEFAULT_METHODS, METHODS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -352,6 +354,25 @@ def test_models_are_listed(papr, folder):
     code, out, _ = papr("models", "--weights-dir", folder)
     assert code == 0
     assert all(name in out for name in by_name)
+    assert own["sha256"][:12] in out
+    code, out, _ = papr("cost", "--backbone", BACKBONE, "--weights-dir", folder, "--json")
+    assert (code, json.loads(out)["backbone"]) == (0, BACKBONE)
+
+
+@pytest.mark.parametrize(
+    ("named", "there", "meant"),
+    [
+        (None, False, "cpu"),
+        (None, True, "cuda:3"),
+        ("cuda", True, "cuda:3"),
+        ("cuda:1", True, "cuda:1"),
+        ("cpu", True, "cpu"),
+    ],
+)
+def test_a_process_of_torchrun_has_its_own_gpu(named, there, meant, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    assert chosen_device(named) == meant
 
 
 def run(*words, **kwargs):
@@ -380,7 +401,9 @@ def test_every_command_has_its_help(command, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main([*command, "--help"])
     assert not end.value.code
-    assert f"papr {' '.join(command)}" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert f"papr {' '.join(command)}" in shown
+    assert "--weights-dir" in shown or command in (["figure"], ["train"])
 
 
 def test_every_method_is_named_in_the_help(capsys):

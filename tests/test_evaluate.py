@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -184,7 +185,10 @@ def test_agrees_with_a_plain_loop(photos, how):
         )  # fmt: skip
         assert_rows(result, records, right, backbone, proposal)
         assert (result["backbone"], result["proposal"], result["n"]) == ("small_vit", "small_net", 12)
-        assert (result["classes"], result["fit"]) == (how["classes"], how["fit"])
+        assert {key: result[key] for key in how} == how
+        assert result["tome_layers"] is None
+        hashes = (result["backbone_sha256"], result["proposal_sha256"])
+        assert hashes == (backbone.sha256, proposal.sha256)
         differences = [row for row in result["differences"] if row["subset"] == "all"]
         assert [(row["method"], row["minus"], row["keep"]) for row in differences] == pairs
         json.dumps(result, allow_nan=False)
@@ -414,6 +418,16 @@ def test_bad_values_are_refused_from_python_too(photos):
         evaluate(open_dataset(photos), limit=3, **how)
 
 
+def test_an_unreadable_picture_is_named_in_one_sentence(photos, tmp_path):
+    data = shutil.copytree(photos, tmp_path / "data")
+    broken = data / WNIDS[3] / "1.png"
+    broken.write_bytes(broken.read_bytes()[:200])
+    with pytest.raises(PaprError) as error:
+        evaluate(data, backbone="small_vit", proposal="small_net", keep=(1,), resume=tmp_path / "partial")
+    assert str(error.value).startswith(f"{WNIDS[3]}/1.png in data: The image is damaged or cut off")
+    assert "\n" not in str(error.value)
+
+
 def test_tables_say_what_competes(photos, capsys):
     parser = argparse.ArgumentParser()
     module.add_arguments(parser)
@@ -425,6 +439,7 @@ def test_tables_say_what_competes(photos, capsys):
         out = capsys.readouterr()
         assert expected in out.out
         assert "papr less random at 0.5" in out.out
+        assert "A CAM explains the proposal's answer." in out.out
         assert "30/30" in out.err  # the progress bar
 
 

@@ -13,6 +13,13 @@ from papr_core.selection import top_patches
 from papr_core.video import find_pair
 
 
+def covered(made, grid, centre):
+    """Which patches of a grid (rows, columns) have their middle on the disc about this centre: a grid."""
+    side = made.frames[0].width
+    rows, columns = ((np.arange(count) + 0.5) * side / count for count in grid)
+    return np.hypot(columns[None] - centre[0], rows[:, None] - centre[1]) <= made.radius
+
+
 def test_only_the_object_moves_and_is_where_it_is_said_to_be():
     made = moving_clip(picture(3), frames=5, side=112, seed=1)
     frames = np.stack([np.asarray(frame, dtype=np.int16) for frame in made.frames])
@@ -21,7 +28,7 @@ def test_only_the_object_moves_and_is_where_it_is_said_to_be():
     near = [np.hypot(columns - x, rows - y) <= made.radius + 1 for x, y in made.objects]
     assert moved.sum() > 1000
     assert not (moved & ~np.any(near, axis=0)).any()
-    still = made.covered((112, 112), made.still)
+    still = covered(made, (112, 112), made.still)
     assert not (moved & still).any()
     assert frames[0][still].std() > 2 * frames[0][~still & ~near[0]].std()  # more texture than the ground
     xs = [x for x, _ in made.objects]
@@ -55,7 +62,7 @@ def test_kept_patches_of_the_embedded_pair_follow_the_object(beside, least):
         made = moving_clip(read_image(path), frames=6, side=224, beside=beside, seed=seed)
         seen, features, _ = pair.look([pair.backbone.fit(frame) for frame in made.frames], lambda *_: None)
         scores = pair.significance(pair.coarse(seen, features, "papr", 0, 0))
-        on = torch.stack([torch.from_numpy(made.covered(grid, centre)) for centre in made.objects]).flatten()
+        on = torch.stack([torch.from_numpy(covered(made, grid, centre)) for centre in made.objects]).flatten()
         kept = top_patches(scores, int(on.sum()))[0]
         shares.append((float(on[kept].float().mean()), float(on.float().mean())))
         if beside == "noise":  # in every frame, wherever the object is by then

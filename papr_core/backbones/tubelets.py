@@ -34,9 +34,9 @@ _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 class TubeletBackbone(nn.Module):
     """VideoMAE in eval mode that sees only the tubelets it is told to keep.
 
-    name, title; model: the plain transformers model; input_size (frames, 3, H, W); grid (T, rows, columns)
-    and num_patches of its tubelets; num_prefix_tokens: none; labels; weights: where they came from, None if
-    they are random.
+    name, title; model: the plain transformers model; input_size (frames, 3, H, W), as its clips are; grid
+    (T, rows, columns) and num_patches of its tubelets; num_prefix_tokens: none; labels; weights: where they
+    came from, None if they are random.
     """
 
     family = "tubelets"

@@ -1,0 +1,35 @@
+"""Folders of results that change as a whole: a failure leaves nothing half done."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from papr_core.errors import InvalidInput
+
+__all__ = ["saved_folder"]
+
+
+@contextmanager
+def saved_folder(folder: str | os.PathLike) -> Iterator[Path]:
+    """A draft beside a folder; what the block writes into it goes into the folder at the end, the JSON file,
+    which says what the others are, last. Files of the same names are replaced, others are left alone.
+
+    Raises:
+        InvalidInput: a folder that cannot be written.
+    """
+    folder = Path(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            yield draft
+            folder.mkdir(exist_ok=True)
+            for file in sorted(draft.iterdir(), key=lambda file: file.suffix == ".json"):
+                os.replace(file, folder / file.name)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    except OSError as error:
+        raise InvalidInput(f"{folder} cannot be written: {error.strerror or error}.") from error
