@@ -20,9 +20,7 @@ class Recipe:
     model: str = _setting("resnet10t", "timm architecture")
     model_args: str = _setting("{}", "its arguments, as JSON")
     size: int = _setting(0, "input size in pixels (0: the model's own)")
-    init: str = _setting(
-        "", "weights to start from: a safetensors file, or a model's name"
-    )
+    init: str = _setting("", "weights to start from: a safetensors file, or a model's name")
     epochs: int = _setting(10, "passes over the data")
     until: int = _setting(0, "end after so many of them, the schedule half done, for a next stage (0: all)")
     batch_size: int = _setting(256, "images a step")
