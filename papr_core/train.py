@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from papr_core.datasets import Dataset, open_dataset
 from papr_core.errors import InvalidInput
+from papr_core.options import add_weights_dir, use_weights_dir
 from papr_core.recipe import Recipe
 from papr_core.teacher import Teacher, answering
 from papr_core.views import (
@@ -502,6 +503,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers", type=int, default=0, help="processes that read images (0: none beside this)"
     )
     parser.add_argument("--checkpoint-minutes", type=float, default=10)
+    add_weights_dir(parser)
     for setting in dataclasses.fields(Recipe):
         option, text = "--" + setting.name.replace("_", "-"), setting.metadata["help"]
         if isinstance(setting.default, bool):
@@ -513,6 +515,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """`python -m papr_core train`: prints the log's line of each epoch as it is written."""
+    use_weights_dir(arguments)
     recipe = Recipe(
         **{setting.name: getattr(arguments, setting.name) for setting in dataclasses.fields(Recipe)}
     )
