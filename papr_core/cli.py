@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from papr_core.errors import InvalidInput, PaprError
+from papr_core.options import add_tome_layers, add_weights_dir, use_weights_dir
 from papr_core.tables import plain, table
 
 if TYPE_CHECKING:
@@ -112,8 +113,6 @@ def _complain(error: Exception, about: str = "") -> None:
 
 
 def _models_arguments(parser: argparse.ArgumentParser) -> None:
-    from papr_core.options import add_weights_dir
-
     parser.add_argument("--json", action="store_true", help="print one JSON array instead of a table")
     fetch = "bring the weights of these models to this machine, as preparation, and say where they are"
     parser.add_argument("--fetch", nargs="+", metavar="NAME", help=fetch)
@@ -122,7 +121,6 @@ def _models_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _models(args: argparse.Namespace) -> int:
     from papr_core.listing import fetch_models, model_rows
-    from papr_core.options import use_weights_dir
 
     use_weights_dir(args)
     if args.fetch:
@@ -304,7 +302,6 @@ def _video_report(found: dict[str, Any]) -> str:
 
 
 def _add_video(parser: argparse.ArgumentParser, metavar: str, **clips: Any) -> None:
-    from papr_core.options import add_weights_dir
     from papr_core.selection import DEFAULT_KEEP_RATIO
     from papr_core.video import VIDEO_METHODS
 
@@ -331,7 +328,6 @@ def _add_video(parser: argparse.ArgumentParser, metavar: str, **clips: Any) -> N
 
 def _pruned_clips(args: argparse.Namespace) -> "Iterator[tuple[str, PrunedClip | None]]":
     """(clip, result) of each clip; one that fails gives a sentence and None, and the others go on."""
-    from papr_core.options import use_weights_dir
     from papr_core.selection import num_kept
     from papr_core.video import check_method, load_pair, prune_clip
 
@@ -397,8 +393,6 @@ def _drawn(figures: Any, name: str, text: str, add_arguments: Callable) -> None:
 
 
 def _proposals_arguments(parser: argparse.ArgumentParser) -> None:
-    from papr_core.options import add_weights_dir
-
     add = parser.add_argument
     add("image", metavar="IMAGE", help="a picture's file")
     add("--proposals", metavar="NAME", nargs="+", required=True, help="the ConvNets, a row each")
@@ -410,8 +404,6 @@ def _proposals_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _merged_arguments(parser: argparse.ArgumentParser) -> None:
-    from papr_core.options import add_tome_layers, add_weights_dir
-
     add = parser.add_argument
     add("image", metavar="IMAGE", help="a picture's file")
     add("--backbone", metavar="NAME", help="the ViT that merges (default: the embedded one)")
@@ -435,7 +427,6 @@ def _pareto_arguments(parser: argparse.ArgumentParser) -> None:
 def _proposals_figure(args: argparse.Namespace) -> tuple[Any, str]:
     from papr_core.agreement import compare_proposals
     from papr_core.catalog import DEFAULT_BACKBONE
-    from papr_core.options import use_weights_dir
 
     use_weights_dir(args)
     found = compare_proposals(
@@ -452,7 +443,6 @@ def _proposals_figure(args: argparse.Namespace) -> tuple[Any, str]:
 def _merged_figure(args: argparse.Namespace) -> tuple[Any, str]:
     from papr_core.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
     from papr_core.mosaic import merge_picture
-    from papr_core.options import use_weights_dir
 
     use_weights_dir(args)
     found = merge_picture(
@@ -544,7 +534,6 @@ def _album(args: argparse.Namespace) -> int:
 def _add_comparison(parser: argparse.ArgumentParser) -> None:
     from papr_core.images import FITS
     from papr_core.methods import DEFAULT_METHODS, METHODS
-    from papr_core.options import add_weights_dir
     from papr_core.selection import DEFAULT_KEEP_RATIO
 
     def add(*flags: str, help: str, **kwargs: Any) -> None:
@@ -577,7 +566,6 @@ def _comparisons(args: argparse.Namespace, *, curve: bool) -> "Iterator[tuple[st
     from papr_core.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
     from papr_core.comparison import compare
     from papr_core.methods import DEFAULT_METHODS
-    from papr_core.options import use_weights_dir
     from papr_core.proposals import load_proposal
 
     use_weights_dir(args)

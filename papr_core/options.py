@@ -2,9 +2,6 @@
 
 import argparse
 
-from papr_core import weights
-from papr_core.merging import LAYERS
-
 __all__ = ["add_tome_layers", "add_weights_dir", "use_weights_dir"]
 
 
@@ -16,11 +13,15 @@ def add_weights_dir(parser: argparse.ArgumentParser) -> None:
 
 def use_weights_dir(arguments: argparse.Namespace) -> None:
     """Look for weights in that folder from here on. Raises InvalidInput for one that is not there."""
+    from papr_core import weights  # which brings torch; `papr --help` is quick
+
     if arguments.weights_dir is not None:
         weights.configure(weights_dir=arguments.weights_dir)
 
 
 def add_tome_layers(parser: argparse.ArgumentParser) -> None:
     """--tome-layers, for every command that merges tokens."""
+    from papr_core.merging import LAYERS
+
     text = "the blocks that merge (default: all where nothing is pruned, else the second half)"
     parser.add_argument("--tome-layers", choices=LAYERS, help=text)
