@@ -36,7 +36,7 @@ from papr_core.devices import chosen_device
 from papr_core.errors import InvalidInput, PaprError, Stopped, UnsupportedModel
 from papr_core.images import read_image
 from papr_core.merging import Merging, as_published
-from papr_core.options import add_tome_layers, add_weights_dir, use_weights_dir
+from papr_core.options import add_device, add_tome_layers, add_weights_dir, use_weights_dir
 from papr_core.proposals import load_proposal
 from papr_core.tables import table
 
@@ -347,7 +347,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_tome_layers(parser)
     add("--batch-size", type=int, default=32, metavar="N", help="pictures at once (default: %(default)s)")
     add("--rounds", type=int, default=15, metavar="N", help="measured rounds (default: %(default)s)")
-    add("--device", help="cpu, cuda, cuda:1 ... (default: cuda where there is one)")
+    add_device(parser)
     add("--dtype", choices=tuple(DTYPES), default="float32", help="of weights and pictures")
     add_weights_dir(parser)
     add("--threads", type=int, metavar="N", help="of torch on a CPU (default: its own choice)")

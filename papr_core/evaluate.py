@@ -29,7 +29,7 @@ from papr_core.devices import chosen_device
 from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.image_trials import ImageTrials
 from papr_core.images import FITS
-from papr_core.options import add_tome_layers, add_weights_dir, use_weights_dir
+from papr_core.options import add_device, add_tome_layers, add_weights_dir, use_weights_dir
 from papr_core.proposals import load_proposal
 from papr_core.records import PartialRecords, Records, gathered, joined, share
 from papr_core.selection import num_kept
@@ -288,7 +288,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--batch-size", type=int, default=32, metavar="N", help="images at once (default: %(default)s)")
     kept = "keep what is found in DIR batch by batch, and go on where an ended run with the same DIR stopped"
     add("--resume", metavar="DIR", help=kept)
-    add("--device", help="cpu, cuda, cuda:1 ... (default: cuda where there is one)")
+    add_device(parser)
     add_weights_dir(parser)
     add("--json", action="store_true", help="print one JSON object instead of tables")
 

@@ -2,7 +2,12 @@
 
 import argparse
 
-__all__ = ["add_tome_layers", "add_weights_dir", "use_weights_dir"]
+__all__ = ["add_device", "add_tome_layers", "add_weights_dir", "use_weights_dir"]
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """--device, for every command that runs long (`papr_core.devices.chosen_device`)."""
+    parser.add_argument("--device", help="cpu, cuda, cuda:1 ... (default: cuda where there is one)")
 
 
 def add_weights_dir(parser: argparse.ArgumentParser) -> None:

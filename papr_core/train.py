@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from papr_core.datasets import Dataset, open_dataset
 from papr_core.devices import chosen_device
 from papr_core.errors import InvalidInput
-from papr_core.options import add_weights_dir, use_weights_dir
+from papr_core.options import add_device, add_weights_dir, use_weights_dir
 from papr_core.recipe import Recipe
 from papr_core.teacher import Teacher, answering
 from papr_core.views import (
@@ -499,7 +499,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="model", help="name of the weight file")
     parser.add_argument("--facts", help="JSON file with label_names, label_synsets, ... for the written one")
     parser.add_argument("--lessons", help="folder for what a teacher that looks once saw (default: in --out)")
-    parser.add_argument("--device", help="such as cuda:1 (default: CUDA where there is one, else cpu)")
+    add_device(parser)
     parser.add_argument(
         "--workers", type=int, default=0, help="processes that read images (0: none beside this)"
     )
