@@ -14,7 +14,16 @@ from app.session import EXAMPLES, Cache, Recent, Shared
 from app.uploads import received
 from papr_core.errors import UnreadableClip
 
-__all__ = ["MAX_MEGABYTES", "Clips", "VideoClip", "clip_models", "encoded", "example_clips", "receive_clip"]
+__all__ = [
+    "MAX_MEGABYTES",
+    "Clips",
+    "VideoClip",
+    "check_at_hand",
+    "clip_models",
+    "encoded",
+    "example_clips",
+    "receive_clip",
+]
 
 MAX_MEGABYTES = 300
 MADE = "moving-cup"  # the example that is made here
@@ -107,6 +116,29 @@ def clip_models(
     for role, name in (("proposal", proposal), ("backbone", backbone)):
         models.append(_clip_model(shared, role, name, partial(progress, name) if progress else None))
     return tuple(models)
+
+
+def check_at_hand(shared: Shared, proposal: str, backbone: str, advice: str) -> None:
+    """For a direct call, which no queue holds back and nobody can stop: raises InvalidInput, with this
+    advice, where weights would have to be downloaded first."""
+    if not shared.settings.downloads:
+        return  # then loading says what is missing, at once
+    core = shared.core()
+    from papr_core.video import check_pair
+
+    check_pair(proposal, backbone)
+    for role, name in (("proposal", proposal), ("backbone", backbone)):
+        if not _at_hand(shared, role, name):
+            raise core.InvalidInput(f"{name} has to be downloaded first: {advice}.")
+
+
+def _at_hand(shared: Shared, role: str, name: str) -> bool:
+    from papr_core.video_catalog import find_video
+
+    entry = find_video(name, role)
+    if entry is None:
+        return shared.ready(role, name)
+    return shared.models.get((role, entry.name)) is not None or entry.locate().path is not None
 
 
 def _clip_model(shared: Shared, role: str, name: str, progress: Callable[[int, int], None] | None) -> Any:

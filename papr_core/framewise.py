@@ -25,7 +25,7 @@ from papr_core.significance import patch_significance
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["FramePair", "check_family", "control_map"]
+__all__ = ["FramePair", "check_backbone", "control_map"]
 
 FRAMES = 32
 _BATCH = 8  # frames at once
@@ -46,9 +46,7 @@ class FramePair:
     pick = staticmethod(evenly(FRAMES))
 
     def __init__(self, proposal: nn.Module, backbone: nn.Module) -> None:
-        if backbone.headless:
-            raise UnsupportedModel(f"{backbone.name} has no classifier, so a clip gets no answer from it.")
-        check_family(backbone.name, backbone.family)
+        check_backbone(backbone.name, backbone.family, backbone.headless)
         self.proposal, self.backbone = proposal, backbone
 
     def picks(self, times: int) -> list[Pick]:
@@ -178,8 +176,11 @@ def control_map(
     return method_map(method, proposal, seen, features, grid=grid, seed=seed)[0]
 
 
-def check_family(name: str, family: str | None) -> None:
-    """Raise UnsupportedModel for a backbone whose patches are not tokens. family: None where not known."""
+def check_backbone(name: str, family: str | None, headless: bool) -> None:
+    """Raise UnsupportedModel for a backbone that has no classes, or whose patches are not tokens. family:
+    None where not known."""
+    if headless:
+        raise UnsupportedModel(f"{name} has no classifier, so a clip gets no answer from it.")
     if family not in ("tokens", None):
         why = "a clip's frames keep unequal numbers of patches, and it needs equal ones"
         raise UnsupportedModel(f"{name} cannot prune a clip: {why}; choose a ViT.")

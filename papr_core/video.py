@@ -26,7 +26,7 @@ from papr_core.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL, find
 from papr_core.clips import Clip, read_clip, write_clip
 from papr_core.devices import as_probabilities
 from papr_core.errors import InvalidInput, UnsupportedModel
-from papr_core.framewise import FramePair, Step, check_family
+from papr_core.framewise import FramePair, Step, check_backbone
 from papr_core.methods import METHODS
 from papr_core.results import rounded, top_classes, top_dicts
 from papr_core.saving import saved_folder
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = [
+    "DEFAULT_VIDEO_PROPOSAL",
     "VIDEO_METHODS",
     "Footage",
     "FootageMap",
@@ -180,7 +181,7 @@ def check_pair(proposal: str | nn.Module, backbone: str | nn.Module) -> None:
         raise UnsupportedModel(f"{of_clips} looks at clips and {other} at pictures: choose two of a kind.")
     if isinstance(backbone, str) and not pruned:
         entry = find(backbone, "backbone")
-        check_family(entry.name, entry.family)
+        check_backbone(entry.name, entry.family, headless=entry.config["num_classes"] < 1)
 
 
 # Frames, and what the proposal sees in them

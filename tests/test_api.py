@@ -159,6 +159,28 @@ def test_a_clip_gets_what_the_command_prints_and_a_bad_question_a_sentence(page,
             client.predict(clip=handle_file(film), **change, api_name="/video")
 
 
+@pytest.mark.parametrize("model", [{"proposal": "mobileone_s0"}, {"backbone": "vit_base_patch16_224"}])
+@pytest.mark.parametrize("name", ["compare", "video"])
+def test_a_download_ends_with_the_caller(shared, monkeypatch, tmp_path, name, model):
+    from gradio.exceptions import Error
+
+    from app.session import Asker
+    from papr_core import weights
+
+    def fetch(source, progress=None):
+        if source.path is None:
+            progress(1, 1000)
+            pytest.fail("it went on for nobody")
+        return source
+
+    monkeypatch.setattr(weights, "fetch", fetch)
+    monkeypatch.setattr(Asker, "gone", lambda self: True)
+    (tmp_path / "photo.png").write_bytes(page_server.png())
+    call = api.ENDPOINTS[name][0](shared)
+    with pytest.raises(Error, match="Stopped"):
+        call({"path": str((tmp_path / "photo.png").resolve())}, **model)
+
+
 def test_each_bad_clip_gets_its_sentence(page, tmp_path):
     from clip_maker import bad_clips
     from gradio_client import Client, handle_file

@@ -225,6 +225,27 @@ def test_the_methods_of_the_page_are_those_of_clips():
     assert video.METHODS == VIDEO_METHODS
 
 
+def test_a_direct_call_downloads_nothing(page):
+    from dataclasses import replace
+
+    from app.parts.live import live
+    from papr_core import InvalidInput
+
+    page[0].settings = replace(page[0].settings, downloads=True)
+    frame, stream = page_server.picture(5, (160, 160)), io.BytesIO()
+    frame.save(stream, "PNG")
+    frame = base64.b64encode(stream.getvalue()).decode()
+    for pair in (
+        {"proposal": PROPOSAL, "backbone": "vit_base_patch16_224.augreg_in21k_ft_in1k"},
+        {"proposal": "x3d_s", "backbone": "videomae-base-finetuned-kinetics"},
+    ):
+        with pytest.raises(InvalidInput, match="has to be downloaded first: choose the clip again"):
+            run(page, picture="moving-cup", **pair).frames()
+        asked = {"seq": 1, "keep_ratio": 0.3, "methods": ["papr"], "explain": "proposal", "frame": frame}
+        with pytest.raises(InvalidInput, match="has to be downloaded first: stop the camera"):
+            live(page[0], json.dumps(asked | pair))
+
+
 def test_live_masks_one_picture_as_compare_would(page):
     from app.parts.live import live
     from app.session import explain_error

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("playwright")
-from page_visits import queued
+from page_visits import DEMO, queued
 from playwright.sync_api import Page, expect
 
 from app.page import PAGES
@@ -50,6 +50,34 @@ def test_the_footer_says_what_happens_to_pictures_and_how_to_call(visit, address
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     assert not queued(page)
+
+
+def test_a_full_queue_is_said_where_it_was_asked_and_nothing_waits_for_ever(visit, monkeypatch):
+    page = visit(expected="503")
+    for title in ("Video", "Cost"):
+        opened(page, title)
+    monkeypatch.setattr(DEMO[0]._queue, "max_size", 0)
+    sentence = "The server did not take this up"
+    page.get_by_role("button", name="Measure images per second").click()
+    expect(page.locator("#costs .p-says").filter(has_text=sentence)).to_be_visible()
+    expect(page.get_by_role("button", name="Measure images per second")).to_be_enabled()
+    for title, ask, screen in (
+        ("Compare", "papr.controls({explain: 'target'})", "#stage"),
+        ("Video", "papr.clip.controls({method: 'random'})", "#clip-stage"),
+    ):
+        opened(page, title)
+        says = page.locator(f"{screen} .p-says").filter(has_text=sentence)
+        page.evaluate(ask)
+        expect(says).to_be_visible()
+        expect(page.locator(f"{screen} .p-working")).to_be_hidden()
+        page.evaluate("papr.say(null); papr.clip.say(null)")
+        page.locator(f"{screen} [data-save=json]").click()
+        expect(says).to_be_visible()
+        expect(page.locator(f"{screen} [data-save=json]")).to_be_enabled()
+    assert page.evaluate("[papr.store.view.explain, papr.clip.view.method]") == ["proposal", "papr"]
+    page.get_by_role("tab", name="Proposals", exact=True).click()
+    expect(page.locator("#convnets .p-says")).to_contain_text(sentence)
+    expect(page.locator("#looks").get_by_role("button", name="Continue")).to_be_visible()
 
 
 def test_the_tabs_work_with_the_keyboard(visit):

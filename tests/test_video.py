@@ -20,6 +20,7 @@ from papr_core.significance import patch_significance
 from papr_core.video import (
     STILL,
     VIDEO_METHODS,
+    check_pair,
     find_pair,
     footage_map,
     full_answer,
@@ -287,6 +288,8 @@ def test_backbones_without_tokens_or_classes_are_refused(pair):
         FramePair(pair[0], SimpleNamespace(family="pixels", name="convnext", headless=False))
     with pytest.raises(UnsupportedModel, match="no classifier"):
         FramePair(pair[0], SimpleNamespace(family="tokens", name="dino", headless=True))
+    with pytest.raises(UnsupportedModel, match="no classifier"):  # by its name, before it is loaded
+        check_pair("papr_proposal", "vit_small_patch14_reg4_dinov2.lvd142m")
 
 
 @pytest.mark.parametrize("ratio", [0, 1.1, -1, float("nan")])

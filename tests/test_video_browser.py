@@ -15,6 +15,7 @@ pytest.importorskip("playwright")
 from page_visits import DEMO, queued, quiet
 from playwright.sync_api import Page, expect
 
+import papr_core
 from app.uploads import upload_folder
 
 pytestmark = pytest.mark.browser
@@ -31,6 +32,15 @@ DRAWN_ANEW = """() => [...document.querySelectorAll('.p-strip canvas')].every((c
   papr.draw.mask(anew, papr.clip.picture(i), papr.clip.kept(i), how);
   return anew.toDataURL() === canvas.toDataURL();
 })"""
+SLOW_CAMERA = """() => {
+  const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  window.cameras = [];
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    await new Promise((done) => setTimeout(done, 500));
+    cameras.push(await real(wanted));
+    return cameras[cameras.length - 1];
+  };
+}"""
 COVERED = "papr.clip.player.panes.map(({canvas}) => canvas.style.visibility)"
 
 
@@ -222,10 +232,25 @@ def test_frames_stream_in_and_stop_works_in_between(visit, monkeypatch):
     gates = {"open_footage": threading.Event(), "full_answer": threading.Event()}
     for (name, gate), after in zip(gates.items(), (8, 16)):
         monkeypatch.setattr(video, name, gated(gate, after, getattr(video, name)))
+    reading, read = threading.Event(), papr_core.read_clip
+
+    def slow_to_read(clip, pick, **more):
+        while "progress" in more and isinstance(clip, Path) and not reading.wait(0.05):
+            more["progress"](0, 100)  # it raises Stopped once the visitor stops
+        return read(clip, pick, **more)
+
+    monkeypatch.setattr(papr_core, "read_clip", slow_to_read)
     page = visit()
     page.get_by_role("tab", name="Video", exact=True).click()
     working = page.locator("#clip-stage .p-working")
     page.get_by_role("button", name="Example clip: Words appear").click()
+    # nothing of it is there yet: what goes on after a stop, or with another look, is still this clip
+    expect(working).to_contain_text("Reading the clip")
+    page.evaluate("papr.clip.controls({explain: 'target'})")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(working).to_contain_text("Stopped")
+    reading.set()
+    page.get_by_role("button", name="Continue").click()
     # the ConvNet has seen the first frames: they have a map, and no patch is chosen yet
     page.wait_for_function("papr.clip.answer?.clip.id === 'words' && papr.clip.seen() === 8")
     expect(working).to_contain_text("ConvNet")
@@ -287,6 +312,51 @@ def test_a_clip_of_ones_own_and_broken_ones(visit, tmp_path):
     assert page.evaluate(answer) == before
 
 
+def test_what_is_on_its_way_gives_way_to_what_came_later(visit, tmp_path):
+    page, held = opened(visit()), []
+    page.route("**/upload*", lambda route: held.append(route))
+    upload(page, film(tmp_path), "late.mp4")
+    expect(page.locator("#clip-intake")).to_contain_text("Sending")
+    # the frames of a clip come, though another pair is asked for in between, which is refused
+    page.route("**/component_server/", lambda route: hold(route, held, "frames"))
+    page.get_by_role("button", name="Example clip: The Earth at night").click()
+    expect(page.locator("#clip-intake .p-name")).to_have_text("The Earth at night")
+    expect(page.locator("#clip-intake")).not_to_contain_text("Sending")
+    done(page)
+    page.unroute("**/component_server/")
+    page.route("**/queue/join*", lambda route: held.append(route))
+    page.evaluate("papr.clip.controls({backbone: 'videomae-base-finetuned-kinetics'})")
+
+    def those(part: str) -> list:
+        return [route for route in held if part in route.request.url]
+
+    while not (those("/upload") and those("/component_server") and those("/queue/join")):
+        page.wait_for_timeout(50)
+    page.unroute("**/queue/join*")
+    with page.expect_response("**/component_server/"):
+        for frames in those("/component_server"):
+            frames.continue_()
+    page.wait_for_function("papr.clip.picture(15)")
+    for asked in those("/queue/join"):
+        asked.continue_()
+    expect(page.locator("#note-clip-models .p-says")).to_contain_text("not on this machine")
+    page.wait_for_function("papr.clip.picture(31) && papr.clip.media.url")
+    # and the file that was sent before the example was chosen changes nothing
+    page.asked.clear()
+    with page.expect_response("**/upload*"):
+        those("/upload")[0].continue_()
+    assert quiet(page)
+    expect(page.locator("#clip-intake .p-name")).to_have_text("The Earth at night")
+
+
+def hold(route, held: list, name: str) -> None:
+    """Keep a direct call of this name, and let the others pass."""
+    if f'"{name}"' in (route.request.post_data or ""):
+        held.append(route)
+    else:
+        route.continue_()
+
+
 def test_downloads_are_what_papr_video_writes_and_gone_after_an_hour(visit, tmp_path):
     from gradio.route_utils import delete_files_created_by_app
 
@@ -328,8 +398,9 @@ def test_a_link_opens_the_same_view(visit):
 
 def test_live_masks_the_webcam_with_the_ratio_under_the_finger(visit):
     page = opened(visit())
+    page.evaluate(SLOW_CAMERA)
     page.asked.clear()
-    page.get_by_role("button", name="Live").click()
+    page.get_by_role("button", name="Live").dblclick()  # twice while the browser still asks
     expect(page.get_by_role("button", name="Stop the camera")).to_be_focused()
     live = page.locator(".p-section-live")
     expect(live.locator(".p-basis")).to_contain_text("40 of 100 patches kept")
@@ -341,11 +412,17 @@ def test_live_masks_the_webcam_with_the_ratio_under_the_finger(visit):
     page.wait_for_function(f"before => {shown} !== before", arg=before)  # the fake camera moves
     slider(page).fill("15")
     expect(live.locator(".p-basis")).to_contain_text("15 of 100 patches kept")
+    page.get_by_role("radio", name="CAM", exact=True).check()
     assert not [url for url in page.asked if "queue/join" in url]
     page.get_by_role("button", name="Stop the camera").press("Enter")
     expect(live).to_be_hidden()
-    done(page)  # the clip is back, at the ratio that was set
+    expect(page.get_by_role("button", name="Live")).to_be_focused()
+    assert page.evaluate("cameras.map((one) => one.getTracks().map((track) => track.readyState))") == [
+        ["ended"]
+    ]
+    done(page)  # the clip is back, with what was set meanwhile
     assert page.evaluate("papr.clip.answer.answer.count") == page.evaluate("papr.clip.count()")
+    assert page.evaluate("papr.clip.answer.method.name") == "cam"
 
 
 def test_a_clip_is_recorded_with_the_camera(visit):

@@ -12,7 +12,7 @@ from app.parts.question import Question
 from app.parts.run import Run, Step
 from app.parts.save import save
 from app.parts.stage import intake, note, stage
-from app.parts.streams import answers, download
+from app.parts.streams import answers, download, refused
 from app.session import Shared, examples
 
 __all__ = ["build"]
@@ -116,8 +116,11 @@ def build(shared: Shared) -> None:
         return answers(run, lambda run: view.payloads(run, steps(run)))
 
     streams = {"trigger_mode": "multiple", "outputs": [screen, target], **rail.PRIVATE}
-    screen.ask(told(Run.quick), None, concurrency_id="quick", **streams)
-    screen.finish(told(Run.slow), None, concurrency_id="slow", **streams)
+    for event in (
+        screen.ask(told(Run.quick), None, concurrency_id="quick", **streams),
+        screen.finish(told(Run.slow), None, concurrency_id="slow", **streams),
+    ):
+        refused(event, screen, "answer", "stage")
     download(
         screen,
         lambda data: save(run(data)),

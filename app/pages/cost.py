@@ -10,7 +10,7 @@ from app.parts.alongside import alongside
 from app.parts.direct import direct, newest_of
 from app.parts.question import parsed, read_who
 from app.parts.stage import note
-from app.parts.streams import stream
+from app.parts.streams import refused, stream
 from app.session import Asker, Shared, said
 
 __all__ = ["build"]
@@ -60,7 +60,7 @@ def build(shared: Shared) -> None:
 
     controls = {**pickers, "percent": percent, "r": r, "layers": layers}
     rail.connect(screen, controls, set="papr.costs.set", view="papr.costs.view")
-    screen.measure(
+    event = screen.measure(
         stream("measured", lambda data: measured(shared, data)),
         None,
         screen,
@@ -68,6 +68,7 @@ def build(shared: Shared) -> None:
         trigger_mode="multiple",
         **rail.PRIVATE,
     )
+    refused(event, screen, "measured", "speed")
 
     def titles(role: str) -> list[tuple[str, str]]:
         listed = models.titles(shared, role)

@@ -9,7 +9,7 @@ from app.parts import models, rail
 from app.parts.direct import direct, newest_of
 from app.parts.looks import Asked, Looks
 from app.parts.save import check_kind, save_drawing
-from app.parts.streams import download, stream
+from app.parts.streams import download, refused, stream
 from app.session import Shared, said
 
 __all__ = ["build"]
@@ -50,8 +50,13 @@ def build(shared: Shared) -> None:
         return Looks(shared, Asked.read(data, shared))
 
     streams = {"outputs": screen, "trigger_mode": "multiple", **rail.PRIVATE}
-    screen.look(stream("looks", lambda data: looks(data).quick()), None, concurrency_id="quick", **streams)
-    screen.fetch(stream("looks", lambda data: looks(data).slow()), None, concurrency_id="slow", **streams)
+    quick = stream("looks", lambda data: looks(data).quick())
+    slow = stream("looks", lambda data: looks(data).slow())
+    for event in (
+        screen.look(quick, None, concurrency_id="quick", **streams),
+        screen.fetch(slow, None, concurrency_id="slow", **streams),
+    ):
+        refused(event, screen, "looks", "proposals")
     download(
         screen,
         lambda data: save(looks(data)),

@@ -15,7 +15,7 @@ from app.parts.pictures import jpeg
 from app.parts.question import Question
 from app.parts.save import check_kind, save_part
 from app.parts.stage import note
-from app.parts.streams import answers, download
+from app.parts.streams import answers, download, refused
 from app.session import Shared
 
 __all__ = ["build"]
@@ -119,7 +119,7 @@ def build(shared: Shared) -> None:
     def run(data: Any) -> ClipRun:
         return ClipRun(shared, clips, Question.read(data, shared))
 
-    screen.ask(
+    event = screen.ask(
         answers(run, lambda run: clip_view.payloads(run, run.steps())),
         None,
         [screen, target],
@@ -127,6 +127,7 @@ def build(shared: Shared) -> None:
         concurrency_id="clips",
         **rail.PRIVATE,
     )
+    refused(event, screen, "answer", "stage")
     download(
         screen,
         lambda data: save(run(data)),

@@ -8,6 +8,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -62,18 +63,18 @@ def compare_of(shared: Shared) -> Callable:
             _check_file(core, image, "picture")
             if not isinstance(methods, list) or not all(isinstance(name, str) for name in methods):
                 raise core.InvalidInput("The methods are a list of names.")
-            picture = shared.receive(image["path"])
+            picture, there = shared.receive(image["path"]), _while_there(shared)
             result = core.compare(
                 shared.pixels(picture),
-                proposal=shared.model("proposal", proposal),
-                backbone=shared.model("backbone", backbone),
+                proposal=shared.model("proposal", proposal, partial(there, "")),
+                backbone=shared.model("backbone", backbone, partial(there, "")),
                 keep_ratio=keep_ratio,
                 methods=methods[:50],
                 target=target,
                 explain=explain,
                 patches=patches,
                 name=printable(str(image.get("orig_name") or "image")[:200]),
-                progress=_while_there(shared),
+                progress=there,
             )
             return result.to_dict()
 
@@ -122,7 +123,8 @@ def video_of(shared: Shared) -> Callable:
             _check_file(core, clip, "clip")
             of_clips = find_video(backbone, "backbone")
             proposal = proposal or (DEFAULT_VIDEO_PROPOSAL if of_clips else settings.proposal)
-            looking, pruned = clip_models(shared, proposal, backbone)
+            there = _while_there(shared)
+            looking, pruned = clip_models(shared, proposal, backbone, there)
             return core.prune_clip(
                 receive_clip(clip["path"]).path,
                 proposal=looking,
@@ -132,7 +134,7 @@ def video_of(shared: Shared) -> Callable:
                 target=target,
                 explain=explain,
                 name=printable(str(clip.get("orig_name") or "clip")[:200]),
-                progress=_while_there(shared),
+                progress=there,
             ).to_dict()
 
     return video

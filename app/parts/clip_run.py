@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from app.clips import Clips, VideoClip, clip_models, encoded
+from app.clips import Clips, VideoClip, check_at_hand, clip_models, encoded
 from app.parts.alongside import alongside
 from app.parts.pictures import jpeg, mp4
 from app.parts.question import Question
@@ -208,6 +208,9 @@ class ClipRun:
 
         with said("clip"):
             self.record = self._record()
+        asked = self.question
+        with said("models"):
+            check_at_hand(self.shared, asked.proposal, asked.backbone, "choose the clip again")
         self._models(self._told)
         self.read(self._told)
         start = self.question.start

@@ -4,7 +4,7 @@ import base64
 import binascii
 from typing import Any
 
-from app.clips import clip_models
+from app.clips import check_at_hand, clip_models
 from app.parts.question import Question
 from app.session import Shared, said
 
@@ -32,6 +32,7 @@ def live(shared: Shared, data: str) -> dict[str, Any]:
             raise core.UnreadableImage("The camera's picture did not arrive whole.") from None
         picture = core.read_image(frame, max_pixels=1_000_000)
     with said("models"):
+        check_at_hand(shared, question.proposal, question.backbone, "stop the camera, and it comes")
         pair = video.find_pair(*clip_models(shared, question.proposal, question.backbone))
     with said("method"):
         seen = video.glance(picture, pair, method=question.method, keep_ratio=question.keep_ratio)

@@ -1,5 +1,6 @@
 """Handlers for Gradio's queue, made of work that knows nothing of it: a mistake becomes a sentence."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -9,7 +10,10 @@ from app.parts import rail, view
 from app.session import explain_error
 from papr_core.errors import Stopped
 
-__all__ = ["answers", "download", "stream"]
+__all__ = ["answers", "download", "refused", "stream"]
+
+NEWEST = (1 << 53) - 1  # no question of a browser's has a higher number
+REFUSED = "The server did not take this up: too many wait there, or the connection broke. Try again."
 
 
 def stream(key: str, work: Callable[[Any], Iterable[dict]]) -> Callable:
@@ -48,6 +52,13 @@ def answers(open: Callable[[Any], Any], steps: Callable[[Any], Iterable[dict]]) 
     return handler
 
 
+def refused(event: Any, screen: gr.HTML, key: str, where: str) -> None:
+    """Where Gradio itself refuses a stream's event (its queue is full, the line broke) no payload comes, and
+    what was registered by `then` is not called: the screen gets an error of its own."""
+    error = {"seq": NEWEST, "working": None, "error": {"where": where, "text": REFUSED}}
+    event.failure(None, None, screen, js=f"() => ({json.dumps({key: error})})", **rail.PRIVATE)
+
+
 def download(
     screen: gr.HTML, work: Callable[[Any], str], *, elem_id: str, script: str, concurrency_id: str
 ) -> None:
@@ -61,9 +72,10 @@ def download(
         except Exception as error:
             return None, explain_error(error)
 
-    screen.save(save, None, [file, failure], concurrency_id=concurrency_id, **rail.PRIVATE).then(
-        None, [file, failure], None, js=f"(file, failure) => {script}(file, failure)", **rail.PRIVATE
-    )
+    saved = screen.save(save, None, [file, failure], concurrency_id=concurrency_id, **rail.PRIVATE)
+    saved.then(None, [file, failure], None, js=f"(file, failure) => {script}(file, failure)", **rail.PRIVATE)
+    told = json.dumps({"text": REFUSED})
+    saved.failure(None, None, None, js=f"() => {script}(null, {told})", **rail.PRIVATE)
 
 
 def _told(data: Any, work: Callable[[Any], Iterable[dict]]) -> Iterator[dict]:

@@ -6,7 +6,7 @@
 
 const { el } = papr;
 
-const visitor = Array.from(crypto.getRandomValues(new Uint32Array(3)), (n) => n.toString(36)).join("");
+const visitor = `${papr.ask.visitor} clips`;
 const PLACES = ["clip", "ratio", "method", "target", "explain", "models", "stage", "save"];
 let link = null; // {trigger, server} of the stage
 let last = null; // the last question
@@ -89,13 +89,16 @@ clip.maskedUrl = () => (clip.answer?.method && clip.masked?.of === shows() ? cli
 
 // --- questions ------------------------------------------------------------------------------------------------------
 
+// Which clip: the one on the screen, or the one that the last question was about.
+const shown = () => ({ picture: clip.answer?.clip.id ?? clip.view.clip, upload: null, name: clip.answer?.clip.name ?? null });
+const asked = () => ({ picture: last.picture, upload: last.upload, name: last.name });
+
 clip.question = (change = {}) => {
   const { view, answer, known } = clip;
   return {
     visitor,
     seq: clip.seq,
-    picture: answer?.clip.id ?? view.clip,
-    name: answer?.clip.name ?? null,
+    ...(clip.working ? asked() : shown()),
     has: answer?.method?.id ?? "",
     labels: answer?.models.backbone.labels ?? known.labels,
     proposal: view.proposal,
@@ -126,18 +129,20 @@ clip.send = (change = {}, only = false) => {
 
 clip.stop = () => {
   newest();
-  last = null;
   Object.assign(clip, { working: null, stopped: true, fresh: true });
   clip.changed("status");
 };
 
-clip.save = (kind) => link.trigger("save", { ...clip.question(), kind });
+// What was stopped is asked again, with what is set now.
+clip.goOn = () => clip.send(asked());
+
+clip.save = (kind) => link.trigger("save", clip.question({ ...shown(), kind }));
 
 // The ratio came to rest: one question, for the numbers there and the clip.
 clip.rest = papr.debounce(() => {
   if (!clip.answer?.method?.order || !clip.fresh || clip.live || papr.held() || clip.maskedUrl()) return;
-  const asked = last && clip.working && last.keep_ratio === clip.view.percent / 100 && last.look === clip.view.look;
-  if (!asked) clip.send({}, true);
+  const same = last && clip.working && last.keep_ratio === clip.view.percent / 100 && last.look === clip.view.look;
+  if (!same) clip.send({}, true);
 }, 180);
 papr.onrelease(() => clip.rest());
 
@@ -175,6 +180,7 @@ function show(now) {
   }
   const other = clip.answer?.clip.id !== now.clip.id;
   clip.answer = now;
+  Object.assign(last, shown()); // its file need not be read again
   if (other) clip.player?.rewind();
   if (now.masked) {
     forget(clip.masked?.url);
@@ -216,8 +222,11 @@ async function fetchFrames(key) {
     const start = media.images.length;
     const all = start === clip.answer.times.length;
     if (all && media.url) break;
-    const asked = all ? { kind: "original" } : { start };
-    const reply = await link.server.frames(JSON.stringify(clip.question({ has: "", ...asked })));
+    // of what is on the screen, whatever is being asked for meanwhile; they are the same for every method
+    const { proposal, backbone } = clip.answer.models;
+    const which = { ...shown(), proposal: proposal.name, backbone: backbone.name, methods: ["papr"], has: "" };
+    const part = all ? { kind: "original" } : { start };
+    const reply = await link.server.frames(JSON.stringify(clip.question({ ...which, ...part })));
     if (clip.answer.footage !== key) break; // a newer clip came meanwhile
     if (!reply?.ok) {
       if (reply?.stopped || seq !== clip.seq) continue;
@@ -285,7 +294,7 @@ function partner(role, other) {
 clip.bring = (change) => {
   clip.view.target = null;
   clip.sync();
-  clip.send(change);
+  clip.send({ upload: null, ...change });
 };
 
 // --- the stage ------------------------------------------------------------------------------------------------------
@@ -339,11 +348,13 @@ clip.mount = ({ element, props, trigger, watch, server }) => {
   papr.onchange((what) => what === "looks" && clip.changed("looks")); // another tab, another size, light or dark
   watch("value", () => take(props.value.answer));
 
-  server.examples("").then((told) => {
-    if (!told?.ok) return;
-    models = told;
-    clip.examples(told.examples);
-  });
+  async function arrive() {
+    const told = await server.examples("");
+    if (told?.ok) models = told;
+    else setTimeout(arrive, 5000); // until then there is a word, and a pair is checked by the server alone
+    clip.examples(told?.examples);
+  }
+  arrive();
   trigger("arrive");
   if (linked) clip.sync();
   clip.send();

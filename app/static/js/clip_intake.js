@@ -10,7 +10,7 @@ clip.intake = ({ element, props, upload }) => {
   const says = el("p", { class: "p-says", role: "alert" });
   papr.place("clip-clip", says);
   const sending = el("p", { class: "p-note", role: "status" });
-  const { chooser, send } = papr.intake.files({
+  const { chooser, send, choose } = papr.intake.files({
     root,
     upload,
     what: "clip",
@@ -25,13 +25,15 @@ clip.intake = ({ element, props, upload }) => {
 
   const examples = el("div", { class: "p-examples", role: "group", "aria-label": "Example clips" });
   clip.examples = (given) => {
-    examples.replaceChildren(...papr.intake.buttons(given, "Example clip", (id) => clip.bring({ picture: id, name: null })));
+    if (!given) return examples.replaceChildren(el("p", { class: "p-note", text: "The examples are late; they are asked for again …" }));
+    examples.replaceChildren(...papr.intake.buttons(given, "Example clip", (id) => choose({ picture: id, name: null })));
     pressed();
   };
   const pressed = () => {
     for (const button of examples.children) button.setAttribute("aria-pressed", String(button.dataset.example === clip.answer?.clip.id));
   };
 
+  const live = papr.button("live", "Live", () => clip.startLive(live));
   root.append(
     el(
       "div",
@@ -42,7 +44,7 @@ clip.intake = ({ element, props, upload }) => {
         { class: "p-ways" },
         papr.button("upload", "Upload", () => chooser.click()),
         papr.button("camera", "Record", () => record(send)),
-        papr.button("live", "Live", () => clip.startLive()),
+        live,
         el("p", { class: "p-note", text: "or drop a clip here" }),
       ),
       chooser,
@@ -64,13 +66,18 @@ clip.intake = ({ element, props, upload }) => {
   });
 };
 
-// The camera, or null where the browser gives none; `where` says so.
+// The camera, or null where the browser gives none (`where` says so), or while it is being asked for.
+let asking = false;
 clip.camera = async (where) => {
+  if (asking) return null;
+  asking = true;
   try {
     return await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment", width: { ideal: 640 } } });
   } catch {
     clip.say(where, "The browser gave no camera. Allow it, or upload a clip.");
     return null;
+  } finally {
+    asking = false;
   }
 };
 

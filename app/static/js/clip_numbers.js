@@ -9,7 +9,7 @@ clip.verdict = (root) => {
   const sentence = el("h2", { class: "p-verdict" });
   const basis = el("p", { class: "p-basis" });
   const says = el("p", { class: "p-says", role: "alert" });
-  const working = papr.workingLine(clip.stop, () => clip.send());
+  const working = papr.workingLine(clip.stop, clip.goOn);
   const spoken = el("p", { class: "p-hidden", role: "status" });
   papr.place("clip-stage", says);
   root.append(sentence, basis, says, working.node, spoken);

@@ -185,7 +185,7 @@ function speedPart(trigger, server) {
     else bar.value = share;
   }
   function take(told) {
-    if (!told || told.seq !== seq || !asked) return;
+    if (!told || told.seq < seq || !asked) return;
     if (told.progress) {
       const [done, of] = told.progress;
       progress(done ? `${done} of ${of} rounds` : "Warming up", done ? done / of : null);

@@ -9,7 +9,8 @@ papr.intake = {
   // Pages that take a dropped or pasted file themselves while they are open: title -> f(file).
   taken: {},
 
-  // A hidden chooser of files, and send(file): a file, however it came, is checked, uploaded and brought.
+  // A hidden chooser of files; send(file): a file, however it came, is checked, uploaded and brought; choose(given): what
+  // needs no upload is brought. Of a file that is on its way when something else comes nothing more is heard.
   // what: "picture" or "clip"; say(text): null takes away what was said; sending: where it says how much is on its way.
   files({ root, upload, what, accept, most, say, bring, sending = null, advice = "" }) {
     const chooser = el("input", { type: "file", accept, class: "p-hidden", tabindex: -1, "aria-label": `Choose a ${what}` });
@@ -17,25 +18,31 @@ papr.intake = {
       send(chooser.files[0]);
       chooser.value = "";
     });
+    let newest = 0;
+    const waits = (text) => {
+      root.classList.toggle("p-sending", Boolean(text));
+      if (sending) papr.put(sending, text);
+    };
+    function choose(given) {
+      newest += 1;
+      waits("");
+      bring(given);
+    }
     async function send(file) {
       if (!file) return;
       say(null);
       const size = file.size / 1e6;
       if (size > most) return say(`This file has ${Math.ceil(size)} MB; at most ${most} MB can be read.${advice}`);
       if (!size) return say(`This file is empty. Choose a ${what}.`);
-      root.classList.add("p-sending");
-      if (sending) papr.put(sending, `Sending ${size.toFixed(1)} MB …`);
-      try {
-        const { path } = await upload(file);
-        bring({ picture: null, upload: path, name: file.name });
-      } catch {
-        say("The upload did not succeed. Try again.");
-      } finally {
-        root.classList.remove("p-sending");
-        if (sending) papr.put(sending, "");
-      }
+      const mine = (newest += 1);
+      waits(`Sending ${size.toFixed(1)} MB …`);
+      const sent = await upload(file).catch(() => null);
+      if (mine !== newest) return;
+      if (sent) return choose({ picture: null, upload: sent.path, name: file.name });
+      waits("");
+      say("The upload did not succeed. Try again.");
     }
-    return { chooser, send };
+    return { chooser, send, choose };
   },
 
   // A button an example: {id, title, credit, src}.
@@ -60,7 +67,7 @@ papr.intake = {
     const remark = el("p", { class: "p-note", role: "status" });
     papr.intake.remark = (text) => papr.put(remark, text);
 
-    const { chooser, send } = papr.intake.files({
+    const { chooser, send, choose } = papr.intake.files({
       root,
       upload,
       what: "picture",
@@ -68,16 +75,14 @@ papr.intake = {
       accept: "image/jpeg,image/png,image/webp,image/gif,image/avif,image/tiff,image/bmp",
       most: props.value.max_megabytes,
       say: (text) => papr.say(text && "picture", text),
-      bring: (picture) => bring(picture),
+      // A new picture is asked about its own answer first.
+      bring(picture) {
+        papr.intake.remark("");
+        store.view.target = null;
+        papr.sync();
+        papr.ask.send(picture);
+      },
     });
-
-    // A new picture is asked about its own answer first.
-    function bring(picture) {
-      papr.intake.remark("");
-      store.view.target = null;
-      papr.sync();
-      papr.ask.send(picture);
-    }
 
     async function paste() {
       try {
@@ -107,7 +112,7 @@ papr.intake = {
     );
 
     const examples = el("div", { class: "p-examples", role: "group", "aria-label": "Examples" });
-    examples.append(...papr.intake.buttons(props.value.examples, "Example", (id) => bring({ picture: id })));
+    examples.append(...papr.intake.buttons(props.value.examples, "Example", (id) => choose({ picture: id })));
     root.append(box, name, remark, says, examples);
 
     // dropped anywhere on the page, or pasted with the keyboard
@@ -123,7 +128,7 @@ papr.intake = {
       root.classList.remove("p-over");
       (papr.intake.taken[papr.pages.open] ?? send)(event.dataTransfer.files[0]);
     });
-    Object.assign(papr.intake, { bring, choose: () => chooser.click(), examples: props.value.examples });
+    Object.assign(papr.intake, { bring: choose, choose: () => chooser.click(), examples: props.value.examples });
     window.addEventListener("paste", (event) => {
       const files = [...(event.clipboardData?.files ?? [])];
       const take = papr.intake.taken[papr.pages.open];

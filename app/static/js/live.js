@@ -24,18 +24,21 @@ clip.liveView = (root) => {
   const video = el("video", { playsinline: true });
   video.muted = true;
   let now = null; // {shot, reply}: a picture, and what was said about it
+  let from = null; // the button that started it
+  let back = null; // what goes on when it ends
   let times = [];
 
-  clip.startLive = async () => {
+  clip.startLive = async (button) => {
     if (clip.live) return;
     clip.say(null);
     const stream = await clip.camera("clip");
     if (!stream) return;
+    [from, back] = [button, clip.working ? clip.goOn : clip.send];
     if (clip.working) clip.stop();
     clip.live = true;
     [now, times] = [null, []];
     video.srcObject = stream;
-    await video.play();
+    video.play().catch(() => {}); // nothing is waited for in between, or the camera could stay on
     papr.put(spoken, "The webcam is on.");
     clip.changed("looks");
     root.hidden = false; // what is hidden takes no focus
@@ -49,7 +52,8 @@ clip.liveView = (root) => {
     video.srcObject = null;
     papr.put(spoken, "The webcam is off.");
     clip.changed("looks");
-    if (!clip.maskedUrl()) clip.send();
+    from.focus();
+    back(); // what was set meanwhile counts
   }
 
   async function run(stream) {

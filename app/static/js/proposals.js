@@ -182,7 +182,7 @@ function stop() {
 }
 
 function take(told) {
-  if (!told || told.seq !== seq) return;
+  if (!told || told.seq < seq) return;
   working = told.working ?? null;
   if (told.error) {
     papr.say(told.error.where, told.error.text);
