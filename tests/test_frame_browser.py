@@ -102,33 +102,50 @@ def test_every_page_fits_a_phone(visit):
 AUDIT = (Path(__file__).parent / "audit.js").read_text(encoding="utf-8").split("\n", 1)[1]
 
 
-def test_the_keyboard_reaches_every_control_in_the_order_of_reading(visit):
+# Where the focus is: [which button or input, in which part of the page, the control before if it looked no
+# different while it had the focus].
+FOCUS = """() => {
+  const node = document.activeElement;
+  if (!node || node === document.body) return null;
+  const look = (node) => {
+    const found = [];
+    for (let one = node, i = 0; one && i < 4; one = one.parentElement, i++) {
+      const { outline, boxShadow, borderColor, backgroundColor } = getComputedStyle(one);
+      found.push(outline, boxShadow, borderColor, backgroundColor);
+    }
+    return found.join();
+  };
+  const [before, looked] = window.focusedBefore ?? [];
+  const unseen = before?.checkVisibility() && before !== node && look(before) === looked;
+  window.focusedBefore = [node, look(node)];
+  const which = ".papr > section, #rail, #clip-rail, .papr-footer";
+  const parts = [...document.querySelectorAll(which)];
+  const all = [...document.querySelectorAll("#pages .tabitem button, #pages .tabitem input")];
+  const told = unseen ? before.outerHTML.slice(0, 160) : null;
+  return [all.indexOf(node), parts.indexOf(node.closest(which)), told];
+}"""
+
+
+def test_the_keyboard_reaches_every_control_in_the_order_of_reading_and_shows_where_it_is(visit):
     page = visit()
+    page.add_style_tag(content="* { transition: none !important }")
     for title in PAGES:
         opened(page, title)
         page.get_by_role("tab", name=title, exact=True).focus()
-        reached, places = set(), []
+        reached, places, unseen = set(), [], []
         for _ in range(400):
             page.keyboard.press("Tab")
-            at = page.evaluate(
-                """() => {
-                  const node = document.activeElement;
-                  if (!node || node === document.body) return null;
-                  const which = ".papr > section, #rail, #clip-rail, .papr-footer";
-                  const part = node.closest(which);
-                  const parts = [...document.querySelectorAll(which)];
-                  const all = [...document.querySelectorAll("#pages .tabitem button, #pages .tabitem input")];
-                  return [all.indexOf(node), parts.indexOf(part), getComputedStyle(node).outlineStyle];
-                }"""
-            )
+            at = page.evaluate(FOCUS)
             if at is None:  # Gradio's lists let go of the focus for one press; the next one goes on
                 continue
+            unseen += filter(None, at[2:])
             if at[0] >= 0 and at[0] in reached:
                 break  # round once
             reached.add(at[0])
             if at[1] >= 0:
                 places.append(at[1])
         assert places == sorted(places), title
+        assert not unseen, f"{title}: {unseen}"
         missed = page.evaluate(
             """reached => [...document.querySelectorAll("#pages .tabitem button, #pages .tabitem input")]
               .filter((node, i) => !reached.includes(i) && node.checkVisibility() && node.tabIndex >= 0
