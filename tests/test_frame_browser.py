@@ -116,7 +116,8 @@ FOCUS = """() => {
     return found.join();
   };
   const [before, looked] = window.focusedBefore ?? [];
-  const unseen = before?.checkVisibility() && before !== node && look(before) === looked;
+  const list = before?.role === "combobox"; // Gradio's keep their look while their options are open
+  const unseen = before?.checkVisibility() && before !== node && !list && look(before) === looked;
   window.focusedBefore = [node, look(node)];
   const which = ".papr > section, #rail, #clip-rail, .papr-footer";
   const parts = [...document.querySelectorAll(which)];
