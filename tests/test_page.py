@@ -297,6 +297,20 @@ def test_classes_of_another_name_are_sent_although_their_set_is_called_alike():
         assert names == ([] if labels is sets[0] else ["cup", "jar"])
 
 
+def test_a_question_stopped_before_its_first_payload_leaves_the_list_of_classes_alone():
+    """Of a stream that yields nothing Gradio sends None, and the list stands empty."""
+    import gradio as gr
+    from app.parts import streams
+    from papr_core import Stopped
+
+    def stopped(_):
+        raise Stopped
+        yield
+
+    handler = streams.answers(lambda _: SimpleNamespace(labels=None), stopped)
+    assert list(handler(SimpleNamespace(_data={}))) == [(gr.skip(), gr.skip())]
+
+
 def test_an_outdated_question_stops(shared):
     from app.parts.run import Run
     from papr_core import Stopped

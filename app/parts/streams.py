@@ -32,7 +32,7 @@ def answers(open: Callable[[Any], Any], steps: Callable[[Any], Iterable[dict]]) 
     steps(open(what the browser sent)), and other classes once that run's `labels` are not those on screen."""
 
     def handler(event: gr.EventData) -> Iterator[tuple[dict[str, Any], Any]]:
-        data, runs = event._data, []
+        data, runs, told = event._data, [], False
         shown = data.get("labels") if isinstance(data, Mapping) else None
 
         def work(data: Any) -> Iterator[dict]:
@@ -48,6 +48,9 @@ def answers(open: Callable[[Any], Any], steps: Callable[[Any], Iterable[dict]]) 
                     value=rail.OWN_ANSWER if chosen is None else chosen,
                 )
             yield {"answer": payload}, classes
+            told = True
+        if not told:  # stopped before its first payload; of a stream that yields nothing Gradio empties the list
+            yield gr.skip(), gr.skip()
 
     return handler
 
