@@ -300,6 +300,7 @@ def test_classes_of_another_name_are_sent_although_their_set_is_called_alike():
 def test_a_question_stopped_before_its_first_payload_leaves_the_list_of_classes_alone():
     """Of a stream that yields nothing Gradio sends None, and the list stands empty."""
     import gradio as gr
+
     from app.parts import streams
     from papr_core import Stopped
 

@@ -49,7 +49,7 @@ def answers(open: Callable[[Any], Any], steps: Callable[[Any], Iterable[dict]]) 
                 )
             yield {"answer": payload}, classes
             told = True
-        if not told:  # stopped before its first payload; of a stream that yields nothing Gradio empties the list
+        if not told:  # stopped at once; of a stream that yields nothing Gradio empties the list
             yield gr.skip(), gr.skip()
 
     return handler
