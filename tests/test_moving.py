@@ -51,8 +51,8 @@ EXAMPLES = ("chelsea.jpg", "coffee.jpg")
 @pytest.mark.parametrize(("beside", "least"), [("noise", 2.5), ("tiles", 1.2)])
 def test_kept_patches_of_the_embedded_pair_follow_the_object(beside, least):
     """Of as many patches as the object covers, the share on it is several times chance beside still noise,
-    frame by frame as it moves. Beside its own shuffled tiles it is above chance, but more patches
-    lie on the tiles: the map is drawn to edges and colours, whether they make a thing or not."""
+    frame by frame as it moves. Beside its own shuffled tiles it is above chance, but about
+    as many lie on the tiles: the map is drawn to edges and colours, whether they make a thing or not."""
     pair = find_pair(load_proposal(), load_backbone())
     grid, data = pair.backbone.grid, ROOT / "tests" / "data" / "caltech101-200"
     pictures = [ROOT / "assets" / "examples" / name for name in EXAMPLES]
