@@ -23,6 +23,8 @@ __all__ = [
     "UnreadableImage",
     "UnsupportedModel",
     "WeightsUnavailable",
+    "reason",
+    "shortened",
 ]
 
 
@@ -63,3 +65,15 @@ class Stopped(PaprError):
 
     def __init__(self, message: str = "Stopped on request.") -> None:
         super().__init__(message)
+
+
+def reason(error: BaseException) -> str:
+    """What another library's error says, as a part of a sentence: the first line, or its kind."""
+    text = str(error).strip() or type(error).__name__
+    return shortened(text.splitlines()[0])
+
+
+def shortened(text: str, length: int = 200) -> str:
+    """On one line of so many signs at most, without the full stop."""
+    text = " ".join(text.split()).rstrip(".:")
+    return text if len(text) <= length else text[: length - 3] + "..."

@@ -1,4 +1,4 @@
-"""Folders of results that change as a whole: a failure leaves nothing half done."""
+"""Files and folders of results that change as a whole: a failure leaves nothing half done."""
 
 import os
 import shutil
@@ -9,7 +9,15 @@ from pathlib import Path
 
 from papr_core.errors import InvalidInput
 
-__all__ = ["saved_folder"]
+__all__ = ["saved_file", "saved_folder"]
+
+
+@contextmanager
+def saved_file(path: str | os.PathLike) -> Iterator[Path]:
+    """A draft beside a file, which becomes the file when the block is done; a cut block's is left there."""
+    draft = Path(f"{os.fspath(path)}.part")
+    yield draft
+    os.replace(draft, path)
 
 
 @contextmanager

@@ -11,7 +11,6 @@ taking a crop's share of what was computed once on the whole picture.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +23,7 @@ from torch import Tensor, nn
 from papr_core.datasets import Dataset
 from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.recipe import Recipe
+from papr_core.saving import saved_file
 from papr_core.views import Views, mixed_likewise, resized, whole_pictures
 
 __all__ = ["Teacher", "answer_and_map", "answering"]
@@ -198,9 +198,8 @@ def _note(folder: Path, seen: dict | None = None) -> dict | None:
     path = folder / "source.json"
     if seen is None:
         return json.loads(path.read_text()) if path.exists() else None
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(seen))
-    os.replace(part, path)
+    with saved_file(path) as part:
+        part.write_text(json.dumps(seen))
     return seen
 
 

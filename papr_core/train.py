@@ -24,9 +24,10 @@ from torch import Tensor, nn
 
 from papr_core.datasets import Dataset, open_dataset
 from papr_core.devices import chosen_device
-from papr_core.errors import InvalidInput
+from papr_core.errors import InvalidInput, reason
 from papr_core.options import add_device, add_weights_dir, use_weights_dir
 from papr_core.recipe import Recipe
+from papr_core.saving import saved_file
 from papr_core.teacher import Teacher, answering
 from papr_core.views import (
     Viewed,
@@ -87,13 +88,14 @@ def train(
     except OSError as error:
         raise InvalidInput(f"{out} cannot be written: {error.strerror or error}.") from error
     except (RuntimeError, AssertionError) as error:
-        raise InvalidInput(f"The device {device!r} cannot be used here ({_first_line(error)}).") from error
+        raise InvalidInput(f"The device {device!r} cannot be used here ({reason(error)}).") from error
     dataset = open_dataset(data, limit=recipe.limit or None, seed=recipe.seed)
     held_out = open_dataset(val) if val else None
     if held_out and held_out.classes != dataset.classes:
         raise InvalidInput("The validation images have other class folders than the training images.")
     if len(dataset) < recipe.batch_size:
         raise InvalidInput(f"{len(dataset)} images do not fill one batch of {recipe.batch_size}.")
+    facts = {"label_names": list(dataset.classes), **(facts or {})}
     run_ = _Run(recipe, dataset, device, Path(lessons or out / "lessons"), progress)
     checkpoint = out / "checkpoint.pt"
     run_.resume(checkpoint)
@@ -119,7 +121,7 @@ def train(
             line |= run_.measure(held_out, workers)
         run_.log.append(line)
         # a run that is cut between these two repeats the epoch's last steps; after them it is whole
-        _export(run_, out / name, {"label_names": list(dataset.classes), **(facts or {})})
+        _export(run_, out / name, facts)
         run_.save(checkpoint)
         saved = time.monotonic()
         run_.write_log(out / "log.jsonl")
@@ -127,7 +129,7 @@ def train(
             on_epoch(line)
     run_.write_log(out / "log.jsonl")
     if not (out / f"{name}.safetensors").exists():
-        _export(run_, out / name, {"label_names": list(dataset.classes), **(facts or {})})
+        _export(run_, out / name, facts)
     return run_.log[-1]
 
 
@@ -260,9 +262,8 @@ class _Run:
         return round(torch.stack(losses).mean().item(), 4)
 
     def write_log(self, path: Path) -> None:
-        part = path.with_suffix(".part")
-        part.write_text("".join(json.dumps(line) + "\n" for line in self.log))
-        os.replace(part, path)
+        with saved_file(path) as part:
+            part.write_text("".join(json.dumps(line) + "\n" for line in self.log))
 
     def save(self, path: Path) -> None:
         self._require_a_number()
@@ -275,9 +276,8 @@ class _Run:
             "ema": self.ema.module.state_dict() if self.ema else None,
             "losses": torch.stack(self._losses) if self._losses else None,
         }
-        part = path.with_suffix(".part")
-        torch.save(state, part)
-        os.replace(part, path)
+        with saved_file(path) as part:
+            torch.save(state, part)
 
     def resume(self, path: Path) -> None:
         if not path.exists():
@@ -310,7 +310,7 @@ class _Run:
                 logits, _ = self.answer(self.model.eval(), self._seen(grey))
         except _IMPOSSIBLE as error:
             raise InvalidInput(
-                f"{self.recipe.model} cannot look at {self.size} x {self.size} pixels ({_first_line(error)});"
+                f"{self.recipe.model} cannot look at {self.size} x {self.size} pixels ({reason(error)});"
                 " give another size."
             ) from error
         if logits.ndim != 2:
@@ -380,7 +380,7 @@ def _create(recipe: Recipe, num_classes: int) -> nn.Module:
         model = timm.create_model(recipe.model, num_classes=num_classes, **arguments)
     except _IMPOSSIBLE as error:
         raise InvalidInput(
-            f"timm cannot make {recipe.model} with {json.dumps(arguments)}: {_first_line(error)}."
+            f"timm cannot make {recipe.model} with {json.dumps(arguments)}: {reason(error)}."
         ) from error
     if recipe.init:
         _start_from(model, recipe.init)
@@ -427,11 +427,7 @@ def _weights_in(path: Path) -> dict[str, Tensor]:
     try:
         return {key: value.float() for key, value in load_file(path).items()}
     except (SafetensorError, OSError) as error:
-        raise InvalidInput(f"{path} is damaged or no safetensors file ({_first_line(error)}).") from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        raise InvalidInput(f"{path} is damaged or no safetensors file ({reason(error)}).") from error
 
 
 def _erase(images: Tensor, probability: float) -> Tensor:
@@ -480,13 +476,10 @@ def _export(run_: _Run, path: Path, facts: dict) -> None:
             "last_epoch": run_.log[-1],
         },
     }
-    for suffix, write in (
-        (".safetensors", lambda part: save_file(state, part, metadata={"format": "pt"})),
-        (".json", lambda part: Path(part).write_text(json.dumps(config, indent=1) + "\n")),
-    ):
-        part = f"{path}{suffix}.part"
-        write(part)
-        os.replace(part, f"{path}{suffix}")
+    with saved_file(f"{path}.safetensors") as part:
+        save_file(state, part, metadata={"format": "pt"})
+    with saved_file(f"{path}.json") as part:
+        part.write_text(json.dumps(config, indent=1) + "\n")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

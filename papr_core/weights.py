@@ -24,7 +24,15 @@ from torch.overrides import TorchFunctionMode
 
 from papr_core import apple_mobileone
 from papr_core.downloads import Progress, download
-from papr_core.errors import InvalidInput, PaprError, UnknownModel, UnsupportedModel, WeightsUnavailable
+from papr_core.errors import (
+    InvalidInput,
+    PaprError,
+    UnknownModel,
+    UnsupportedModel,
+    WeightsUnavailable,
+    reason,
+    shortened,
+)
 
 __all__ = [
     "Progress",
@@ -215,7 +223,7 @@ def fetch(source: Source, progress: Progress | None = None) -> Source:
         raise
     except Exception as error:  # the hub's client, and the network below it, raise dozens of kinds
         raise WeightsUnavailable(
-            f"The weights of {source.name} could not be downloaded ({_reason(error)}):"
+            f"The weights of {source.name} could not be downloaded ({reason(error)}):"
             f" check the connection and try again, or {_put_it(source)}."
         ) from error
     return replace(source, kind="cached", path=path, megabytes=path.stat().st_size / 1e6)
@@ -369,7 +377,7 @@ def _parse_config(path: Path) -> dict:
         config = _complete(config)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsUnavailable(
-            f"{path.name} is not a configuration in the form of timm's config.json ({_reason(error)})."
+            f"{path.name} is not a configuration in the form of timm's config.json ({reason(error)})."
         ) from error
     if _timm_config(config["architecture"]) is None:
         raise WeightsUnavailable(
@@ -454,7 +462,7 @@ def _build(
             **arguments,
         )
     except (TypeError, ValueError, AssertionError) as error:
-        raise InvalidInput(f"{name} cannot be built as asked ({_reason(error)}).") from error
+        raise InvalidInput(f"{name} cannot be built as asked ({reason(error)}).") from error
     if getattr(model, "in_chans", 3) != 3:
         raise UnsupportedModel(
             f"{name} reads {model.in_chans} channels; only models of RGB pictures work here."
@@ -497,7 +505,7 @@ def _moved(model: nn.Module, device: str | torch.device) -> nn.Module:
     try:
         return model.eval().to(device)
     except (RuntimeError, AssertionError) as error:
-        raise InvalidInput(f"The device {str(device)!r} cannot be used here ({_reason(error)}).") from error
+        raise InvalidInput(f"The device {str(device)!r} cannot be used here ({reason(error)}).") from error
 
 
 class _NoRandomInit(TorchFunctionMode):
@@ -528,14 +536,14 @@ def _refusing(source: Source) -> Iterator[None]:
         text = str(error)
         if "weights_only" in text:
             asked = re.search(r"globals?: (.+?)\. No automatic", text)
-            code = _short(asked[1]) if asked else "a pickle"
-            reason = f"reading it would run code ({code}), and only tensors are read"
+            code = shortened(asked[1]) if asked else "a pickle"
+            why = f"reading it would run code ({code}), and only tensors are read"
         elif any(sign in text for sign in ("size mismatch", "Missing key", "Unexpected key")):
-            detail = _short(text.split(":", 1)[1])
-            reason = f"its tensors are not those of {source.config['architecture']} ({detail})"
+            detail = shortened(text.split(":", 1)[1])
+            why = f"its tensors are not those of {source.config['architecture']} ({detail})"
         else:
-            reason = f"it is damaged or of another format ({_reason(error)})"
-        raise WeightsUnavailable(f"{source.path.name} is refused: {reason}.") from error
+            why = f"it is damaged or of another format ({reason(error)})"
+        raise WeightsUnavailable(f"{source.path.name} is refused: {why}.") from error
 
 
 # The hub, and plain addresses
@@ -627,13 +635,3 @@ def _put_it(model: str | Source) -> str:
         if file := model.config.get("file"):
             return f"put {file} into your weights folder (--weights-dir, PAPR_WEIGHTS)"
     return f"put {name}.safetensors and {name}.json into your weights folder (--weights-dir, PAPR_WEIGHTS)"
-
-
-def _reason(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return _short(text.splitlines()[0])
-
-
-def _short(text: str, length: int = 200) -> str:
-    text = " ".join(text.split()).rstrip(".:")
-    return text if len(text) <= length else text[: length - 3] + "..."

@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from papr_core import weights
 from papr_core.datasets import open_dataset
+from papr_core.saving import saved_file
 from papr_core.train import Recipe, train
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
@@ -271,9 +272,8 @@ def main() -> None:
             on_epoch=lambda line: print(json.dumps(line), flush=True),
         )
         for suffix in (".json", ".safetensors"):  # the weights last: where they are, the stage is done
-            part = options.out / f"{name}{suffix}.part"
-            shutil.copy(folder / f"{name}{suffix}", part)
-            os.replace(part, options.out / f"{name}{suffix}")
+            with saved_file(options.out / f"{name}{suffix}") as part:
+                shutil.copy(folder / f"{name}{suffix}", part)
     for stage, name in EMBEDDED.items():
         for suffix in (".json", ".safetensors"):
             if (options.out / f"{stage}{suffix}").exists():

@@ -104,3 +104,8 @@ def test_every_finding_belongs_to_a_claim():
     assert all(set(one["findings"]) <= keys for one in shown["sets"])
     assert keys == {key for one in shown["sets"] for key in one["findings"]}
     json.dumps(shown, allow_nan=False)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_shipped_evaluation_names_its_data_and_no_machine_s_path(file):
+    assert "/" not in json.loads((ASSETS / file).read_text(encoding="utf-8"))["data"]
