@@ -11,7 +11,7 @@ from page_server import picture
 
 from papr_core import InvalidInput, figures, load_proposal, tradeoff
 from papr_core.agreement import Look, agreement, compare_proposals
-from papr_core.cli import main
+from papr_core.commands.main import main
 
 
 @pytest.fixture(scope="module")

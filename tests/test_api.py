@@ -100,7 +100,7 @@ def test_the_curl_call_runs_as_it_is_copied(page, photo, film):
 def test_models_and_cost_say_what_the_commands_print(page, capsys):
     from gradio_client import Client
 
-    from papr_core.cli import main
+    from papr_core.commands.main import main
 
     def printed(*command):
         assert main([*command, "--json"]) == 0

@@ -9,7 +9,7 @@ from papr_core import InvalidInput, Stopped, UnsupportedModel, load_backbone, lo
 from papr_core.backbones import prunable
 from papr_core.bench import bench
 from papr_core.catalog import Entry
-from papr_core.cli import main
+from papr_core.commands.main import main
 
 SMALL = {"batch_size": 2, "rounds": 2}
 

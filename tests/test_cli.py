@@ -17,7 +17,9 @@ import torch
 from page_server import BACKBONE, HOSTILE, NAMES, PROPOSAL, write_pair
 from PIL import Image
 
-from papr_core import PaprError, cli, compare, load_backbone, load_proposal, read_image, weights
+from papr_core import PaprError, compare, load_backbone, load_proposal, read_image, weights
+from papr_core.commands.main import COMMANDS, main
+from papr_core.commands.terminal import Progress
 from papr_core.devices import chosen_device
 from papr_core.methods import DEFAULT_METHODS, METHODS
 
@@ -44,7 +46,7 @@ def papr(folder, capsys):
     """Run a command in this process: (exit code, stdout, stderr)."""
 
     def run(*words):
-        code = cli.main([str(word) for word in words])
+        code = main([str(word) for word in words])
         out = capsys.readouterr()
         assert "Traceback" not in out.out + out.err
         return code, out.out, out.err
@@ -384,7 +386,7 @@ def run(*words, **kwargs):
 
 def test_help_is_quick_and_needs_no_model():
     code = (
-        "import sys; from papr_core.cli import main\n"
+        "import sys; from papr_core.commands.main import main\n"
         "try: main(['--help'])\n"
         "except SystemExit as end: assert not end.code\n"
         "print([name for name in ('torch', 'timm', 'numpy', 'matplotlib') if name in sys.modules])"
@@ -392,14 +394,14 @@ def test_help_is_quick_and_needs_no_model():
     done = run("-c", code)
     assert done.returncode == 0, done.stderr
     assert done.stdout.decode().splitlines()[-1] == "[]"
-    assert all(command in done.stdout.decode() for command in cli.COMMANDS)
+    assert all(command in done.stdout.decode() for command in COMMANDS)
     assert run("-m", "papr_core", "--version").stdout.startswith(b"papr ")
 
 
-@pytest.mark.parametrize("command", [[name] for name in cli.COMMANDS] + [["figure", "methods"]])
+@pytest.mark.parametrize("command", [[name] for name in COMMANDS] + [["figure", "methods"]])
 def test_every_command_has_its_help(command, capsys):
     with pytest.raises(SystemExit) as end:
-        cli.main([*command, "--help"])
+        main([*command, "--help"])
     assert not end.value.code
     shown = capsys.readouterr().out
     assert f"papr {' '.join(command)}" in shown
@@ -408,7 +410,7 @@ def test_every_command_has_its_help(command, capsys):
 
 def test_every_method_is_named_in_the_help(capsys):
     with pytest.raises(SystemExit):
-        cli.main(["compare", "--help"])
+        main(["compare", "--help"])
     shown = capsys.readouterr().out
     assert all(name in shown for name in METHODS)
 
@@ -452,7 +454,7 @@ def test_a_terminal_sees_progress_and_its_end(monkeypatch):
 
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    with cli._Progress() as progress:
+    with Progress() as progress:
         progress("Score-CAM", 16, 64)
         progress.of("Weights")(3, 4)
     assert terminal.getvalue().startswith("\rScore-CAM 25 %\rWeights 75 %")
@@ -463,5 +465,5 @@ def test_a_terminal_that_knows_only_ascii_is_served(papr, pair, folder, monkeypa
     terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", terminal)
     words = ["compare", folder / "one.png", *pair, "--methods", "papr"]
-    assert cli.main([str(word) for word in words]) == 0
+    assert main([str(word) for word in words]) == 0
     assert b"Confidence on ?thing" in terminal.buffer.getvalue()

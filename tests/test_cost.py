@@ -7,7 +7,7 @@ import torch
 
 from papr_core import InvalidInput, Merging, UnsupportedModel, cost, load_backbone
 from papr_core.backbones import skeleton_backbone
-from papr_core.cli import main
+from papr_core.commands.main import main
 
 
 @pytest.fixture(scope="module")

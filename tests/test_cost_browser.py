@@ -27,7 +27,7 @@ def shown(page: Page) -> dict[str, str]:
 
 
 def test_the_numbers_are_those_of_the_command(visit, capsys):
-    from papr_core.cli import main
+    from papr_core.commands.main import main
 
     page = opened(visit())
     page.get_by_role("slider", name=re.compile("range slider for Patches kept")).fill("33")

@@ -48,7 +48,7 @@ def test_both_load_from_the_repository_without_a_network(offline):
 INSTALLED = """
 import json, sys
 import papr_core
-from papr_core.cli import main
+from papr_core.commands.main import main
 models = papr_core.load_proposal(), papr_core.load_backbone()
 print(json.dumps([str(model.weights.path) for model in models]))
 sys.exit(main(["compare", sys.argv[1], "--methods", "papr", "--json"]))

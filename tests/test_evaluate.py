@@ -22,8 +22,8 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from papr_core import Merging, cost, load_backbone, load_proposal, weights
-from papr_core import evaluate as module
 from papr_core.accuracy import bootstrap, interval
+from papr_core.commands.evaluate import add_arguments, run
 from papr_core.datasets import open_dataset
 from papr_core.errors import InvalidInput, PaprError
 from papr_core.evaluate import evaluate
@@ -400,10 +400,10 @@ BAD = {
 def test_bad_input_is_refused_in_one_sentence(case, photos):
     given, message = BAD[case]
     parser = argparse.ArgumentParser()
-    module.add_arguments(parser)
+    add_arguments(parser)
     usual = ["--data", str(photos), "--backbone", "small_vit", "--proposal", "small_net", "--device", "cpu"]
     with pytest.raises(PaprError) as error:
-        module.run(parser.parse_args([*usual, *given]))
+        run(parser.parse_args([*usual, *given]))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
     assert str(error.value).rstrip().endswith(".")
@@ -430,12 +430,12 @@ def test_an_unreadable_picture_is_named_in_one_sentence(photos, tmp_path):
 
 def test_tables_say_what_competes(photos, capsys):
     parser = argparse.ArgumentParser()
-    module.add_arguments(parser)
+    add_arguments(parser)
     usual = ["--data", str(photos), "--backbone", "small_vit", "--proposal", "small_net", "--device", "cpu"]
     for given, expected in ([], "all classes that a model knows compete"), (
         ["--classes", "data"], "only the classes of the data compete"
     ):  # fmt: skip
-        assert module.run(parser.parse_args([*usual, "--keep", "1", "0.5", *given])) == 0
+        assert run(parser.parse_args([*usual, "--keep", "1", "0.5", *given])) == 0
         out = capsys.readouterr()
         assert expected in out.out
         assert "papr less random at 0.5" in out.out

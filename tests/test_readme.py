@@ -10,7 +10,8 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from papr_core import __version__, cli
+from papr_core import __version__
+from papr_core.commands.main import COMMANDS, Parser, command_module
 from papr_core.methods import METHODS
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -33,12 +34,11 @@ def test_the_python_example_runs(monkeypatch, capsys):
 
 def test_every_command_of_the_readme_is_one():
     lines = [line for block in blocks("sh") for line in block.splitlines() if "papr_core" in line]
-    assert {line.split("papr_core ")[1].split()[0] for line in lines} == set(cli.COMMANDS)
+    assert {line.split("papr_core ")[1].split()[0] for line in lines} == set(COMMANDS)
     for line in lines:
         arguments = shlex.split(line.split("papr_core ", 1)[1])
-        parser = cli._Parser()
-        add_arguments, _ = cli._parts(arguments[0], cli.COMMANDS[arguments[0]][0])
-        add_arguments(parser)
+        parser = Parser()
+        command_module(arguments[0]).add_arguments(parser)
         parser.parse_args(arguments[1:])
 
 

@@ -11,8 +11,9 @@ from conftest import ROOT
 from page_server import BACKBONE, PROPOSAL, picture, write_pair
 from PIL import Image
 
-from papr_core import InvalidInput, Stopped, UnsupportedModel, cli, prune_clip, weights
+from papr_core import InvalidInput, Stopped, UnsupportedModel, prune_clip, weights
 from papr_core.clips import Clip, ClipInfo
+from papr_core.commands.main import main
 from papr_core.cost import backbone_gmacs, proposal_gmacs
 from papr_core.framewise import FramePair
 from papr_core.methods import METHODS, method_map
@@ -312,7 +313,7 @@ def folder(tmp_path_factory):
 def papr(folder, capsys):
     def run(*words):
         names = ("--weights-dir", folder, "--proposal", PROPOSAL, "--backbone", BACKBONE)
-        code = cli.main([str(word) for word in (*words, *names)])
+        code = main([str(word) for word in (*words, *names)])
         out = capsys.readouterr()
         assert "Traceback" not in out.out + out.err
         return code, out.out, out.err

@@ -1,8 +1,10 @@
 """Options that several commands share."""
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 
-__all__ = ["add_device", "add_tome_layers", "add_weights_dir", "use_weights_dir"]
+__all__ = ["add_device", "add_tome_layers", "add_weights_dir", "folder_names", "use_weights_dir"]
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
@@ -30,3 +32,16 @@ def add_tome_layers(parser: argparse.ArgumentParser) -> None:
 
     text = "the blocks that merge (default: all where nothing is pruned, else the second half)"
     parser.add_argument("--tome-layers", choices=LAYERS, help=text)
+
+
+def folder_names(images: Sequence[str]) -> list[str]:
+    """One folder name a picture: its stem, numbered where two are alike."""
+    names: list[str] = []
+    for image in images:
+        stem = name = Path(image).stem or "image"
+        number = 1
+        while name.casefold() in (taken.casefold() for taken in names):
+            number += 1
+            name = f"{stem}-{number}"
+        names.append(name)
+    return names
