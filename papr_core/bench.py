@@ -28,12 +28,12 @@ import torch
 from torch import Tensor, nn
 
 from papr_core import cost
-from papr_core.backbones import load_backbone
-from papr_core.catalog import DEFAULT_BACKBONE
+from papr_core.data.images import read_image
 from papr_core.errors import InvalidInput, PaprError, Stopped, UnsupportedModel
-from papr_core.images import read_image
-from papr_core.merging import Merging, as_published
-from papr_core.proposals import load_proposal
+from papr_core.models.backbones import load_backbone
+from papr_core.models.catalog import DEFAULT_BACKBONE
+from papr_core.models.proposals import load_proposal
+from papr_core.pruning.merging import Merging, as_published
 
 __all__ = ["DTYPES", "bench", "machine"]
 
@@ -109,7 +109,7 @@ class _Setting:
 
 
 def _settings(keep: Sequence[float], tome_r: int, tome_layers: str | None) -> list[_Setting]:
-    from papr_core.selection import num_kept
+    from papr_core.pruning.selection import num_kept
 
     for ratio in keep:
         num_kept(1, ratio)  # refuses what is outside (0, 1]

@@ -3,7 +3,7 @@
 Counted are matrix products, attention's two products and convolutions: the "GFLOPs" that the PaPr paper
 prints (https://arxiv.org/abs/2403.16020). Not counted is how merged tokens are found (0.03 % of ViT-B's cost
 at r = 16), as in the figures of the paper. Nothing is computed and no weight is read. The paper's own tables,
-and what they print of other methods, stand in data/.
+and what they print of other methods, stand beside this file.
 """
 
 import copy
@@ -20,12 +20,12 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from papr_core import catalog, weights
-from papr_core.backbones import skeleton_backbone
 from papr_core.errors import InvalidInput, UnsupportedModel
-from papr_core.merging import Merging, as_published
-from papr_core.proposals import Proposal, refusal
-from papr_core.selection import num_kept
+from papr_core.models import catalog, weights
+from papr_core.models.backbones import skeleton_backbone
+from papr_core.models.proposals import Proposal, refusal
+from papr_core.pruning.merging import Merging, as_published
+from papr_core.pruning.selection import num_kept
 
 __all__ = [
     "PAPER",
@@ -280,7 +280,7 @@ def _clip_gmacs(line: dict[str, str]) -> float:
 
 
 def _looking_at_clips(name: str, size: str) -> float:
-    from papr_core.video_convnets import load_video_proposal
+    from papr_core.models.video_convnets import load_video_proposal
 
     frames, side = (int(number) for number in size.split("x"))
     with torch.device("meta"):
@@ -290,14 +290,14 @@ def _looking_at_clips(name: str, size: str) -> float:
 
 @cache
 def _skeleton_tubelets(name: str) -> nn.Module:
-    from papr_core.backbones.tubelets import load_tubelets
+    from papr_core.models.backbones.tubelets import load_tubelets
 
     with torch.device("meta"):
         return load_tubelets(name, pretrained=False, device="meta")
 
 
 def _data(name: str) -> list[dict[str, str]]:
-    text = importlib.resources.files("papr_core").joinpath("data", name).read_text(encoding="utf-8")
+    text = importlib.resources.files("papr_core").joinpath(name).read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))
 
 

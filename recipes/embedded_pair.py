@@ -24,10 +24,10 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from papr_core import weights
-from papr_core.datasets import open_dataset
+from papr_core.data.datasets import open_dataset
+from papr_core.models import weights
 from papr_core.saving import saved_file
-from papr_core.train import Recipe, train
+from papr_core.training.train import Recipe, train
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 HELD_OUT = 25  # images a class

@@ -9,9 +9,10 @@ import torch
 from conftest import ROOT
 from page_server import picture
 
-from papr_core import InvalidInput, figures, load_proposal, tradeoff
-from papr_core.agreement import Look, agreement, compare_proposals
+from papr_core import InvalidInput, figures, load_proposal
 from papr_core.commands.main import main
+from papr_core.comparison.agreement import Look, agreement, compare_proposals
+from papr_core.evaluation import tradeoff
 
 
 @pytest.fixture(scope="module")

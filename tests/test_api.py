@@ -165,7 +165,7 @@ def test_a_download_ends_with_the_caller(shared, monkeypatch, tmp_path, name, mo
     from gradio.exceptions import Error
 
     from app.session import Asker
-    from papr_core import weights
+    from papr_core.models import weights
 
     def fetch(source, progress=None):
         if source.path is None:

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from papr_core import InvalidInput, Stopped, UnsupportedModel, load_backbone, load_proposal
-from papr_core.backbones import prunable
 from papr_core.bench import bench
-from papr_core.catalog import Entry
 from papr_core.commands.main import main
+from papr_core.models.backbones import prunable
+from papr_core.models.catalog import Entry
 
 SMALL = {"batch_size": 2, "rounds": 2}
 

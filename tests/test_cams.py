@@ -11,11 +11,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from papr_core import cams, catalog, load_proposal
+from papr_core import load_proposal
 from papr_core.errors import Stopped
-from papr_core.folding import folded_copy
-from papr_core.methods import method_map
-from papr_core.proposals import Proposal
+from papr_core.methods import cams
+from papr_core.methods.folding import folded_copy
+from papr_core.methods.table import method_map
+from papr_core.models import catalog
+from papr_core.models.proposals import Proposal
 
 NETWORKS = ("test_resnet", "mobileone_s0", "mobilenetv3_small_050")
 SIZE = 64

@@ -3,8 +3,9 @@
 import pytest
 import timm
 
-from papr_core import BACKBONES, PROPOSALS, UnknownModel, weights
-from papr_core.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL, find
+from papr_core import BACKBONES, PROPOSALS, UnknownModel
+from papr_core.models import weights
+from papr_core.models.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL, find
 
 DEFAULTS = {DEFAULT_PROPOSAL, DEFAULT_BACKBONE}
 LINES = [entry for table in (PROPOSALS, BACKBONES) for entry in table.values()]

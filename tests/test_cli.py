@@ -17,11 +17,12 @@ import torch
 from page_server import BACKBONE, HOSTILE, NAMES, PROPOSAL, write_pair
 from PIL import Image
 
-from papr_core import PaprError, compare, load_backbone, load_proposal, read_image, weights
+from papr_core import PaprError, compare, load_backbone, load_proposal, read_image
 from papr_core.commands.main import COMMANDS, main
 from papr_core.commands.terminal import Progress
 from papr_core.devices import chosen_device
-from papr_core.methods import DEFAULT_METHODS, METHODS
+from papr_core.methods.table import DEFAULT_METHODS, METHODS
+from papr_core.models import weights
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -121,7 +121,7 @@ def test_both_clips_are_written_as_browsers_play_them(page, tmp_path):
 
 
 def test_another_ratio_runs_neither_the_convnet_nor_the_plain_model(page, tmp_path, monkeypatch):
-    from papr_core import video
+    from papr_core.comparison import video
 
     told = last(page, upload=str(film(tmp_path / "film.mp4")))
     for name in ("open_footage", "footage_map", "full_answer"):
@@ -135,7 +135,7 @@ def test_another_ratio_runs_neither_the_convnet_nor_the_plain_model(page, tmp_pa
 
 
 def test_a_still_clip_says_that_nothing_moves(page, tmp_path):
-    from papr_core.video import STILL
+    from papr_core.comparison.video import STILL
 
     assert last(page, upload=str(film(tmp_path / "still.mp4", still=True)))["notes"] == [STILL]
     assert STILL not in last(page, upload=str(film(tmp_path / "film.mp4")))["notes"]
@@ -220,7 +220,7 @@ def test_what_is_kept_of_clips_is_bounded(page, tmp_path):
 
 def test_the_methods_of_the_page_are_those_of_clips():
     from app.pages import video
-    from papr_core.video import VIDEO_METHODS
+    from papr_core.comparison.video import VIDEO_METHODS
 
     assert video.METHODS == VIDEO_METHODS
 

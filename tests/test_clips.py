@@ -10,7 +10,7 @@ from clip_maker import encode, encode_sound, number_of, numbered, remux
 from PIL import Image
 
 from papr_core import PaprError, UnreadableClip
-from papr_core.clips import _Index, evenly, read_clip, strided, write_clip
+from papr_core.data.clips import _Index, evenly, read_clip, strided, write_clip
 
 FRAMES = [numbered(i) for i in range(30)]
 
@@ -170,7 +170,7 @@ def test_no_more_is_decoded_than_is_allowed(seed):
 
 
 def test_frames_near_keyframes_stand_in_where_the_way_is_long(plain, monkeypatch):
-    from papr_core import clips
+    from papr_core.data import clips
 
     monkeypatch.setattr(clips, "_DECODED_PIXELS", 96 * 64 * 12)
     monkeypatch.setattr(clips, "_DECODED_FRAMES", 1)

@@ -13,11 +13,12 @@ from PIL import Image
 from threads import at_once
 
 import papr_core
-from papr_core import compare, load_proposal, weights
+from papr_core import compare, load_proposal
+from papr_core.comparison.results import Curve, top_classes
+from papr_core.comparison.scene import ClassLabel, curve_counts, open_scene, scene_map, scene_notes
 from papr_core.errors import InvalidInput, PaprError, Stopped, UnknownClass, UnreadableImage, UnsupportedModel
-from papr_core.results import Curve, top_classes
-from papr_core.scene import ClassLabel, curve_counts, open_scene, scene_map, scene_notes
-from papr_core.selection import num_kept
+from papr_core.models import weights
+from papr_core.pruning.selection import num_kept
 
 NUM_PATCHES = 100
 QUICK = ("papr", "cam", "grad-cam", "random", "center", "reversed")

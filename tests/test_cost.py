@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from papr_core import InvalidInput, Merging, UnsupportedModel, cost, load_backbone
-from papr_core.backbones import skeleton_backbone
 from papr_core.commands.main import main
+from papr_core.models.backbones import skeleton_backbone
 
 
 @pytest.fixture(scope="module")

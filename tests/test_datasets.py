@@ -18,8 +18,9 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from papr_core.datasets import match_classes, open_dataset
+from papr_core.data.datasets import open_dataset
 from papr_core.errors import InvalidInput, PaprError, UnreadableImage
+from papr_core.models.labels import match_classes
 
 CLASSES = {"ant": 6, "bee": 3, "cat": 9}
 

@@ -13,9 +13,10 @@ import pytest
 import torch
 
 import papr_core
-from papr_core import weights
-from papr_core.datasets import match_classes, open_dataset
-from papr_core.images import read_image
+from papr_core.data.datasets import open_dataset
+from papr_core.data.images import read_image
+from papr_core.models import weights
+from papr_core.models.labels import match_classes
 
 ROOT = Path(__file__).resolve().parent.parent
 ASSETS = ROOT / "assets"

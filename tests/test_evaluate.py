@@ -21,14 +21,15 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from papr_core import Merging, cost, load_backbone, load_proposal, weights
-from papr_core.accuracy import bootstrap, interval
+from papr_core import Merging, cost, load_backbone, load_proposal
 from papr_core.commands.evaluate import add_arguments, run
-from papr_core.datasets import open_dataset
+from papr_core.data.datasets import open_dataset
 from papr_core.errors import InvalidInput, PaprError
-from papr_core.evaluate import evaluate
-from papr_core.methods import method_map
-from papr_core.trials import judged
+from papr_core.evaluation.accuracy import bootstrap, interval
+from papr_core.evaluation.run import evaluate
+from papr_core.evaluation.trials import judged
+from papr_core.methods.table import method_map
+from papr_core.models import weights
 
 WNIDS = [f"n{1000 + i:08d}" for i in range(12)]
 CALTECH = ROOT / "tests" / "data" / "caltech101-200"

@@ -11,23 +11,16 @@ from page_server import picture
 from test_evaluate import WNIDS, numbers_of, save_model
 from test_tubelets import small
 
-from papr_core import (
-    InvalidInput,
-    UnsupportedModel,
-    load_backbone,
-    load_proposal,
-    prune_clip,
-    read_clip,
-    weights,
-)
-from papr_core.backbones.tubelets import TubeletBackbone
-from papr_core.clip_trials import Views
+from papr_core import InvalidInput, UnsupportedModel, load_backbone, load_proposal, prune_clip, read_clip
+from papr_core.comparison.video import find_pair
 from papr_core.cost import backbone_gmacs, proposal_gmacs
-from papr_core.evaluate import evaluate
-from papr_core.significance import patch_significance
-from papr_core.video import find_pair
-from papr_core.video_catalog import VIDEO_BACKBONES
-from papr_core.video_convnets import load_video_proposal
+from papr_core.evaluation.clip_trials import Views
+from papr_core.evaluation.run import evaluate
+from papr_core.models import weights
+from papr_core.models.backbones.tubelets import TubeletBackbone
+from papr_core.models.video_catalog import VIDEO_BACKBONES
+from papr_core.models.video_convnets import load_video_proposal
+from papr_core.pruning.significance import patch_significance
 
 KEEP = (0.6, 0.25)
 
@@ -218,7 +211,7 @@ def test_merging_goes_with_video_networks(video_pair, frame_pair, actions, scene
 
 
 def find_merging(r, ratio):
-    from papr_core.merging import as_published
+    from papr_core.pruning.merging import as_published
 
     return as_published(r, ratio)
 

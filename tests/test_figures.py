@@ -23,7 +23,7 @@ from papr_core.figures import (
     overlaid_image,
     save_figure,
 )
-from papr_core.methods import METHODS
+from papr_core.methods.table import METHODS
 
 HOSTILE = "$\\frac{1}{0}$ & <b>x</b> ${1+1}"
 

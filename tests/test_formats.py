@@ -6,7 +6,8 @@ import pytest
 import timm
 import torch
 
-from papr_core import apple_mobileone, load_backbone, load_proposal, weights
+from papr_core import load_backbone, load_proposal
+from papr_core.models import apple_mobileone, weights
 
 
 @pytest.fixture

@@ -176,7 +176,7 @@ def test_a_direct_call_does_no_slow_work(demo, http, monkeypatch):
     from app.parts import view
     from app.parts.question import Question
     from app.parts.run import Run
-    from papr_core import cams
+    from papr_core.methods import cams
 
     monkeypatch.setattr(cams, "score_cam", lambda *_, **__: pytest.fail("Score-CAM ran outside its queue"))
     asked = {
@@ -247,7 +247,8 @@ def test_questions_whose_answers_nobody_fetches_stop_nobody(demo, http, endless_
 @pytest.mark.parametrize("page", ["Proposals", "Cost"])
 def test_a_visitor_who_leaves_another_page_frees_the_machine(demo, http, monkeypatch, page, way):
     from app.parts import speed
-    from papr_core import Stopped, agreement, bench
+    from papr_core import Stopped, bench
+    from papr_core.comparison import agreement
 
     began, left, ended, looked = threading.Event(), threading.Event(), threading.Event(), []
     look, measure = agreement.look, bench.bench

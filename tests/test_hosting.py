@@ -39,7 +39,7 @@ def test_the_front_matter_fits_the_requirements():
 
 
 def test_what_a_space_preloads_is_the_papers_pair():
-    from papr_core import catalog, weights
+    from papr_core.models import catalog, weights
 
     named = [line.split()[0] for line in SPACE["preload_from_hub"]]
     pair = ["mobileone_s0.apple_in1k", "vit_base_patch16_224.augreg_in21k_ft_in1k"]

@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from papr_core import InvalidInput, UnreadableImage, read_image
-from papr_core.images import FITS, View, fit_image, image_tensor
+from papr_core.data.images import FITS, View, fit_image, image_tensor
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import pytest
 
 from papr_core import InvalidInput, UnknownClass
-from papr_core.labels import Labels, from_config, imagenet, match, numbers
+from papr_core.models.labels import Labels, from_config, imagenet, match, numbers
 
 PETS = Labels("pets", ("tabby, tabby cat", "dog, hound", "hot dog", "bird", "Bird of prey"), None)
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from page_server import picture
 
-from papr_core import lesson
-from papr_core.lesson import open_lesson
-from papr_core.scene import open_scene, scene_map
+from papr_core.comparison import lesson
+from papr_core.comparison.lesson import open_lesson
+from papr_core.comparison.scene import open_scene, scene_map
 
 
 @pytest.fixture(scope="module")

@@ -6,17 +6,11 @@ import torch
 from threads import at_once
 from torch.nn import functional as F
 
-from papr_core import (
-    BACKBONES,
-    InvalidInput,
-    Merging,
-    UnsupportedModel,
-    bipartite_soft_matching,
-    weights,
-)
-from papr_core.backbones import TokenBackbone, merged, prunable
-from papr_core.catalog import Entry
-from papr_core.merging import as_published
+from papr_core import BACKBONES, InvalidInput, Merging, UnsupportedModel, bipartite_soft_matching
+from papr_core.models import weights
+from papr_core.models.backbones import TokenBackbone, merged, prunable
+from papr_core.models.catalog import Entry
+from papr_core.pruning.merging import as_published
 
 KINDS = {
     "class token": ("vit_tiny_patch16_224", {"depth": 3, "img_size": (96, 128)}),

@@ -8,9 +8,10 @@ import torch
 from threads import at_once
 from torch import nn
 
-from papr_core import load_proposal, methods
+from papr_core import load_proposal
 from papr_core.errors import InvalidInput, Stopped, UnsupportedModel
-from papr_core.methods import DEFAULT_METHODS, METHODS, method_map, refusal
+from papr_core.methods import table as methods
+from papr_core.methods.table import DEFAULT_METHODS, METHODS, method_map, refusal
 
 GRID = (6, 9)
 SIZE = 96

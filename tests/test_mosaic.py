@@ -8,7 +8,7 @@ import torch
 
 from papr_core import InvalidInput, UnsupportedModel, load_backbone, load_proposal
 from papr_core.commands.main import main
-from papr_core.mosaic import merge_picture
+from papr_core.comparison.mosaic import merge_picture
 
 PICTURE = str(Path(__file__).resolve().parent.parent / "assets" / "examples" / "coffee.jpg")
 

@@ -6,11 +6,11 @@ import torch
 from conftest import ROOT
 from page_server import picture
 
+from app.moving import moving_clip
 from papr_core import load_backbone, load_proposal, read_image
-from papr_core.accuracy import bootstrap, interval
-from papr_core.moving import moving_clip
-from papr_core.selection import top_patches
-from papr_core.video import find_pair
+from papr_core.comparison.video import find_pair
+from papr_core.evaluation.accuracy import bootstrap, interval
+from papr_core.pruning.selection import top_patches
 
 
 def covered(made, grid, centre):

@@ -190,7 +190,7 @@ def test_a_value_is_made_once_however_many_ask():
 
 def test_the_page_and_the_library_give_the_same_numbers(shared):
     from papr_core import compare
-    from papr_core.scene import curve_counts
+    from papr_core.comparison.scene import curve_counts
 
     answer = last(shared, methods=[*METHODS, "random", "center", "reversed"])
     assert answer["working"] is None
@@ -276,7 +276,7 @@ def test_quick_work_comes_first_and_slow_work_says_how_far_it_is(shared):
 
 
 def test_a_new_target_runs_nothing_again(shared, monkeypatch):
-    from papr_core import scene
+    from papr_core.comparison import scene
 
     last(shared)
     monkeypatch.setattr(scene, "answers", lambda *_, **__: pytest.fail("the backbone ran again"))
@@ -286,7 +286,7 @@ def test_a_new_target_runs_nothing_again(shared, monkeypatch):
 
 def test_classes_of_another_name_are_sent_although_their_set_is_called_alike():
     from app.parts import streams, view
-    from papr_core.labels import Labels
+    from papr_core.models.labels import Labels
 
     sets = Labels("own-2", ("cat", "dog")), Labels("own-2", ("cup", "jar"))
     for labels in sets:
@@ -421,7 +421,7 @@ def test_the_lists_that_ship_are_the_librarys():
 
 def test_the_methods_on_arrival_are_the_librarys():
     from app.parts import api, arrival
-    from papr_core.methods import DEFAULT_METHODS
+    from papr_core.methods.table import DEFAULT_METHODS
 
     assert arrival.VIEW["methods"] == api.METHODS == list(DEFAULT_METHODS)
 

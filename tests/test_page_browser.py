@@ -240,7 +240,7 @@ def test_patches_by_hand(visit):
 
 
 def test_stop_and_go_on(visit, monkeypatch):
-    from papr_core import cams
+    from papr_core.methods import cams
 
     gate, real = threading.Event(), cams.score_cam
 

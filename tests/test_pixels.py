@@ -11,8 +11,8 @@ from threads import at_once
 from torch import nn
 
 from papr_core import BACKBONES, InvalidInput, UnsupportedModel, load_backbone
-from papr_core.backbones import PixelBackbone, TokenBackbone, prunable
-from papr_core.catalog import Entry
+from papr_core.models.backbones import PixelBackbone, TokenBackbone, prunable
+from papr_core.models.catalog import Entry
 
 SHORT = {"depths": (1, 1, 2, 1)}
 SIZE = (96, 160)

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from papr_core import PROPOSALS, UnknownModel, UnsupportedModel, load_proposal
-from papr_core.catalog import DEFAULT_PROPOSAL, Entry
-from papr_core.proposals import Proposal, refusal
+from papr_core.models.catalog import DEFAULT_PROPOSAL, Entry
+from papr_core.models.proposals import Proposal, refusal
 
 CATALOGUE = [name for name in PROPOSALS if name != DEFAULT_PROPOSAL]
 OTHERS = ["test_resnet", "test_byobnet", "test_efficientnet", "test_convnext", "test_nfnet", "densenet121"]

@@ -32,7 +32,7 @@ def wanted(address):
     """What the library says of the example."""
     from app.session import examples
     from papr_core import load_proposal
-    from papr_core.agreement import compare_proposals
+    from papr_core.comparison.agreement import compare_proposals
 
     return compare_proposals(
         examples()["coffee"].path,

@@ -12,7 +12,7 @@ from conftest import ROOT
 
 from papr_core import __version__
 from papr_core.commands.main import COMMANDS, Parser, command_module
-from papr_core.methods import METHODS
+from papr_core.methods.table import METHODS
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -8,11 +8,8 @@ import torch
 from page_server import NAMES, picture
 
 from papr_core import compare, load_backbone, load_proposal
-from papr_core.errors import InvalidInput, Stopped, UnknownClass
-from papr_core.labels import Labels
-from papr_core.methods import METHODS
-from papr_core.results import method_result
-from papr_core.scene import (
+from papr_core.comparison.results import method_result
+from papr_core.comparison.scene import (
     ClassLabel,
     answers,
     coarse_counts,
@@ -22,6 +19,9 @@ from papr_core.scene import (
     scene_map,
     scene_notes,
 )
+from papr_core.errors import InvalidInput, Stopped, UnknownClass
+from papr_core.methods.table import METHODS
+from papr_core.models.labels import Labels
 
 NUM_PATCHES = 100
 

@@ -13,8 +13,8 @@ from threads import at_once
 from torch import nn
 
 from papr_core import BACKBONES, InvalidInput, PaprError, UnsupportedModel, load_backbone
-from papr_core.backbones import TokenBackbone
-from papr_core.catalog import DEFAULT_BACKBONE, Entry
+from papr_core.models.backbones import TokenBackbone
+from papr_core.models.catalog import DEFAULT_BACKBONE, Entry
 
 CATALOGUE = [name for name, line in BACKBONES.items() if name != DEFAULT_BACKBONE and line.family == "tokens"]
 # What the catalogue does not name: each kind of embedding, token, pool and block that a timm ViT can have.

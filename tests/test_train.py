@@ -16,11 +16,12 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from papr_core import teacher, views
-from papr_core import train as training
-from papr_core.datasets import open_dataset
+from papr_core.data.datasets import open_dataset
 from papr_core.errors import InvalidInput, UnreadableImage
-from papr_core.train import Recipe, train
+from papr_core.training import augmentation as views
+from papr_core.training import teacher
+from papr_core.training import train as training
+from papr_core.training.train import Recipe, train
 
 CONVNET = {
     "model": "resnet10t",
@@ -61,7 +62,8 @@ def test_a_convnet_learns_and_is_written_as_timm_reads_it(pictures, tmp_path):
     state = load_file(tmp_path / "model.safetensors")
     assert {value.dtype for value in state.values() if value.is_floating_point()} == {torch.float16}
 
-    from papr_core import load_proposal, weights
+    from papr_core import load_proposal
+    from papr_core.models import weights
 
     with weights.configured(weights_dir=tmp_path):
         proposal = load_proposal("model")

@@ -8,18 +8,19 @@ import torch
 from page_server import picture
 from safetensors.torch import save_file
 
-from papr_core import InvalidInput, UnknownModel, UnsupportedModel, WeightsUnavailable, prune_clip, weights
-from papr_core.backbones.tubelets import TubeletBackbone, _attention, build_videomae, load_tubelets
-from papr_core.catalog import BACKBONES
-from papr_core.clips import Clip, ClipInfo
+from papr_core import InvalidInput, UnknownModel, UnsupportedModel, WeightsUnavailable, prune_clip
+from papr_core.comparison.tubewise import TubePair
+from papr_core.comparison.video import find_pair, load_pair
 from papr_core.cost import backbone_gmacs, count_macs
-from papr_core.labels import kinetics
-from papr_core.merging import Merging
-from papr_core.significance import patch_significance
-from papr_core.tubewise import TubePair
-from papr_core.video import find_pair, load_pair
-from papr_core.video_catalog import VIDEO_BACKBONES
-from papr_core.video_convnets import load_video_proposal
+from papr_core.data.clips import Clip, ClipInfo
+from papr_core.models import weights
+from papr_core.models.backbones.tubelets import TubeletBackbone, _attention, build_videomae, load_tubelets
+from papr_core.models.catalog import BACKBONES
+from papr_core.models.labels import kinetics
+from papr_core.models.video_catalog import VIDEO_BACKBONES
+from papr_core.models.video_convnets import load_video_proposal
+from papr_core.pruning.merging import Merging
+from papr_core.pruning.significance import patch_significance
 
 SMALL = {
     "image_size": 48,
@@ -201,7 +202,7 @@ def test_costs_follow_the_formula():
 
 
 def test_published_files_load_strictly(tmp_path, monkeypatch):
-    from papr_core.backbones import tubelets
+    from papr_core.models.backbones import tubelets
 
     model = small()
     name = "videomae-small-finetuned-kinetics"
@@ -298,7 +299,7 @@ def test_cam_is_refused_for_x3d_in_words(video_pair, clip):
 
 
 def test_grad_cam_and_cam_agree_with_a_slow_loop_on_slow_r50():
-    from papr_core.methods import method_map
+    from papr_core.methods.table import method_map
 
     torch.manual_seed(0)
     proposal = load_video_proposal("slow_r50", pretrained=False)

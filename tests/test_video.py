@@ -11,14 +11,10 @@ from conftest import ROOT
 from page_server import BACKBONE, PROPOSAL, picture, write_pair
 from PIL import Image
 
-from papr_core import InvalidInput, Stopped, UnsupportedModel, prune_clip, weights
-from papr_core.clips import Clip, ClipInfo
+from papr_core import InvalidInput, Stopped, UnsupportedModel, prune_clip
 from papr_core.commands.main import main
-from papr_core.cost import backbone_gmacs, proposal_gmacs
-from papr_core.framewise import FramePair
-from papr_core.methods import METHODS, method_map
-from papr_core.significance import patch_significance
-from papr_core.video import (
+from papr_core.comparison.framewise import FramePair
+from papr_core.comparison.video import (
     STILL,
     VIDEO_METHODS,
     check_pair,
@@ -29,6 +25,11 @@ from papr_core.video import (
     open_footage,
     pruned,
 )
+from papr_core.cost import backbone_gmacs, proposal_gmacs
+from papr_core.data.clips import Clip, ClipInfo
+from papr_core.methods.table import METHODS, method_map
+from papr_core.models import weights
+from papr_core.pruning.significance import patch_significance
 
 FRAMES = 11
 
@@ -62,7 +63,7 @@ def full(footage):
 
 
 def explained(footage, full):
-    from papr_core.scene import find_explained, find_target
+    from papr_core.comparison.scene import find_explained, find_target
 
     pair = footage.pair
     aim = find_target(full.mean(dim=0), pair.backbone, None)
@@ -221,9 +222,9 @@ def test_a_still_clip_is_told(pair):
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
 def test_stillness_is_seen_through_compression_and_noise_and_a_small_thing_moves(codec, tmp_path):
-    from papr_core.clips import read_clip
-    from papr_core.moving import moving_clip
-    from papr_core.video import _still
+    from app.moving import moving_clip
+    from papr_core.comparison.video import _still
+    from papr_core.data.clips import read_clip
 
     def still(frames) -> bool:
         clip = read_clip(encode(tmp_path / "clip.mp4", [np.asarray(f) for f in frames], codec=codec))

@@ -227,7 +227,7 @@ def gated(gate: threading.Event, after: int, real):
 
 
 def test_frames_stream_in_and_stop_works_in_between(visit, monkeypatch):
-    from papr_core import video
+    from papr_core.comparison import video
 
     gates = {"open_footage": threading.Event(), "full_answer": threading.Event()}
     for (name, gate), after in zip(gates.items(), (8, 16)):

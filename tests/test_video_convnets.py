@@ -9,10 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
-from papr_core import UnknownModel, UnsupportedModel, WeightsUnavailable, catalog, methods, weights
+from papr_core import UnknownModel, UnsupportedModel, WeightsUnavailable
 from papr_core.cost import count_macs
-from papr_core.video_catalog import VIDEO_PROPOSALS
-from papr_core.video_convnets import build, load_video_proposal
+from papr_core.methods import table as methods
+from papr_core.models import catalog, weights
+from papr_core.models.video_catalog import VIDEO_PROPOSALS
+from papr_core.models.video_convnets import build, load_video_proposal
 
 REFERENCE = json.loads((Path(__file__).parent / "data" / "video_convnets.json").read_text())
 NETS = REFERENCE["nets"]

@@ -22,12 +22,11 @@ from papr_core import (
     Stopped,
     UnknownModel,
     WeightsUnavailable,
-    downloads,
     load_backbone,
     load_proposal,
     read_image,
-    weights,
 )
+from papr_core.models import downloads, weights
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 BACKBONE, PROPOSAL = "test_vit.r160_in1k", "test_resnet.r160_in1k"

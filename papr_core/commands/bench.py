@@ -7,11 +7,11 @@ from typing import Any
 import torch
 
 from papr_core.bench import DTYPES, bench
-from papr_core.catalog import DEFAULT_BACKBONE
 from papr_core.commands.options import add_device, add_tome_layers, add_weights_dir, use_weights_dir
 from papr_core.commands.terminal import table
 from papr_core.devices import chosen_device
 from papr_core.errors import InvalidInput
+from papr_core.models.catalog import DEFAULT_BACKBONE
 
 __all__ = ["add_arguments", "run"]
 

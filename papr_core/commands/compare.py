@@ -6,17 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from papr_core.backbones import load_backbone
-from papr_core.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.commands.options import add_weights_dir, folder_names, use_weights_dir
 from papr_core.commands.terminal import Progress, complain, plain, table
-from papr_core.comparison import Comparison, compare
+from papr_core.comparison.comparison import Comparison, compare
+from papr_core.data.images import FITS
 from papr_core.errors import InvalidInput, PaprError, UnsupportedModel
-from papr_core.images import FITS
-from papr_core.labels import short_label
-from papr_core.methods import DEFAULT_METHODS, METHODS, checked_patches, find_method, refusal
-from papr_core.proposals import load_proposal
-from papr_core.selection import DEFAULT_KEEP_RATIO, num_kept
+from papr_core.methods.controls import checked_patches
+from papr_core.methods.table import DEFAULT_METHODS, METHODS, find_method, refusal
+from papr_core.models.backbones import load_backbone
+from papr_core.models.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
+from papr_core.models.labels import short_label
+from papr_core.models.proposals import load_proposal
+from papr_core.pruning.selection import DEFAULT_KEEP_RATIO, num_kept
 
 __all__ = ["add_arguments", "add_comparison", "comparisons", "run"]
 

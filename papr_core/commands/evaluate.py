@@ -6,11 +6,11 @@ import sys
 
 from papr_core.commands.options import add_device, add_tome_layers, add_weights_dir, use_weights_dir
 from papr_core.commands.terminal import bar
+from papr_core.data.images import FITS
 from papr_core.devices import chosen_device
-from papr_core.evaluate import KEEP, METHODS, evaluate
-from papr_core.images import FITS
-from papr_core.methods import METHODS as ALL_METHODS
-from papr_core.records import share
+from papr_core.evaluation.records import share
+from papr_core.evaluation.run import KEEP, METHODS, evaluate
+from papr_core.methods.table import METHODS as ALL_METHODS
 
 __all__ = ["add_arguments", "run"]
 

@@ -7,17 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from papr_core import album, figures, tradeoff
-from papr_core.agreement import compare_proposals
-from papr_core.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
+from papr_core import figures
 from papr_core.commands.compare import add_comparison, comparisons
 from papr_core.commands.options import add_tome_layers, add_weights_dir, use_weights_dir
 from papr_core.commands.terminal import plain
 from papr_core.commands.video import add_video, pruned_clips
+from papr_core.comparison.agreement import compare_proposals
+from papr_core.comparison.mosaic import merge_picture
 from papr_core.devices import chosen_device
 from papr_core.errors import InvalidInput
-from papr_core.mosaic import merge_picture
-from papr_core.records import share
+from papr_core.evaluation import album, tradeoff
+from papr_core.evaluation.records import share
+from papr_core.models.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 
 __all__ = ["add_arguments", "run"]
 

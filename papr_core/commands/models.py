@@ -6,7 +6,7 @@ from typing import Any
 
 from papr_core.commands.options import add_weights_dir, use_weights_dir
 from papr_core.commands.terminal import complain, table
-from papr_core.listing import fetch_models, model_rows
+from papr_core.models.listing import fetch_models, model_rows
 
 __all__ = ["add_arguments", "run"]
 

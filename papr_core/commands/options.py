@@ -20,7 +20,7 @@ def add_weights_dir(parser: argparse.ArgumentParser) -> None:
 
 def use_weights_dir(arguments: argparse.Namespace) -> None:
     """Look for weights in that folder from here on. Raises InvalidInput for one that is not there."""
-    from papr_core import weights  # which brings torch; `papr --help` is quick
+    from papr_core.models import weights  # which brings torch; `papr --help` is quick
 
     if arguments.weights_dir is not None:
         weights.configure(weights_dir=arguments.weights_dir)
@@ -28,7 +28,7 @@ def use_weights_dir(arguments: argparse.Namespace) -> None:
 
 def add_tome_layers(parser: argparse.ArgumentParser) -> None:
     """--tome-layers, for every command that merges tokens."""
-    from papr_core.merging import LAYERS
+    from papr_core.pruning.merging import LAYERS
 
     text = "the blocks that merge (default: all where nothing is pruned, else the second half)"
     parser.add_argument("--tome-layers", choices=LAYERS, help=text)

@@ -8,8 +8,8 @@ from pathlib import Path
 from papr_core.commands.options import add_device, add_weights_dir, use_weights_dir
 from papr_core.devices import chosen_device
 from papr_core.errors import InvalidInput
-from papr_core.recipe import Recipe
-from papr_core.train import train
+from papr_core.training.recipe import Recipe
+from papr_core.training.train import train
 
 __all__ = ["add_arguments", "run"]
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from papr_core.commands.options import add_weights_dir, folder_names, use_weights_dir
 from papr_core.commands.terminal import Progress, complain, plain, table
+from papr_core.comparison.video import VIDEO_METHODS, PrunedClip, check_method, load_pair, prune_clip
 from papr_core.errors import PaprError
-from papr_core.labels import short_label
-from papr_core.methods import METHODS
-from papr_core.selection import DEFAULT_KEEP_RATIO, num_kept
-from papr_core.video import VIDEO_METHODS, PrunedClip, check_method, load_pair, prune_clip
+from papr_core.methods.table import METHODS
+from papr_core.models.labels import short_label
+from papr_core.pruning.selection import DEFAULT_KEEP_RATIO, num_kept
 
 __all__ = ["add_arguments", "add_video", "pruned_clips", "run"]
 
