@@ -64,7 +64,7 @@ def main() -> None:
     data, val = (_subset(path, args.work, args.classes) for path in (args.data, args.val))
     for family in args.families:
         recipe, out, name = FAMILIES[family], args.work / family, f"{family}_small"
-        last = train(recipe, data, out, val=val, name=name, checkpoint_minutes=1, progress=False)
+        last = train(recipe, data, out, val=val, name=name, checkpoint_minutes=1)
         with weights.configured(weights_dir=out):
             found = measure(name, val, args.keep)
         found["made"] = {"recipe": asdict(recipe), "last_epoch": last}

@@ -27,7 +27,7 @@ METHODS = (
     "random",
     "center",
     "reversed",
-)  # comparison/video.py's; a test compares
+)  # the library's; a test compares
 VIEW: dict[str, Any] = {
     "clip": MADE,
     "percent": 40,

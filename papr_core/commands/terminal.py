@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-__all__ = ["Progress", "bar", "complain", "plain", "table"]
+__all__ = ["Progress", "bar", "complain", "plain", "steps_bar", "table"]
 
 
 def plain(text: str) -> str:
@@ -78,3 +78,26 @@ def bar(show: bool, **look: object) -> Iterator[Callable[[int, int], None]]:
                 shown.refresh()
 
         yield progress
+
+
+@contextmanager
+def steps_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar on stderr for one thing after the other."""
+    from tqdm import tqdm
+
+    bars: dict[str, tqdm] = {}
+
+    def progress(what: str, done: int, of: int) -> None:
+        if what not in bars:
+            close()
+            bars[what] = tqdm(desc=what, total=of, initial=done, mininterval=2, file=sys.stderr)
+        bars[what].update(done - bars[what].n)
+
+    def close() -> None:
+        for bar in bars.values():
+            bar.close()
+
+    try:
+        yield progress
+    finally:
+        close()

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from papr_core.commands.options import add_device, add_weights_dir, use_weights_dir
+from papr_core.commands.terminal import steps_bar
 from papr_core.devices import chosen_device
 from papr_core.errors import InvalidInput
 from papr_core.training.recipe import Recipe
@@ -49,17 +50,19 @@ def run(arguments: argparse.Namespace) -> int:
         facts = json.loads(Path(arguments.facts).read_text()) if arguments.facts else None
     except (OSError, ValueError) as error:
         raise InvalidInput(f"{arguments.facts} is no readable JSON file ({error}).") from error
-    train(
-        recipe,
-        arguments.data,
-        arguments.out,
-        val=arguments.val,
-        device=chosen_device(arguments.device),
-        workers=arguments.workers,
-        checkpoint_minutes=arguments.checkpoint_minutes,
-        name=arguments.name,
-        facts=facts,
-        lessons=arguments.lessons,
-        on_epoch=lambda line: print(json.dumps(line), flush=True),
-    )
+    with steps_bar() as progress:
+        train(
+            recipe,
+            arguments.data,
+            arguments.out,
+            val=arguments.val,
+            device=chosen_device(arguments.device),
+            workers=arguments.workers,
+            checkpoint_minutes=arguments.checkpoint_minutes,
+            name=arguments.name,
+            facts=facts,
+            lessons=arguments.lessons,
+            on_epoch=lambda line: print(json.dumps(line), flush=True),
+            progress=progress,
+        )
     return 0

@@ -8,7 +8,7 @@ Score-CAM   Wang et al. 2020, https://arxiv.org/abs/1910.01279
 Eigen-CAM   Muhammad and Yeasin 2020, https://arxiv.org/abs/2008.00299
 
 Written from the papers. Where they leave a choice, pytorch-grad-cam 1.5.7 decides: clipped at 0, min-max
-scaled and resized as that library does, each map equals its own within 1e-4 (tests/test_cams.py).
+scaled and resized as that library does, each map equals its own within 1e-4 (tests/core/test_cams.py).
 
 All of them are functions of tensors. Gradients are taken of the classifier with respect to features that are
 already there, so there is no layer to choose, no hook, nothing that is kept on a module, and images of a

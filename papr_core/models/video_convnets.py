@@ -4,7 +4,7 @@ X3D: Expanding Architectures for Efficient Video Recognition, https://arxiv.org/
 SlowFast Networks for Video Recognition, https://arxiv.org/abs/1812.03982, Table 1 (the Slow pathway alone);
 squeeze-and-excitation: https://arxiv.org/abs/1709.01507; Swish: https://arxiv.org/abs/1710.05941. Written
 from the papers. Parameters are named as in PyTorchVideo's published files, so that these load strictly; what
-the papers leave open is settled by reference outputs (tests/test_video_convnets.py).
+the papers leave open is settled by reference outputs (tests/core/test_video_convnets.py).
 """
 
 from collections.abc import Sequence

@@ -24,6 +24,7 @@ from papr_core.data.datasets import Dataset
 from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.saving import saved_file
 from papr_core.training.augmentation import Views, mixed_likewise, resized, whole_pictures
+from papr_core.training.progress import Progress, told
 from papr_core.training.recipe import Recipe
 
 __all__ = ["Teacher", "answer_and_map", "answering"]
@@ -80,7 +81,7 @@ class Teacher:
         guess = resized(self.hint(features).float(), wanted.shape[-2:])
         return soft, F.mse_loss(guess, wanted)
 
-    def learn_once(self, dataset: Dataset, folder: Path, bar: Callable) -> None:
+    def learn_once(self, dataset: Dataset, folder: Path, progress: Progress | None) -> None:
         """Look at every whole picture, in bfloat16, or find in `folder` what was seen of them and of more.
 
         A look that was cut off goes on where it was last noted; a second run waits for the first one's.
@@ -105,18 +106,18 @@ class Teacher:
                     f"{folder} holds what another teacher saw, or of other pictures; remove it."
                 )
             if not whole:
-                self._look_at_all(dataset, folder, seen, bar)
+                self._look_at_all(dataset, folder, seen, progress)
         rows = {key: row for row, key in enumerate(seen["keys"])}
         self.rows = np.array([rows[key] for key in looking["keys"]])
         columns = {name: column for column, name in enumerate(seen["classes"])}
         self.seen_columns = torch.tensor([columns[name] for name in self.classes], device=self.device)
         self.lessons = tuple(np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("logits", "maps"))
 
-    def _look_at_all(self, dataset: Dataset, folder: Path, seen: dict, bar: Callable) -> None:
+    def _look_at_all(self, dataset: Dataset, folder: Path, seen: dict, progress: Progress | None) -> None:
         start, noted, files = seen["done"], time.monotonic(), None
         mode = "r+" if start else "w+"
         loader = whole_pictures(dataset, self.size, _LOOKS, fit="squash", first=start)
-        for images, _ in bar(iter(loader), -(-len(dataset) // _LOOKS), start // _LOOKS, "teacher"):
+        for images, _ in told(progress, "teacher", loader, start // _LOOKS, -(-len(dataset) // _LOOKS)):
             images = images.to(self.device).float() / 255
             with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16):
                 answer, maps = (part.half().cpu().numpy() for part in self._look(images))

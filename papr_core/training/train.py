@@ -15,7 +15,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -35,6 +35,7 @@ from papr_core.training.augmentation import (
     smoothed,
     whole_pictures,
 )
+from papr_core.training.progress import Progress, told
 from papr_core.training.recipe import Recipe
 from papr_core.training.teacher import Teacher, answering
 
@@ -56,7 +57,7 @@ def train(
     facts: dict | None = None,
     lessons: str | os.PathLike | None = None,
     on_epoch: Callable[[dict], None] | None = None,
-    progress: bool = True,
+    progress: Progress | None = None,
 ) -> dict:
     """Train by `recipe` on the labelled images of `data`; write `out`/NAME.safetensors, .json and log.jsonl.
 
@@ -65,7 +66,7 @@ def train(
     facts: entries of the written configuration, such as `label_names` (by default the class folders' names),
     `label_synsets`, `label_set`, and a `pretrained_cfg` with `license`.
     lessons: folder for what a teacher that looks once has seen, which runs may share (default: in `out`).
-    on_epoch gets each line of the log; progress shows a bar on stderr.
+    on_epoch gets each line of the log; progress is called as progress(what, steps done, of).
 
     Returns the last epoch's line of the log.
 
@@ -100,7 +101,7 @@ def train(
     for epoch in range(run_.step // steps, recipe.until or recipe.epochs):
         started, first = time.monotonic(), run_.step % steps
         views = batches(run_.viewed, recipe.batch_size, epoch=epoch, first=first, workers=workers)
-        for batch in _bar(progress)(views, steps, first, f"epoch {epoch + 1}/{recipe.epochs}"):
+        for batch in told(progress, f"epoch {epoch + 1}/{recipe.epochs}", views, first, steps):
             run_.train_step(batch)
             if run_.step % steps and time.monotonic() - saved > 60 * checkpoint_minutes:
                 run_.save(checkpoint)
@@ -139,7 +140,7 @@ class _Run:
         dataset: Dataset,
         device: torch.device,
         lessons: Path | None = None,
-        progress: bool = False,
+        progress: Progress | None = None,
     ):
         from timm.data import Mixup, resolve_data_config
         from timm.optim import create_optimizer_v2
@@ -165,7 +166,7 @@ class _Run:
         live = self.teacher and not recipe.teacher_once
         self.viewed = Viewed(dataset, recipe, max(self.size, *(self.teacher.size if live else (0,))))
         if recipe.teacher_once:
-            self.teacher.learn_once(dataset, lessons, _bar(progress))
+            self.teacher.learn_once(dataset, lessons, progress)
         if recipe.compile:
             self.answer = torch.compile(self.answer)
         self.pruner = _Pruner(recipe, self.model, self.size, device) if recipe.keep < 1 else None
@@ -431,15 +432,6 @@ def _erase(images: Tensor, probability: float) -> Tensor:
     from timm.data.random_erasing import RandomErasing
 
     return RandomErasing(probability, mode="pixel", device=images.device.type)(images)
-
-
-def _bar(show: bool) -> Callable[[Iterator, int, int, str], Iterator]:
-    from tqdm import tqdm
-
-    def bar(steps: Iterator, total: int, first: int, text: str) -> Iterator:
-        return tqdm(steps, text, total=total, initial=first, disable=not show, mininterval=2, file=sys.stderr)
-
-    return bar
 
 
 def _export(run_: _Run, path: Path, facts: dict) -> None:

@@ -99,7 +99,7 @@ def test_every_page_fits_a_phone(visit):
 
 
 # What an audit asks, as far as it can be asked without axe (which runs too where it is installed).
-AUDIT = (Path(__file__).parent / "audit.js").read_text(encoding="utf-8").split("\n", 1)[1]
+AUDIT = (Path(__file__).resolve().parents[1] / "audit.js").read_text(encoding="utf-8").split("\n", 1)[1]
 
 
 # Where the focus is: [which button or input, in which part of the page, the control before if it looked no

@@ -15,7 +15,7 @@ from page_server import BACKBONE, PROPOSAL
 
 from app.parts import api
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from papr_core.data.images import read_image
 from papr_core.models import weights
 from papr_core.models.labels import match_classes
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 ASSETS = ROOT / "assets"
 
 
@@ -68,6 +68,8 @@ def test_an_installed_wheel_has_the_pair(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as file:
         file.extractall(site)
+    for path in (source / "papr_core").rglob("*.*"):
+        assert (site / path.relative_to(source)).exists(), path  # every room, and the tables beside modules
     elsewhere.mkdir()
     picture = shutil.copy(ASSETS / "examples" / "coffee.jpg", elsewhere)
     done = subprocess.run(

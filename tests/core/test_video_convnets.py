@@ -16,7 +16,7 @@ from papr_core.models import catalog, weights
 from papr_core.models.video_catalog import VIDEO_PROPOSALS
 from papr_core.models.video_convnets import build, load_video_proposal
 
-REFERENCE = json.loads((Path(__file__).parent / "data" / "video_convnets.json").read_text())
+REFERENCE = json.loads((Path(__file__).resolve().parents[1] / "data" / "video_convnets.json").read_text())
 NETS = REFERENCE["nets"]
 
 

@@ -10,7 +10,7 @@ from papr_core import InvalidInput, UnsupportedModel, load_backbone, load_propos
 from papr_core.commands.main import main
 from papr_core.comparison.mosaic import merge_picture
 
-PICTURE = str(Path(__file__).resolve().parent.parent / "assets" / "examples" / "coffee.jpg")
+PICTURE = str(Path(__file__).resolve().parents[2] / "assets" / "examples" / "coffee.jpg")
 
 
 @pytest.fixture(scope="module")

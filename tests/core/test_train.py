@@ -53,7 +53,7 @@ def pictures(tmp_path_factory) -> Path:
 
 
 def test_a_convnet_learns_and_is_written_as_timm_reads_it(pictures, tmp_path):
-    line = train(Recipe(epochs=4, ema=0.8, **CONVNET), pictures, tmp_path, val=pictures, progress=False)
+    line = train(Recipe(epochs=4, ema=0.8, **CONVNET), pictures, tmp_path, val=pictures)
     assert line["top1"] > 90
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 4
     config = json.loads((tmp_path / "model.json").read_text())
@@ -80,13 +80,13 @@ def test_a_run_that_was_killed_resumes_to_the_same_weights(settings, workers, pi
     """The process is killed for real, within an epoch; mixing, averaging and augmentation are on."""
     recipe = Recipe(epochs=3, ema=0.9, mixup=0.3, color_jitter=0.3, auto_augment="rand-m5", **settings)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    train(recipe, pictures, whole, progress=False)
+    train(recipe, pictures, whole)
     script = (
         "import sys, time; from papr_core import train as t; r = t.Recipe(**eval(sys.argv[1]));"
         "step = t._Run.train_step\n"
         "def slow(self, *a): step(self, *a); time.sleep(0.3)\n"
         "t._Run.train_step = slow\n"
-        f"t.train(r, sys.argv[2], sys.argv[3], checkpoint_minutes=0, progress=False, workers={workers})"
+        f"t.train(r, sys.argv[2], sys.argv[3], checkpoint_minutes=0, workers={workers})"
     )
     arguments = [sys.executable, "-c", script, repr(dataclasses.asdict(recipe)), str(pictures), str(cut)]
     process = subprocess.Popen(arguments, env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())})
@@ -103,7 +103,7 @@ def test_a_run_that_was_killed_resumes_to_the_same_weights(settings, workers, pi
     process.wait()
     step = torch.load(checkpoint, weights_only=True)["step"]
     assert 2 <= step < 18
-    train(recipe, pictures, cut, workers=workers, progress=False)
+    train(recipe, pictures, cut, workers=workers)
     expected, found = (torch.load(f / "checkpoint.pt", weights_only=True) for f in (whole, cut))
     assert expected["step"] == found["step"] == 18
     for key in ("trained", "ema"):
@@ -114,7 +114,7 @@ def test_a_run_that_was_killed_resumes_to_the_same_weights(settings, workers, pi
 @pytest.mark.parametrize("cut", ["measure", "save"])
 def test_a_run_cut_at_an_epoch_s_end_still_writes_its_weights(cut, pictures, tmp_path, monkeypatch):
     recipe = Recipe(epochs=2, **CONVNET)
-    expected = train(recipe, pictures, tmp_path / "whole", val=pictures, progress=False)
+    expected = train(recipe, pictures, tmp_path / "whole", val=pictures)
     real, calls = getattr(training._Run, cut), []
 
     def stopped(self, *arguments):
@@ -125,51 +125,51 @@ def test_a_run_cut_at_an_epoch_s_end_still_writes_its_weights(cut, pictures, tmp
 
     monkeypatch.setattr(training._Run, cut, stopped)
     with pytest.raises(KeyboardInterrupt):
-        train(recipe, pictures, tmp_path / "cut", val=pictures, checkpoint_minutes=0, progress=False)
+        train(recipe, pictures, tmp_path / "cut", val=pictures, checkpoint_minutes=0)
     monkeypatch.undo()
     assert calls
     seen = []
-    line = train(recipe, pictures, tmp_path / "cut", val=pictures, on_epoch=seen.append, progress=False)
+    line = train(recipe, pictures, tmp_path / "cut", val=pictures, on_epoch=seen.append)
     assert seen == [line]
     assert line["top1"] == expected["top1"]
     whole, again = (load_file(tmp_path / run / "model.safetensors") for run in ("whole", "cut"))
     assert all(torch.equal(whole[key], again[key]) for key in whole)
     assert len((tmp_path / "cut" / "log.jsonl").read_text().splitlines()) == 2
     (tmp_path / "cut" / "model.safetensors").unlink()
-    assert train(recipe, pictures, tmp_path / "cut", val=pictures, progress=False) == line
+    assert train(recipe, pictures, tmp_path / "cut", val=pictures) == line
     assert (tmp_path / "cut" / "model.safetensors").exists()
 
 
 def test_a_checkpoint_knows_its_data_and_says_when_it_is_damaged(pictures, tmp_path):
     recipe = Recipe(epochs=1, **CONVNET)
-    train(recipe, pictures, tmp_path / "o", progress=False)
+    train(recipe, pictures, tmp_path / "o")
     others = tmp_path / "others"
     for old, new in (("blue", "cold"), ("red", "warm")):
         shutil.copytree(pictures / old, others / new)
     with pytest.raises(InvalidInput, match="set of classes"):
-        train(recipe, others, tmp_path / "o", progress=False)
+        train(recipe, others, tmp_path / "o")
     fewer = shutil.copytree(pictures, tmp_path / "fewer")
     (fewer / "red" / "0.png").unlink()
     with pytest.raises(InvalidInput, match="another set of pictures;"):
-        train(recipe, fewer, tmp_path / "o", progress=False)
+        train(recipe, fewer, tmp_path / "o")
     (tmp_path / "o" / "checkpoint.pt").write_bytes(b"PK\3\4 no more than this")
     with pytest.raises(InvalidInput, match="damaged"):
-        train(recipe, pictures, tmp_path / "o", progress=False)
+        train(recipe, pictures, tmp_path / "o")
 
 
 def test_fine_tuning_starts_from_a_file_or_a_name_with_a_new_classifier(pictures, tmp_path):
     three = shutil.copytree(pictures, tmp_path / "three")
     shutil.copytree(pictures / "red", three / "other")
-    train(Recipe(epochs=1, **CONVNET), pictures, tmp_path / "two", progress=False)
+    train(Recipe(epochs=1, **CONVNET), pictures, tmp_path / "two")
     first = load_file(tmp_path / "two" / "model.safetensors")
     recipe = Recipe(epochs=1, init=str(tmp_path / "two" / "model.safetensors"), **CONVNET)
     model = training._create(recipe, 3)
     assert model.fc.weight.shape[0] == 3
     assert torch.equal(model.layer4[0].conv1.weight, first["layer4.0.conv1.weight"].float())
-    train(recipe, three, tmp_path / "tuned", progress=False)
+    train(recipe, three, tmp_path / "tuned")
     embedded = {"model_args": '{"channels": [32, 64, 128, 256], "stem_width": 16, "output_stride": 16}'}
     model = training._create(Recipe(**{**CONVNET, **embedded, "init": "papr_proposal"}), 3)
-    weights = load_file(Path(training.__file__).parent.parent / "assets" / "papr_proposal.safetensors")
+    weights = load_file(Path(training.__file__).parents[2] / "assets" / "papr_proposal.safetensors")
     assert torch.equal(model.conv1[0].weight, weights["conv1.0.weight"].float())
     (tmp_path / "torn.safetensors").write_bytes(b"\x08")
     with pytest.raises(InvalidInput, match="damaged"):
@@ -186,7 +186,7 @@ def test_a_model_whose_last_features_are_no_map_trains_without_one(name, picture
     with pytest.raises(InvalidInput, match="no map"):
         training._Run(
             dataclasses.replace(plain, teacher="papr_proposal", distill_features=0.5),
-            open_dataset(Path(__file__).parent / "data" / "caltech101-200"),
+            open_dataset(Path(__file__).resolve().parents[1] / "data" / "caltech101-200"),
             torch.device("cpu"),
         )
 
@@ -199,9 +199,9 @@ def test_pruned_training_is_compiled_where_asked(pictures):
 
 
 def test_another_recipe_does_not_go_on_from_a_checkpoint(pictures, tmp_path):
-    train(Recipe(epochs=1, **CONVNET), pictures, tmp_path, progress=False)
+    train(Recipe(epochs=1, **CONVNET), pictures, tmp_path)
     with pytest.raises(InvalidInput, match="another lr"):
-        train(Recipe(epochs=1, **{**CONVNET, "lr": 1.0}), pictures, tmp_path, progress=False)
+        train(Recipe(epochs=1, **{**CONVNET, "lr": 1.0}), pictures, tmp_path)
 
 
 def test_views_depend_on_seed_epoch_and_image_alone(pictures):
@@ -217,7 +217,7 @@ def test_views_depend_on_seed_epoch_and_image_alone(pictures):
 
 
 def test_starting_from_weights_resamples_positions_to_another_size(pictures, tmp_path):
-    train(Recipe(epochs=1, **VIT), pictures, tmp_path / "small", progress=False)
+    train(Recipe(epochs=1, **VIT), pictures, tmp_path / "small")
     larger = {**VIT, "model_args": VIT["model_args"].replace('"img_size": 32', '"img_size": 48')}
     recipe = Recipe(epochs=1, init=str(tmp_path / "small" / "model.safetensors"), **larger)
     model = training._create(recipe, 2)
@@ -228,7 +228,7 @@ def test_starting_from_weights_resamples_positions_to_another_size(pictures, tmp
 
 @pytest.mark.parametrize("change", [{"channels": [8, 8, 16, 32]}, {"layers": [1, 2, 1, 1]}])
 def test_weights_of_another_architecture_are_no_start(change, pictures, tmp_path):
-    train(Recipe(epochs=1, **CONVNET), pictures, tmp_path, progress=False)
+    train(Recipe(epochs=1, **CONVNET), pictures, tmp_path)
     arguments = json.dumps({**json.loads(CONVNET["model_args"]), **change})
     with pytest.raises(InvalidInput, match="another architecture"):
         train(
@@ -240,7 +240,7 @@ def test_weights_of_another_architecture_are_no_start(change, pictures, tmp_path
 
 @pytest.fixture
 def teacher_folder(pictures, tmp_path, monkeypatch) -> Path:
-    train(Recipe(epochs=3, **CONVNET), pictures, tmp_path / "t", name="teacher", progress=False)
+    train(Recipe(epochs=3, **CONVNET), pictures, tmp_path / "t", name="teacher")
     monkeypatch.setenv("PAPR_WEIGHTS", str(tmp_path / "t"))
     return tmp_path / "t"
 
@@ -248,7 +248,7 @@ def teacher_folder(pictures, tmp_path, monkeypatch) -> Path:
 def test_distillation_follows_the_teacher_without_labels(pictures, teacher_folder, tmp_path):
     """All of the loss is the teacher's: the student learns, and the hint's distance falls."""
     recipe = Recipe(teacher="teacher", distill=1.0, distill_features=0.5, epochs=8, smoothing=0.0, **VIT)
-    line = train(recipe, pictures, tmp_path / "s", val=pictures, progress=False)
+    line = train(recipe, pictures, tmp_path / "s", val=pictures)
     log = [json.loads(text) for text in (tmp_path / "s" / "log.jsonl").read_text().splitlines()]
     assert line["top1"] > 90
     assert log[-1]["loss"] < 0.9 * log[0]["loss"]
@@ -326,29 +326,29 @@ def test_a_teacher_that_looks_once_teaches_and_its_lessons_are_shared(pictures, 
         **VIT,
     )
     lessons = tmp_path / "lessons"
-    line = train(recipe, pictures, tmp_path / "s", val=pictures, lessons=lessons, progress=False)
+    line = train(recipe, pictures, tmp_path / "s", val=pictures, lessons=lessons)
     assert line["top1"] > 90
     written = (lessons / "maps.npy").stat().st_mtime_ns
-    again = train(recipe, pictures, tmp_path / "again", val=pictures, lessons=lessons, progress=False)
+    again = train(recipe, pictures, tmp_path / "again", val=pictures, lessons=lessons)
     assert again["loss"] == line["loss"]
     assert (lessons / "maps.npy").stat().st_mtime_ns == written
     part = dataclasses.replace(recipe, limit=16, epochs=1)
-    train(part, pictures, tmp_path / "part", lessons=lessons, progress=False)
+    train(part, pictures, tmp_path / "part", lessons=lessons)
     maps = np.load(lessons / "maps.npy")
     source = json.loads((lessons / "source.json").read_text())
     (lessons / "source.json").write_text(json.dumps({**source, "done": 40}))  # cut while it looked
     torn = np.load(lessons / "maps.npy", mmap_mode="r+")
     torn[40:] = 0
     torn.flush()
-    train(recipe, pictures, tmp_path / "on", lessons=lessons, progress=False)
+    train(recipe, pictures, tmp_path / "on", lessons=lessons)
     assert np.array_equal(np.load(lessons / "maps.npy"), maps)
     one = tmp_path / "one"
     shutil.copytree(pictures / "red", one / "red")
-    train(dataclasses.replace(recipe, epochs=1), one, tmp_path / "red", lessons=lessons, progress=False)
+    train(dataclasses.replace(recipe, epochs=1), one, tmp_path / "red", lessons=lessons)
     source = json.loads((lessons / "source.json").read_text())
     (lessons / "source.json").write_text(json.dumps({**source, "teacher": {}}))
     with pytest.raises(InvalidInput, match="another teacher"):
-        train(recipe, pictures, tmp_path / "other", lessons=lessons, progress=False)
+        train(recipe, pictures, tmp_path / "other", lessons=lessons)
 
 
 @pytest.mark.parametrize(("mixup", "cutmix"), [(1.0, 0.0), (0.0, 1.0)])
@@ -376,7 +376,7 @@ def test_a_teacher_that_looked_once_teaches_mixtures(pictures, teacher_folder, t
     recipe = Recipe(
         teacher="teacher", teacher_once=True, distill=1.0, distill_features=0.5, cutmix=1.0, **settings
     )
-    line = train(recipe, pictures, tmp_path, val=pictures, progress=False)
+    line = train(recipe, pictures, tmp_path, val=pictures)
     assert line["top1"] > 90
 
 
@@ -433,7 +433,7 @@ def test_the_command_prints_one_line_of_json_an_epoch(pictures, tmp_path):
 )
 def test_bad_settings_get_one_sentence(change, words, pictures, tmp_path):
     with pytest.raises(InvalidInput, match=words) as caught:
-        train(Recipe(**{**CONVNET, **change}), pictures, tmp_path, progress=False)
+        train(Recipe(**{**CONVNET, **change}), pictures, tmp_path)
     assert "\n" not in str(caught.value)
 
 
@@ -450,25 +450,25 @@ def test_a_picture_that_cannot_be_read_is_named_in_one_sentence(workers, picture
     folder = shutil.copytree(pictures, tmp_path / "pictures")
     (folder / "red" / "3.png").write_bytes(b"no picture")
     with pytest.raises(UnreadableImage, match="^red/3.png in pictures: ") as caught:
-        train(Recipe(epochs=1, **CONVNET), folder, tmp_path / "o", workers=workers, progress=False)
+        train(Recipe(epochs=1, **CONVNET), folder, tmp_path / "o", workers=workers)
     assert "\n" not in str(caught.value)
 
 
 def test_facts_that_are_no_object_are_refused_at_once(pictures, tmp_path):
     with pytest.raises(InvalidInput, match="JSON object"):
-        train(Recipe(epochs=1, **CONVNET), pictures, tmp_path, facts=["a"], progress=False)
+        train(Recipe(epochs=1, **CONVNET), pictures, tmp_path, facts=["a"])
 
 
 def test_a_device_that_is_not_there_gets_one_sentence(pictures, tmp_path):
     with pytest.raises(InvalidInput, match="no_such_device"):
-        train(Recipe(**CONVNET), pictures, tmp_path, device="no_such_device", progress=False)
+        train(Recipe(**CONVNET), pictures, tmp_path, device="no_such_device")
 
 
 def test_the_written_configuration_carries_the_facts_and_no_path(pictures, tmp_path):
     facts = {"label_names": ["sea", "fire"], "pretrained_cfg": {"license": "mit"}}
-    train(Recipe(epochs=1, **VIT), pictures, tmp_path / "a", facts=facts, progress=False)
+    train(Recipe(epochs=1, **VIT), pictures, tmp_path / "a", facts=facts)
     start = str(tmp_path / "a" / "model.safetensors")
-    train(Recipe(epochs=1, init=start, **VIT), pictures, tmp_path / "b", facts=facts, progress=False)
+    train(Recipe(epochs=1, init=start, **VIT), pictures, tmp_path / "b", facts=facts)
     text = (tmp_path / "b" / "model.json").read_text()
     config = json.loads(text)
     assert config["label_names"] == ["sea", "fire"]

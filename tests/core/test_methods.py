@@ -10,7 +10,7 @@ from torch import nn
 
 from papr_core import load_proposal
 from papr_core.errors import InvalidInput, Stopped, UnsupportedModel
-from papr_core.methods import table as methods
+from papr_core.methods.controls import shuffled_maps
 from papr_core.methods.table import DEFAULT_METHODS, METHODS, method_map, refusal
 
 GRID = (6, 9)
@@ -98,7 +98,7 @@ def test_random_repeats_nests_and_depends_on_seed_draw_and_key_alone(pair, batch
 
 
 def test_random_is_fair():
-    ranks = torch.stack([methods._shuffled((4, 4), 0, key, 0) for key in range(2000)]).flatten(1)
+    ranks = shuffled_maps((4, 4), 0, range(2000), draws=1).flatten(1)
     assert (ranks.mean(dim=0) - 7.5).abs().max() < 0.5
 
 

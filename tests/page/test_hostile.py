@@ -14,7 +14,7 @@ import page_server
 import pytest
 from page_server import BACKBONE, PROPOSAL, SECOND
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

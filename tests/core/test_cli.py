@@ -24,7 +24,7 @@ from papr_core.devices import chosen_device
 from papr_core.methods.table import DEFAULT_METHODS, METHODS
 from papr_core.models import weights
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

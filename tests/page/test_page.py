@@ -16,7 +16,7 @@ from page_server import BACKBONE, HEADLESS, PROPOSAL
 from PIL import Image
 from threads import at_once
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 METHODS = ["papr", "cam", "grad-cam", "score-cam"]
 
 
