@@ -189,7 +189,7 @@ class Run:
 
     def by_hand(self) -> None:
         """The patches that the visitor chose."""
-        steps = self.core.scene
+        steps = self.core.comparison.scene
         self.maps["by-hand"] = one = steps.scene_map(self.scene, "by-hand", patches=self.question.patches)
         self.found.update(steps.answers(self.scene, [one], []))
 
