@@ -145,7 +145,7 @@ def arrive_of(shared: Shared, clips: Clips) -> Callable:
     """A direct call: the examples with a picture each, and which models look at clips."""
 
     def examples(data: str) -> dict[str, Any]:
-        from papr_core.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
+        from papr_core.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
         from papr_core.video import DEFAULT_VIDEO_PROPOSAL
         from papr_core.video_catalog import VIDEO_BACKBONES, VIDEO_PROPOSALS
 

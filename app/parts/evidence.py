@@ -6,12 +6,12 @@ Nothing here knows who wins. A difference is called one only where its 95 % inte
 
 import json
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
+
+from papr_core.embedded import ASSETS
 
 __all__ = ["CLAIMS", "evidence", "findings", "told"]
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
 FILES = {  # evaluation -> (title, what it was measured on)
     "evaluation.json": (
         "The embedded pair",

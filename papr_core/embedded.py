@@ -1,0 +1,22 @@
+"""What comes with the project in `assets/`: the models' names, and which two it starts with. Imports nothing heavy."""
+
+from pathlib import Path
+
+__all__ = ["ASSETS", "DEFAULT_BACKBONE", "DEFAULT_PROPOSAL", "EMBEDDED"]
+
+_HERE = Path(__file__).resolve().parent
+# a wheel holds the assets inside the package (pyproject.toml), the repository beside it
+ASSETS = _HERE / "assets" if (_HERE / "assets").is_dir() else _HERE.parent / "assets"
+
+DEFAULT_PROPOSAL = "mobilenetv1_025"
+DEFAULT_BACKBONE = "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
+
+# NAME.safetensors beside NAME.json, each; assets/README.md is their card
+EMBEDDED = (
+    DEFAULT_PROPOSAL,
+    "mobilenetv1_050",
+    "tf_efficientnet_lite0.in1k",
+    DEFAULT_BACKBONE,
+    "resnet10t_112.tiny200",  # this pair was trained here
+    "vit_tiny_patch8_112.tiny200",
+)
