@@ -1,8 +1,18 @@
-"""What comes with the project in `assets/`: the models' names, and which two it starts with. Imports nothing heavy."""
+"""What comes with the project in `assets/`: the models' names, and which two it starts with.
+
+Imports nothing heavy: the page asks before torch is there.
+"""
 
 from pathlib import Path
 
-__all__ = ["ASSETS", "DEFAULT_BACKBONE", "DEFAULT_PROPOSAL", "EMBEDDED"]
+__all__ = [
+    "ASSETS",
+    "DEFAULT_BACKBONE",
+    "DEFAULT_PROPOSAL",
+    "EMBEDDED",
+    "EMBEDDED_BACKBONES",
+    "EMBEDDED_PROPOSALS",
+]
 
 _HERE = Path(__file__).resolve().parent
 # a wheel holds the assets inside the package (pyproject.toml), the repository beside it
@@ -11,12 +21,12 @@ ASSETS = _HERE / "assets" if (_HERE / "assets").is_dir() else _HERE.parent / "as
 DEFAULT_PROPOSAL = "mobilenetv1_025"
 DEFAULT_BACKBONE = "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
 
-# NAME.safetensors beside NAME.json, each; assets/README.md is their card
-EMBEDDED = (
+# NAME.safetensors beside NAME.json, each; assets/README.md is their card. The tiny200 pair was trained here.
+EMBEDDED_PROPOSALS = (
     DEFAULT_PROPOSAL,
     "mobilenetv1_050",
     "tf_efficientnet_lite0.in1k",
-    DEFAULT_BACKBONE,
-    "resnet10t_112.tiny200",  # this pair was trained here
-    "vit_tiny_patch8_112.tiny200",
+    "resnet10t_112.tiny200",
 )
+EMBEDDED_BACKBONES = (DEFAULT_BACKBONE, "vit_tiny_patch8_112.tiny200")
+EMBEDDED = EMBEDDED_PROPOSALS + EMBEDDED_BACKBONES

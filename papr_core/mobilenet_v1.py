@@ -1,7 +1,8 @@
 """MobileNetV1 at a quarter and at half of its width, as timm models: importing this registers them.
 
-Howard et al. 2017, https://arxiv.org/abs/1704.04861, Table 1 with its width multiplier (Sec. 3.3). timm has the widths
-1 and 1.25 of the same network; these are built of the same parts, its `EfficientNet` and the builder of its blocks.
+Howard et al. 2017, https://arxiv.org/abs/1704.04861, Table 1 with its width multiplier (Sec. 3.3). timm has
+the widths 1 and 1.25 of the same network; these are built of the same parts, its `EfficientNet` and the
+builder of its blocks.
 Written from the paper.
 """
 
@@ -16,8 +17,8 @@ from timm.models.efficientnet import EfficientNet
 
 __all__ = ["mobilenetv1_025", "mobilenetv1_050"]
 
-# Depthwise separable blocks: repeats, kernel, stride and channels at full width. Both of a block's convolutions are followed by
-# an activation ("dsa").
+# Depthwise separable blocks: repeats, kernel, stride and channels at full width. An activation follows both
+# of a block's convolutions ("dsa").
 _BLOCKS = [
     ["dsa_r1_k3_s1_c64"],
     ["dsa_r2_k3_s2_c128"],

@@ -3,16 +3,16 @@
     python recipes/caltech_photographs.py caltech101-train.tar.gz --out runs/caltech.tar
     python -m papr_core evaluate --data runs/caltech.tar ... (the whole command stands in assets/README.md)
 
-Caltech-101: Li, Andreeto, Ranzato, Perona, CaltechDATA 2022, CC BY 4.0. No embedded network was trained on it. Taken is
-every folder whose name means one class of ImageNet, with all its pictures, drawings among them; a name that means
-several classes (elephant, butterfly, chair, crab, lamp) or none is left out. Pictures are copied as they are.
+Caltech-101: Li, Andreeto, Ranzato, Perona, CaltechDATA 2022, CC BY 4.0. No embedded network was trained on
+it. Taken is every folder whose name means one class of ImageNet, with all its pictures, drawings among them;
+a name that means several classes (elephant, butterfly, chair, crab, lamp) or none is left out. Pictures are
+copied as they are.
 """
 
 import argparse
 import os
 import tarfile
 from pathlib import Path, PurePosixPath
-
 
 FOLDERS = {
     "Leopards": "n02128385",  # leopard, Panthera pardus
