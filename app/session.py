@@ -18,6 +18,7 @@ from anyio import CapacityLimiter
 
 from app.uploads import MAX_MEGABYTES, received
 from papr_core.errors import PaprError, Stopped, UnreadableImage  # which brings no torch
+from papr_core.models.embedded import ASSETS, DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 
 __all__ = [
     "EXAMPLES",
@@ -40,7 +41,7 @@ log = logging.getLogger("papr.page")
 # How much of each kind of work runs at once, as Gradio's queues: quick work never waits for slow work.
 QUEUES = {"quick": 2, "slow": 1, "clips": 1}
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples"
+EXAMPLES = ASSETS / "examples"
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class Settings:
     downloads: weights may be fetched; weights_dir: the owner's own folder.
     """
 
-    proposal: str = "papr_proposal"
-    backbone: str = "papr_backbone"
+    proposal: str = DEFAULT_PROPOSAL
+    backbone: str = DEFAULT_BACKBONE
     device: str = "cpu"
     weights_dir: str | None = None
     any_model: bool = False

@@ -189,7 +189,7 @@ class Requests:
             ways = {"r": rng.choice([0, 2]), "layers": rng.choice(["", "all"])}
             return {**who, "backbone": backbone, "proposal": rng.choice([proposal, ""]), "keep": 0.5, **ways}
         if page in ("looks", "convnets"):
-            rows = rng.sample([proposal, f"untrained:{proposal}", "papr_proposal"], rng.randint(1, 3))
+            rows = rng.sample([proposal, f"untrained:{proposal}", PAIRS["embedded"][0]], rng.randint(1, 3))
             kind = rng.choice(["png", "pdf"])
             picture = {"picture": "coffee", "name": "a.png", "backbone": backbone}
             return {**who, **picture, "convnets": rows, "keep": [0.5, 0.2], "kind": kind}

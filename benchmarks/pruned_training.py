@@ -22,6 +22,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from papr_core.data.datasets import open_dataset
+from papr_core.models.embedded import DEFAULT_PROPOSAL
 from papr_core.training.augmentation import Views
 from papr_core.training.train import Recipe, _Run
 
@@ -30,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="vit_tiny_patch16_224")
     parser.add_argument("--model-args", default='{"img_size": 112, "patch_size": 8, "depth": 6}')
-    parser.add_argument("--proposal", default="papr_proposal")
+    parser.add_argument("--proposal", default=DEFAULT_PROPOSAL)
     parser.add_argument("--keep", type=float, default=0.55)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--steps", type=int, default=8)

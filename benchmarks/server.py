@@ -14,7 +14,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-PAIRS = {"embedded": ("papr_proposal", "papr_backbone"), "random": ("random_proposal", "random_backbone")}
+from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
+
+PAIRS = {"embedded": (DEFAULT_PROPOSAL, DEFAULT_BACKBONE), "random": ("random_proposal", "random_backbone")}
 
 # Put first on the server's path: names and addresses outside this machine are refused, and noted.
 SPY = """

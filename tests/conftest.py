@@ -1,4 +1,4 @@
-"""What all tests share: no network, and the real pair where a folder of weights is at hand."""
+"""What all tests share: no network, small random models, and the page on them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 ROOT = Path(__file__).resolve().parent.parent
-REAL_WEIGHTS = Path(os.environ.pop("PAPR_WEIGHTS", "") or ROOT.parent / "shared" / "weights")
-REAL_PROPOSAL = "mobilenetv2_100.tf_in1k"
-REAL_BACKBONE = "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
+os.environ.pop("PAPR_WEIGHTS", None)  # a developer's own models are not what is tested
 
 
 @pytest.fixture(autouse=True)
@@ -49,17 +47,6 @@ def settings_end_with_the_file():
 
     with weights.configured():
         yield
-
-
-@pytest.fixture(scope="session")
-def real_weights() -> Path:
-    """The folder of the real pair (PAPR_WEIGHTS, or ../shared/weights); without it a test is skipped."""
-    for name in (REAL_PROPOSAL, REAL_BACKBONE):
-        if not (REAL_WEIGHTS / f"{name}.safetensors").exists():
-            pytest.skip(
-                f"the real pair is not at {REAL_WEIGHTS}; set PAPR_WEIGHTS to the folder that holds it"
-            )
-    return REAL_WEIGHTS
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ HOSTILE = (
     "http://169.254.169.254/latest/meta-data", "https://huggingface.co/api/models", "//example.com/a.png",
     "hf-hub:someone/model", "local-dir:/tmp", "data:image/png;base64,AAAA", "${1+1}", "{{value}}",
     "<img src=x onerror=alert(1)>", "\ud800", "\u202e\u0000", "é" * 200, "null", "NaN", "-1", "1e999",
-    "__class__", "__proto__", "papr_backbone/../papr_proposal", "papr_backbone\0", ".", "..", "%2e%2e%2f",
+    "__class__", "__proto__", "resnet10t/../resnet10t", "resnet10t\0", ".", "..", "%2e%2e%2f",
     None, True, False, 0, -1, 1, 2, 0.5, -0.0, 1e308, float("nan"), float("inf"), float("-inf"), 1 << 31,
     1 << 63, 10**30, 10**400, [], {}, [[]], [None], {"path": "/etc/passwd"}, list(range(3000)),
     ["papr"] * 500, {"path": "https://example.com/a.png"}, [1e308, -1], ["a", 1, None, {}],

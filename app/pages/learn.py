@@ -24,11 +24,12 @@ __all__ = ["build"]
 def build(shared: Shared) -> None:
     """The page, inside a Tab context."""
     ready = arrival.read(shared.settings)
+    models = {name: title for role in ("proposal", "backbone") for title, name in ready["choices"][role]}
     gr.HTML(
         value={
             "lesson": ready.get("lesson"),
             "wants": list(WANTS),
-            "evidence": evidence(),
+            "evidence": evidence(models),
             "titles": {name: one["title"] for name, one in ready["choices"]["methods"].items()},
         },
         elem_id="learn",

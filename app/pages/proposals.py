@@ -11,6 +11,7 @@ from app.parts.looks import Asked, Looks
 from app.parts.save import check_kind, save_drawing
 from app.parts.streams import download, refused, stream
 from app.session import Shared, said
+from papr_core.models.embedded import EMBEDDED_PROPOSALS
 
 __all__ = ["build"]
 
@@ -19,7 +20,10 @@ FORMATS = ("png", "pdf", "svg")
 
 def build(shared: Shared) -> None:
     """The page, inside a Tab context."""
-    shown = {"convnets": [shared.settings.proposal], "untrained": True, "high": 50, "low": 30}
+    first = shared.settings.proposal
+    convnets = list(EMBEDDED_PROPOSALS) if first in EMBEDDED_PROPOSALS else [first]
+    # one ConvNet alone has nobody to agree with but its untrained twin
+    shown = {"convnets": convnets, "untrained": len(convnets) == 1, "high": 50, "low": 30}
     with gr.Row(elem_id="proposals", elem_classes="p-page"):
         with gr.Column(elem_classes="p-rail"):
             gr.HTML(

@@ -20,14 +20,7 @@ from app.session import Shared
 
 __all__ = ["build"]
 
-METHODS = (
-    "papr",
-    "cam",
-    "grad-cam",
-    "random",
-    "center",
-    "reversed",
-)  # the library's; a test compares
+METHODS = ("papr", "cam", "grad-cam", "random", "center", "reversed")  # as the library's; a test compares
 VIEW: dict[str, Any] = {
     "clip": MADE,
     "percent": 40,
@@ -153,7 +146,7 @@ def arrive_of(shared: Shared, clips: Clips) -> Callable:
 
     def examples(data: str) -> dict[str, Any]:
         from papr_core.comparison.video import DEFAULT_VIDEO_PROPOSAL
-        from papr_core.models.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
+        from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
         from papr_core.models.video_catalog import VIDEO_BACKBONES, VIDEO_PROPOSALS
 
         return {

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from app.session import Settings, Shared
+from papr_core.models.embedded import ASSETS
 
 __all__ = ["compute", "read", "warm_up"]
 
 FILE = Path(__file__).resolve().parent.parent / "static" / "arrival.json"
-ASSETS = FILE.parents[2] / "assets"
 EXAMPLE = "coffee"
 VIEW: dict[str, Any] = {
     "percent": 40,

@@ -1,26 +1,30 @@
 """What holds (the last part of Learn): evaluations shipped as data, and the words that follow from them.
 
 Nothing here knows who wins. A difference is called one only where its 95 % interval leaves zero out.
-`evidence()` gives {"claims": what the paper says, "sets": what was found, an evaluation each}.
+`evidence()` gives {"claims": what the paper says, "sets": what was found, an evaluation each, "convnets": the
+same backbone pruned by each ConvNet}. The command that made the data stands in assets/README.md.
 """
 
 import json
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["CLAIMS", "evidence", "findings", "told"]
+from papr_core.models.embedded import ASSETS
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
-FILES = {  # evaluation -> (title, what it was measured on)
-    "evaluation.json": (
-        "The embedded pair",
-        "held-out pictures of Tiny ImageNet (64 pixels, enlarged), which neither model was trained on",
+__all__ = ["CLAIMS", "convnets", "evidence", "findings", "told"]
+
+FOLDER = ASSETS / "evaluations"
+COMPARED = ("papr", "cam", "random")  # where ConvNets are compared
+
+PHOTOGRAPHS = "photographs of Caltech-101 in 35 of ImageNet’s classes, which no model here was trained on"
+FILES = {  # evaluation, the first two the ones that the claims are held against -> what it was measured on
+    "mobilenetv1_025": PHOTOGRAPHS,
+    "vit_tiny_patch8_112.tiny200": (
+        "held-out pictures of Tiny ImageNet (64 pixels, enlarged), which neither model was trained on"
     ),
-    "evaluation_real_pair.json": (
-        "MobileNetV2 and ViT-Ti/16",
-        "photographs from outside ImageNet’s training set, off-the-shelf models at 224 pixels",
-    ),
+    "resnet10t_112.tiny200": PHOTOGRAPHS,
+    "mobilenetv1_050": PHOTOGRAPHS,
+    "tf_efficientnet_lite0.in1k": PHOTOGRAPHS,
 }
 CLAIMS = [  # key of a finding, the claim, and where the paper makes it
     {
@@ -62,14 +66,57 @@ SUBSETS = {
 NAMES = {"random": "random patches", "cam": "CAM", "reversed": "PaPr reversed"}  # within a sentence
 
 
-def evidence() -> dict[str, Any]:
-    """The claims, and each evaluation: numbers by subset and method, differences, and the words for them."""
-    sets = [told(json.loads((ASSETS / file).read_text(encoding="utf-8")), *FILES[file]) for file in FILES]
-    return {"claims": CLAIMS, "sets": sets}
+def evidence(titles: Mapping[str, str]) -> dict[str, Any]:
+    """The claims; the two evaluations they are held against, with numbers by subset and method, differences,
+    and the words for them; and PaPr beside CAM and chance with each ConvNet that prunes the same backbone.
+    titles: of the models, by name."""
+    results = {name: json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")) for name in FILES}
+    first, *_ = results.values()
+    alike = [one for one in results.values() if one["backbone"] == first["backbone"]]
+    alike.sort(key=lambda one: one["proposal_parameters"])
+    sets = [told(results[name], titles, FILES[name]) for name in list(FILES)[:2]]
+    sets[0]["findings"]["proposal"] = {"state": None, "text": _proposals(alike, titles)}
+    return {"claims": CLAIMS, "sets": sets, "convnets": convnets(alike, titles)}
 
 
-def told(result: dict[str, Any], title: str, about: str) -> dict[str, Any]:
+def convnets(results: Sequence[dict[str, Any]], titles: Mapping[str, str]) -> dict[str, Any]:
+    """One backbone pruned by several ConvNets (the paper's Table 7, with what it leaves out): for each, by
+    subset and keep ratio, the top-1 of PaPr, CAM and chance, and PaPr less these, each with its interval."""
+    rows = []
+    for result in results:
+        subsets: dict[str, dict[str, Any]] = {}
+        for row in result["rows"]:
+            if row["method"] in COMPARED and row["tome_r"] == 0:
+                part = subsets.setdefault(row["subset"], {"n": row["n"], "top1": {}, "less": {}})
+                values = [row["top1"], row["top1_low"], row["top1_high"]]
+                part["top1"].setdefault(row["method"], {})[f"{row['keep']:g}"] = values
+        for row in result["differences"]:
+            if row["minus"] in COMPARED:
+                values = [row["top1"], row["low"], row["high"]]
+                subsets[row["subset"]]["less"].setdefault(row["minus"], {})[f"{row['keep']:g}"] = values
+        rows.append(
+            {
+                "title": titles.get(result["proposal"], result["proposal"]),
+                "parameters": result["proposal_parameters"],
+                "right": result["proposal_top1"],
+                "subsets": subsets,
+            }
+        )
+    first = results[0]
+    keeps = sorted({row["keep"] for row in first["rows"] if row["method"] == "papr"}, reverse=True)
+    return {
+        "backbone": titles.get(first["backbone"], first["backbone"]),
+        "n": first["n"],
+        "keeps": [f"{keep:g}" for keep in keeps],
+        "subsets": SUBSETS,
+        "methods": list(COMPARED),
+        "rows": rows,
+    }
+
+
+def told(result: dict[str, Any], titles: Mapping[str, str], about: str) -> dict[str, Any]:
     """One object of `evaluate --json`, made ready to be drawn and read."""
+    backbone, proposal = (titles.get(result[role], result[role]) for role in ("backbone", "proposal"))
     subsets = {}
     for name, subset_title in SUBSETS.items():
         rows = [row for row in result["rows"] if row["subset"] == name]
@@ -99,11 +146,10 @@ def told(result: dict[str, Any], title: str, about: str) -> dict[str, Any]:
             },
         }
     return {
-        "title": title,
+        "title": f"{backbone} and {proposal}",
         "about": f"{result['n']:,} {about}",
         "pair": [result["proposal"], result["backbone"]],
         "proposal_top1": result["proposal_top1"],
-        "note": result.get("note"),
         "keeps": sorted({row["keep"] for row in result["rows"] if row["method"] != "full"}, reverse=True),
         "subsets": subsets,
         "findings": findings(result),
@@ -118,7 +164,6 @@ def findings(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "reversed": _against(result, "reversed", "all"),
         "cam": _against(result, "cam", "all"),
         "unsure": _against(result, "cam", "proposal_wrong"),
-        "proposal": _proposals(result),
     }
     return {key: {"state": state, "text": text} for key, (state, text) in found.items() if text}
 
@@ -170,19 +215,17 @@ def _against(result: dict[str, Any], other: str, subset: str) -> tuple[str | Non
     return state, f"{text} (n = {n:,})."
 
 
-def _proposals(result: dict[str, Any]) -> tuple[str | None, str]:
-    """The same backbone with ConvNets of unlike accuracy, where that was measured."""
-    groups: dict[float, list[dict]] = {}
-    for row in result.get("proposals", ()):
-        groups.setdefault(row["keep"], []).append(row)
-    sentences = []
-    for keep, rows in groups.items():
-        parts = [
-            f"{_percent(row['top1'])} with {row['proposal']} ({row['proposal_top1']:.0f} % accurate)"
-            for row in rows
-        ]
-        sentences.append(f"At {_ratio(keep)} the backbone reaches {_listed(parts)} (n = {result['n']:,}).")
-    return None, " ".join(sentences)
+def _proposals(results: Sequence[dict[str, Any]], titles: Mapping[str, str]) -> str:
+    """The same backbone with ConvNets of unlike size and accuracy."""
+    parts = []
+    for result in results:
+        size = f"{result['proposal_parameters'] / 1e6:.1f} million parameters"
+        right = result["proposal_top1"]
+        known = "" if right is None else f", itself right on {right:.0f} %"
+        (row,) = (r for r in result["rows"] if (r["subset"], r["method"], r["keep"]) == ("all", "papr", 0.4))
+        title = titles.get(result["proposal"], result["proposal"])
+        parts.append(f"{_percent(row['top1'])} with {title} ({size}{known})")
+    return f"At 40 % the backbone reaches {_listed(parts)} (n = {results[0]['n']:,})."
 
 
 # words

@@ -2,7 +2,7 @@
 
 seq, working, error    as in view.py       more    some need a download: the rest waits for the slow queue
 picture, backbone      whose crop and grid the rows belong to
-rows    [{name, control, title, weights, sha256, labels, classes, size, gmacs, label, confidence,
+rows    [{name, control, title, weights, sha256, labels, classes, size, gmacs, parameters, label, confidence,
           low, high, map: [H W numbers], order: [patches, the most significant first]}
          or {name, control, title, refused}]
 """
@@ -163,6 +163,7 @@ class Looks:
             "name": name,
             "control": control,
             "gmacs": one.gmacs,
+            "parameters": one.parameters,
             "label": self.core.models.labels.short_label(one.label),
             "confidence": view.rounded(one.confidence),
             **view.ranked(one.significance),

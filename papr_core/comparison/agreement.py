@@ -34,14 +34,15 @@ KEEP = (0.5, 0.3)
 class Look:
     """One ConvNet's look at a crop, on the CPU.
 
-    name, title; gmacs of one pass without classifier; significance (H, W) on the backbone's grid; kept: for
-    each keep ratio the patches (k,) that stay; label, confidence: its own top-1; control: it is untrained,
-    and not counted where ConvNets agree.
+    name, title; gmacs of one pass without classifier; parameters: how many, classifier included;
+    significance (H, W) on the backbone's grid; kept: for each keep ratio the patches (k,) that stay; label,
+    confidence: its own top-1; control: it is untrained, and not counted where ConvNets agree.
     """
 
     name: str
     title: str
     gmacs: float
+    parameters: int
     significance: Tensor
     kept: dict[float, Tensor]
     label: str
@@ -85,6 +86,7 @@ def look(
         name=proposal.name,
         title=proposal.title,
         gmacs=cost.proposal_gmacs(proposal),
+        parameters=sum(part.numel() for part in proposal.parameters()),
         significance=patch_significance(coarse, backbone.grid)[0],
         kept={ratio: backbone.shown_patches(backbone.select(coarse, ratio))[0] for ratio in keep},
         label=proposal.labels[best],
@@ -138,8 +140,8 @@ class Agreement:
             if len(self.trained) > 1:
                 alike, kept = agreement(self.trained, ratio)
                 words = (
-                    f"all {len(self.trained)} decide alike on {100 * alike:.0f} % of the patches, and keep"
-                    f" {100 * kept:.0f} % of their choice in common."
+                    f"all {len(self.trained)} keep {100 * kept:.0f} % of the same patches,"
+                    f" and decide alike on {100 * alike:.0f} % of all."
                 )
             elif len(self.looks) > 1:
                 _, kept = agreement(self.looks[:2], ratio)
@@ -160,6 +162,7 @@ class Agreement:
                     "name": one.name,
                     "untrained": one.control,
                     "gmacs": one.gmacs,
+                    "parameters": one.parameters,
                     "label": one.label,
                     "confidence": one.confidence,
                     "kept": {f"{ratio:g}": rows.tolist() for ratio, rows in one.kept.items()},

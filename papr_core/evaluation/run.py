@@ -158,6 +158,7 @@ def evaluate(
         "tome_layers": tome_layers,
         "backbone_sha256": backbone.sha256,
         "proposal_sha256": proposal.sha256,
+        "proposal_parameters": sum(part.numel() for part in proposal.parameters()),
         "n": len(data),
         "proposal_top1": 100 * float(records.right.mean()) if split else None,
         "rows": rows,

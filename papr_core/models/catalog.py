@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from papr_core.errors import UnknownModel, UnsupportedModel
 from papr_core.models import labels as _labels
 from papr_core.models import weights
+from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.models.video_catalog import find_video
 
 __all__ = ["BACKBONES", "DEFAULT_BACKBONE", "DEFAULT_PROPOSAL", "PROPOSALS", "Entry", "find", "own_role"]
-
-DEFAULT_PROPOSAL = "papr_proposal"
-DEFAULT_BACKBONE = "papr_backbone"
 
 
 @dataclass(frozen=True)
@@ -79,6 +77,7 @@ class Entry:
 _RESNET = "https://arxiv.org/abs/1512.03385"
 _RSB = "https://arxiv.org/abs/2110.00476"
 _MOBILEONE = "https://arxiv.org/abs/2206.04040"
+_MOBILENET_V1 = "https://arxiv.org/abs/1704.04861"
 _MOBILENET_V2 = "https://arxiv.org/abs/1801.04381"
 _MOBILENET_V4 = "https://arxiv.org/abs/2404.10518"
 _EFFICIENTNET = "https://arxiv.org/abs/1905.11946"
@@ -109,7 +108,10 @@ def _table(role: str, family: str, *lines: tuple[str, str, str, float | None]) -
 PROPOSALS: dict[str, Entry] = _table(
     "proposal",
     "convnet",
-    (DEFAULT_PROPOSAL, "Embedded ResNet-10-T, 112 px", _RESNET, None),
+    (DEFAULT_PROPOSAL, "MobileNetV1 x 0.25", _MOBILENET_V1, None),
+    ("mobilenetv1_050", "MobileNetV1 x 0.5", _MOBILENET_V1, None),
+    ("tf_efficientnet_lite0.in1k", "EfficientNet-Lite0", _EFFICIENTNET, None),
+    ("resnet10t_112.tiny200", "ResNet-10-T, 200 classes, 112 px, trained here", _RESNET, None),
     ("mobileone_s0.apple_in1k", "MobileOne-S0", _MOBILEONE, 21.5),
     ("mobileone_s1.apple_in1k", "MobileOne-S1", _MOBILEONE, 19.6),
     ("mobileone_s2.apple_in1k", "MobileOne-S2", _MOBILEONE, 31.9),
@@ -129,8 +131,8 @@ PROPOSALS: dict[str, Entry] = _table(
 BACKBONES: dict[str, Entry] = _table(
     "backbone",
     "tokens",
-    (DEFAULT_BACKBONE, "Embedded ViT-Ti/8, 112 px", _VIT, None),
-    ("vit_tiny_patch16_224.augreg_in21k_ft_in1k", "ViT-Ti/16", _AUGREG, 22.9),
+    (DEFAULT_BACKBONE, "ViT-Ti/16", _AUGREG, None),
+    ("vit_tiny_patch8_112.tiny200", "ViT-Ti/8, 200 classes, 112 px, trained here", _VIT, None),
     ("vit_small_patch16_224.augreg_in21k_ft_in1k", "ViT-S/16", _AUGREG, 88.2),
     ("vit_base_patch16_224.augreg_in21k_ft_in1k", "ViT-B/16", _AUGREG, 346.3),
     ("vit_large_patch16_224.augreg_in21k_ft_in1k", "ViT-L/16", _AUGREG, 1217.3),

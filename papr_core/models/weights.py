@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -33,6 +34,7 @@ from papr_core.errors import (
 )
 from papr_core.models import apple_mobileone
 from papr_core.models.downloads import Progress, download
+from papr_core.models.embedded import ASSETS, EMBEDDED
 
 __all__ = [
     "Progress",
@@ -56,9 +58,6 @@ __all__ = [
 ]
 
 _HERE = Path(__file__).resolve().parent
-# a wheel holds the assets inside the package (pyproject.toml), the repository beside it
-_PACKAGE = _HERE.parent
-_ASSETS = _PACKAGE / "assets" if (_PACKAGE / "assets").is_dir() else _PACKAGE.parent / "assets"
 _SUFFIXES = (".safetensors", ".pth", ".pth.tar", ".pt", ".bin")
 _YES = ("1", "ON", "YES", "TRUE")
 _NOT_ARGUMENTS = {
@@ -173,10 +172,8 @@ def read_config(name: str) -> dict:
         raise WeightsUnavailable(
             f"{found[1].name} needs {name}.json beside it, which says what it is (architecture, ...)."
         )
-    if name.startswith("papr_"):
-        raise WeightsUnavailable(
-            f"The embedded weights {name}.safetensors are missing from the assets folder."
-        )
+    if name in EMBEDDED:
+        raise _missing_asset(name)
     raise UnknownModel(f"There is no model {name!r}.")
 
 
@@ -191,6 +188,8 @@ def locate(name: str) -> Source:
     kind, path = found or ("cached", _cached(config["pretrained_cfg"]))
     if path is not None:
         return Source(name, kind, path, config, path.stat().st_size / 1e6)
+    if name in EMBEDDED:
+        raise _missing_asset(name)
     if not (config["pretrained_cfg"].get("hf_hub_id") or config["pretrained_cfg"].get("url")):
         raise WeightsUnavailable(f"timm knows no weights for {name}: {_put_it(name)}.")
     return Source(name, "download", None, config)
@@ -351,7 +350,7 @@ def _own_file(name: str) -> tuple[str, Path] | None:
     length = len(name.encode("utf-8", "replace"))
     if not 0 < length <= 200 or name.startswith(".") or any(sign in name for sign in "/\\:\0"):
         return None  # a name, never a path
-    embedded = _ASSETS / f"{name}.safetensors"
+    embedded = ASSETS / f"{name}.safetensors"
     if embedded.is_file():
         return "embedded", embedded
     folder = _own_folder()
@@ -390,7 +389,7 @@ def _parse_config(path: Path) -> dict:
 
 
 def _timm_config(name: str) -> dict | None:
-    import timm
+    timm = _timm()
     from timm.models import get_pretrained_cfg
 
     if any(character in name for character in "/\\:") or not timm.is_model(name):
@@ -405,7 +404,7 @@ def _timm_config(name: str) -> dict | None:
 
 def _complete(config: dict) -> dict:
     """A configuration whose parts agree: defaults filled in, and size and classes as the model is built."""
-    import timm
+    timm = _timm()
     from timm.models import PretrainedCfg, get_pretrained_cfg
 
     arguments = dict(config.get("model_args") or {})
@@ -442,6 +441,15 @@ def _complete(config: dict) -> dict:
 # Building
 
 
+def _timm() -> ModuleType:
+    """timm, which knows our architectures too."""
+    import timm
+
+    import papr_core.models.mobilenet_v1  # noqa: F401
+
+    return timm
+
+
 def _build(
     name: str,
     config: dict,
@@ -449,13 +457,11 @@ def _build(
     pretrained: dict | None = None,
 ) -> nn.Module:
     """timm's model; `pretrained` says where its weights are, in the words of timm's `pretrained_cfg`."""
-    import timm
-
     arguments = dict(config["model_args"])
     if img_size is not None:
         arguments["img_size"] = _checked_size(img_size)
     try:
-        model = timm.create_model(
+        model = _timm().create_model(
             config["architecture"],
             pretrained=pretrained is not None,
             pretrained_cfg=config["pretrained_cfg"],
@@ -627,6 +633,13 @@ def _offline() -> bool:
 
 
 # Words
+
+
+def _missing_asset(name: str) -> WeightsUnavailable:
+    return WeightsUnavailable(
+        f"The embedded weights {name}.safetensors are missing from the assets folder:"
+        " install the project again, or take the file from its repository."
+    )
 
 
 def _put_it(model: str | Source) -> str:

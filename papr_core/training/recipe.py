@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from papr_core.errors import InvalidInput
+from papr_core.models.embedded import DEFAULT_PROPOSAL
 
 __all__ = ["Recipe"]
 
@@ -47,7 +48,7 @@ class Recipe:
         "the teacher sees each whole picture once, before training, and a crop gets its part of the map",
     )
     keep: float = _setting(1.0, "keep ratio while training (PaPr, Table 4)")
-    proposal: str = _setting("papr_proposal", "the proposal that prunes, where keep is below 1")
+    proposal: str = _setting(DEFAULT_PROPOSAL, "the proposal that prunes, where keep is below 1")
     dtype: str = _setting("bfloat16", "type of the products: bfloat16 or float32")
     compile: bool = _setting(False, "torch.compile the model")
     limit: int = _setting(0, "at most so many training images, balanced over the classes (0: all)")

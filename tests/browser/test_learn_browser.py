@@ -119,11 +119,11 @@ def test_what_holds_shows_the_numbers_that_ship(visit):
     from app.parts.evidence import evidence
 
     page = learn(visit())
-    shown = evidence()
+    shown = evidence({})
     for claim in shown["claims"]:
         expect(page.locator(".p-claims")).to_contain_text(claim["claim"])
     for i, one in enumerate(shown["sets"]):
-        part = page.locator(".p-set").nth(i)
+        part = page.locator(".p-set:not(.p-convnets)").nth(i)
         for finding in one["findings"].values():
             expect(page.locator(".p-claims")).to_contain_text(finding["text"])
         part.get_by_role("slider").fill("0")
@@ -134,6 +134,23 @@ def test_what_holds_shows_the_numbers_that_ship(visit):
         expect(part.locator("tbody tr", has_text="PaPr").first).to_contain_text(
             f"{top1:.1f}{low:.1f} to {high:.1f}"
         )
+
+
+def test_what_holds_compares_the_convnets(visit):
+    from app.parts.evidence import evidence
+
+    page = learn(visit())
+    shown = evidence({})["convnets"]
+    part = page.locator(".p-convnets")
+    for i, keep in enumerate(reversed(shown["keeps"])):
+        part.get_by_role("slider").fill(str(i))
+        expect(part.locator("caption")).to_contain_text(f"{100 * float(keep):.0f} % of the patches kept")
+        rows = [(s, one) for s in shown["subsets"] for one in shown["rows"] if s in one["subsets"]]
+        expect(part.locator("tbody tr")).to_have_count(len(rows))
+        for line, (subset, one) in zip(part.locator("tbody tr").all(), rows):
+            value, low, high = one["subsets"][subset]["top1"]["papr"][keep]
+            expect(line).to_contain_text(f"{value:.1f} ({low:.1f} to {high:.1f})")
+            expect(line).to_contain_text(f"{one['parameters'] / 1e6:.1f} M")
 
 
 @pytest.mark.parametrize("width", [390, 1920])

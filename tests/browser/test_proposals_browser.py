@@ -56,10 +56,13 @@ def test_the_rows_are_those_of_the_library(visit, wanted):
         if not row["untrained"]:
             expect(card).to_contain_text(f"{100 * row['confidence']:.1f} %")
     for share in expected["agreement"]:
-        text = f"{round(100 * share['alike'])} % of the patches at {100 * share['keep']:.0f} %"
+        text = f"{round(100 * share['kept_by_all'])} % of the same patches at {100 * share['keep']:.0f} %"
         expect(page.locator("#looks .p-verdict")).to_contain_text(text)
-    common = " and ".join(f"{round(100 * share['kept_by_all'])} %" for share in expected["agreement"])
-    expect(page.locator("#looks .p-basis")).to_contain_text(f"Of what each keeps, all keep {common}")
+    alike = " and ".join(f"{round(100 * share['alike'])} %" for share in expected["agreement"])
+    expect(page.locator("#looks .p-basis")).to_contain_text(f"They decide alike on {alike} of all patches")
+    sizes = [row["parameters"] / 1e6 for row in expected["proposals"] if not row["untrained"]]
+    words = f"Two ConvNets, from {min(sizes):.1f} to {max(sizes):.1f} million parameters, keep"
+    expect(page.locator("#looks .p-verdict")).to_contain_text(words)
     expect(page.locator("#looks .p-basis")).to_contain_text("50 and 30 of 100 patches kept")
 
 

@@ -13,6 +13,7 @@ from papr_core import InvalidInput, figures, load_proposal
 from papr_core.commands.main import main
 from papr_core.comparison.agreement import Look, agreement, compare_proposals
 from papr_core.evaluation import tradeoff
+from papr_core.models.embedded import DEFAULT_PROPOSAL
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def found():
 
 
 def a_look(kept: list[int]) -> Look:
-    return Look("", "", 0.0, torch.zeros(2, 4), {0.5: torch.tensor(kept)}, "", 0.0)
+    return Look("", "", 0.0, 0, torch.zeros(2, 4), {0.5: torch.tensor(kept)}, "", 0.0)
 
 
 def test_shares_by_hand():
@@ -47,7 +48,7 @@ def test_each_look(found):
         best = one.significance.flatten().argsort(descending=True)[:59]
         assert set(best.tolist()) == set(one.kept[0.3].tolist())
         assert one.gmacs > 0
-    assert "all 2 decide alike" in found.caption
+    assert "all 2 keep" in found.caption
     said = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert [row["keep"] for row in said["agreement"]] == [0.5, 0.3]
     assert figures.figure_bytes(found.figure(), "png").startswith(b"\x89PNG")
@@ -57,7 +58,8 @@ def test_a_control_is_the_same_each_time_and_is_not_counted():
     torch.manual_seed(1)
     before = torch.random.get_rng_state()
     found = [
-        compare_proposals(picture(), ["papr_proposal"], controls=["papr_proposal"], keep=(0.5,)) for _ in "12"
+        compare_proposals(picture(), [DEFAULT_PROPOSAL], controls=[DEFAULT_PROPOSAL], keep=(0.5,))
+        for _ in "12"
     ]
     assert torch.equal(torch.random.get_rng_state(), before)
     (trained, control), (_, again) = (one.looks for one in found)
@@ -168,10 +170,10 @@ def test_the_commands(tmp_path, capsys):
     assert main(["figure", "topk", str(tmp_path / "a.json"), "--method", "cam", "--out", str(out)]) == 2
     assert "--method" in capsys.readouterr().err  # it has no say there
     picture().save(tmp_path / "p.png")
-    command = ["figure", "proposals", str(tmp_path / "p.png"), "--proposals", "papr_proposal"]
+    command = ["figure", "proposals", str(tmp_path / "p.png"), "--proposals", DEFAULT_PROPOSAL]
     assert main([*command, "--out", str(tmp_path / "p.pdf"), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said["proposals"][0]["name"] == "papr_proposal"
+    assert said["proposals"][0]["name"] == DEFAULT_PROPOSAL
     assert said["agreement"][0]["alike"] == 1
 
 

@@ -5,12 +5,12 @@ import timm
 
 from papr_core import BACKBONES, PROPOSALS, UnknownModel
 from papr_core.models import weights
-from papr_core.models.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL, find
+from papr_core.models.catalog import find
+from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL, EMBEDDED, EMBEDDED_PROPOSALS
 
-DEFAULTS = {DEFAULT_PROPOSAL, DEFAULT_BACKBONE}
 LINES = [entry for table in (PROPOSALS, BACKBONES) for entry in table.values()]
 AUTHORS = [entry for entry in LINES if entry.name.startswith("mae_finetuned")]  # timm does not have these
-PUBLISHED = [entry for entry in LINES if entry.name not in DEFAULTS and entry not in AUTHORS]
+PUBLISHED = [entry for entry in LINES if entry.name not in EMBEDDED and entry not in AUTHORS]
 
 
 def test_the_defaults_come_first():
@@ -102,15 +102,19 @@ def test_the_nearest_names_are_given():
         find("mobileone_s0_apple", "proposal")
 
 
-@pytest.mark.parametrize("name", sorted(DEFAULTS))
+def test_the_embedded_models_stand_in_their_lists():
+    assert [name for name in PROPOSALS if name in EMBEDDED] == list(EMBEDDED_PROPOSALS)
+    assert [name for name in BACKBONES if name in EMBEDDED] == [DEFAULT_BACKBONE, EMBEDDED[-1]]
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
 def test_the_embedded_models_say_the_same_as_their_files(name):
-    if weights.own_kind(name) != "embedded":
-        pytest.skip(f"{name} is not in the assets folder yet")
     entry = (PROPOSALS | BACKBONES)[name]
     source = weights.locate(name)
     assert source.kind == "embedded"
     assert source.megabytes < 25
-    assert entry.source == "embedded"
+    assert entry.source
+    assert entry.megabytes is None
     assert entry.licence != "not stated"
-    assert len(entry.labels) == 200
+    assert len(entry.labels) == (200 if name.endswith("tiny200") else 1000)
     assert entry.labels.synsets is not None

@@ -1,4 +1,4 @@
-"""The embedded pair: there without a network, small, quick, and right often enough to show pruning."""
+"""The embedded models: there without a network, small, quick, and right often enough to show pruning."""
 
 import json
 import shutil
@@ -13,13 +13,18 @@ import pytest
 import torch
 
 import papr_core
-from papr_core.data.datasets import open_dataset
 from papr_core.data.images import read_image
 from papr_core.models import weights
-from papr_core.models.labels import match_classes
+from papr_core.models.embedded import (
+    ASSETS,
+    DEFAULT_BACKBONE,
+    DEFAULT_PROPOSAL,
+    EMBEDDED,
+    EMBEDDED_BACKBONES,
+    EMBEDDED_PROPOSALS,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
-ASSETS = ROOT / "assets"
 
 
 @pytest.fixture
@@ -36,14 +41,20 @@ def pair():
     return papr_core.load_proposal(), papr_core.load_backbone()
 
 
-def test_both_load_from_the_repository_without_a_network(offline):
-    for load in (papr_core.load_proposal, papr_core.load_backbone):
-        model = load()
-        assert model.weights.kind == "embedded"
-        assert model.weights.path.parent == ASSETS
-        assert len(model.labels) == 200
-        assert model.labels.synsets is not None
-    assert sum(path.stat().st_size for path in ASSETS.glob("*.safetensors")) < 25e6
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_each_loads_from_the_repository_without_a_network(name, offline):
+    model = (papr_core.load_proposal if name in EMBEDDED_PROPOSALS else papr_core.load_backbone)(name)
+    assert model.weights.kind == "embedded"
+    assert model.weights.path.parent == ASSETS
+    assert len(model.labels) == (200 if name.endswith("tiny200") else 1000)
+    assert model.labels.synsets is not None
+
+
+def test_what_is_embedded_is_what_lies_there():
+    assert {path.stem for path in ASSETS.glob("*.safetensors")} == set(EMBEDDED)
+    assert {path.stem for path in ASSETS.glob("*.json")} == set(EMBEDDED)
+    assert max(path.stat().st_size for path in ASSETS.rglob("*") if path.is_file()) < 30e6
+    assert sum(map(len, (EMBEDDED_PROPOSALS, EMBEDDED_BACKBONES))) == len(set(EMBEDDED))
 
 
 INSTALLED = """
@@ -79,7 +90,8 @@ def test_an_installed_wheel_has_the_pair(tmp_path):
     assert done.returncode == 0, done.stderr
     paths, result = map(json.loads, done.stdout.splitlines())
     assert paths == [
-        str(site / "papr_core" / "assets" / f"papr_{name}.safetensors") for name in ("proposal", "backbone")
+        str(site / "papr_core" / "assets" / f"{name}.safetensors")
+        for name in (DEFAULT_PROPOSAL, DEFAULT_BACKBONE)
     ]
     assert result["target"]["label"] == "espresso"
 
@@ -94,7 +106,7 @@ def test_the_second_loading_takes_little_of_the_processor(pair):
 
 def test_the_card_names_the_files_as_they_are():
     card = (ASSETS / "README.md").read_text(encoding="utf-8")
-    for name in ("papr_proposal", "papr_backbone"):
+    for name in EMBEDDED:
         assert weights.sha256(ASSETS / f"{name}.safetensors") in card
 
 
@@ -104,25 +116,3 @@ def test_a_bundled_photograph_is_named(pair, offline):
     with torch.inference_mode():
         for model in (proposal, backbone):
             assert model.labels[int(model(model.view(crop)).argmax())] == "espresso"
-
-
-def test_papr_keeps_the_answer_far_more_often_than_its_reverse(pair):
-    """On 200 photographs of Caltech-101, none of them trained on, at keep ratio 0.4."""
-    proposal, backbone = pair
-    data = open_dataset(ROOT / "tests" / "data" / "caltech101-200")
-    crops = [backbone.fit(data.read(i)) for i in range(len(data))]
-    kept = {"papr": 0, "reversed": 0}
-    right = 0
-    classes = torch.tensor([match_classes(data.classes, backbone.labels)[i] for i in data.class_indices])
-    with torch.inference_mode():
-        for start in range(0, len(crops), 50):
-            images = torch.cat([backbone.view(crop) for crop in crops[start : start + 50]])
-            features = proposal.features(torch.cat([proposal.view(c) for c in crops[start : start + 50]]))
-            full = backbone(images).argmax(1)
-            right += int((full == classes[start : start + 50]).sum())
-            for name, sign in (("papr", 1), ("reversed", -1)):
-                chosen = backbone.select(sign * features.mean(1), 0.4)
-                kept[name] += int((backbone(images, chosen).argmax(1) == full).sum())
-    assert len(crops) == 200
-    assert right >= 60
-    assert 100 * (kept["papr"] - kept["reversed"]) / len(crops) >= 15, kept

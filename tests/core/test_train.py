@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 
 from papr_core.data.datasets import open_dataset
 from papr_core.errors import InvalidInput, UnreadableImage
+from papr_core.models.embedded import ASSETS
 from papr_core.training import augmentation as views
 from papr_core.training import teacher
 from papr_core.training import train as training
@@ -168,8 +169,8 @@ def test_fine_tuning_starts_from_a_file_or_a_name_with_a_new_classifier(pictures
     assert torch.equal(model.layer4[0].conv1.weight, first["layer4.0.conv1.weight"].float())
     train(recipe, three, tmp_path / "tuned")
     embedded = {"model_args": '{"channels": [32, 64, 128, 256], "stem_width": 16, "output_stride": 16}'}
-    model = training._create(Recipe(**{**CONVNET, **embedded, "init": "papr_proposal"}), 3)
-    weights = load_file(Path(training.__file__).parents[2] / "assets" / "papr_proposal.safetensors")
+    model = training._create(Recipe(**{**CONVNET, **embedded, "init": "resnet10t_112.tiny200"}), 3)
+    weights = load_file(ASSETS / "resnet10t_112.tiny200.safetensors")
     assert torch.equal(model.conv1[0].weight, weights["conv1.0.weight"].float())
     (tmp_path / "torn.safetensors").write_bytes(b"\x08")
     with pytest.raises(InvalidInput, match="damaged"):
@@ -185,7 +186,7 @@ def test_a_model_whose_last_features_are_no_map_trains_without_one(name, picture
     assert np.isfinite(run.mean_loss())
     with pytest.raises(InvalidInput, match="no map"):
         training._Run(
-            dataclasses.replace(plain, teacher="papr_proposal", distill_features=0.5),
+            dataclasses.replace(plain, teacher="resnet10t_112.tiny200", distill_features=0.5),
             open_dataset(Path(__file__).resolve().parents[1] / "data" / "caltech101-200"),
             torch.device("cpu"),
         )
@@ -193,7 +194,7 @@ def test_a_model_whose_last_features_are_no_map_trains_without_one(name, picture
 
 def test_pruned_training_is_compiled_where_asked(pictures):
     for compiled in (False, True):  # the compiler's own minute is left out
-        recipe = Recipe(keep=0.5, proposal="papr_proposal", compile=compiled, **VIT)
+        recipe = Recipe(keep=0.5, proposal="resnet10t_112.tiny200", compile=compiled, **VIT)
         run = training._Run(recipe, open_dataset(pictures), torch.device("cpu"))
         assert (run.model._compiled_call_impl is not None) == compiled
 

@@ -29,6 +29,7 @@ from papr_core.cost import backbone_gmacs, proposal_gmacs
 from papr_core.data.clips import Clip, ClipInfo
 from papr_core.methods.table import METHODS, method_map
 from papr_core.models import weights
+from papr_core.models.embedded import DEFAULT_PROPOSAL
 from papr_core.pruning.significance import patch_significance
 
 FRAMES = 11
@@ -291,7 +292,7 @@ def test_backbones_without_tokens_or_classes_are_refused(pair):
     with pytest.raises(UnsupportedModel, match="no classifier"):
         FramePair(pair[0], SimpleNamespace(family="tokens", name="dino", headless=True))
     with pytest.raises(UnsupportedModel, match="no classifier"):  # by its name, before it is loaded
-        check_pair("papr_proposal", "vit_small_patch14_reg4_dinov2.lvd142m")
+        check_pair(DEFAULT_PROPOSAL, "vit_small_patch14_reg4_dinov2.lvd142m")
 
 
 @pytest.mark.parametrize("ratio", [0, 1.1, -1, float("nan")])

@@ -615,14 +615,13 @@ def test_the_hash_follows_the_file(tmp_path):
 
 
 @torch.inference_mode()
-def test_the_real_pair_loads_and_knows_a_lion(real_weights):
-    weights.configure(weights_dir=real_weights)
+def test_the_default_pair_knows_a_lion():
     gradio = importlib.util.find_spec("gradio").submodule_search_locations[
         0
     ]  # found, not imported: that takes long
     image = read_image(Path(gradio, "media_assets", "images", "lion.jpg"))
     backbone = load_backbone("vit_tiny_patch16_224")
-    proposal = load_proposal("mobilenetv2_100.tf_in1k")
+    proposal = load_proposal()
     crop = backbone.fit(image)
     features = proposal.features(proposal.view(crop))
     lion = backbone.labels.find("lion, king of beasts, Panthera leo")

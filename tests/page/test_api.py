@@ -14,6 +14,7 @@ import pytest
 from page_server import BACKBONE, PROPOSAL
 
 from app.parts import api
+from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -84,7 +85,7 @@ def test_the_python_call_runs_as_it_is_copied(page, photo, film):
     best = result["pruned"]["top"][0]
     assert told[-3] == f"{best} {[frame['kept'] for frame in result['frames']]}"
     assert float(told[-2]) > 0
-    assert "papr_proposal" in told[-1]
+    assert DEFAULT_PROPOSAL in told[-1]
 
 
 def test_the_curl_call_runs_as_it_is_copied(page, photo, film):
@@ -110,8 +111,8 @@ def test_models_and_cost_say_what_the_commands_print(page, capsys):
     models = {model["name"]: model for model in client.predict(api_name="/models")}
     assert list(models.values()) == printed("models")
     assert models[BACKBONE]["weights"] == "local"
-    told = client.predict("papr_backbone", "papr_proposal", 0.4, api_name="/cost")
-    pair = ["--backbone", "papr_backbone", "--proposal", "papr_proposal"]
+    told = client.predict(DEFAULT_BACKBONE, DEFAULT_PROPOSAL, 0.4, api_name="/cost")
+    pair = ["--backbone", DEFAULT_BACKBONE, "--proposal", DEFAULT_PROPOSAL]
     assert told == printed("cost", *pair, "--keep", "0.4")
     assert str(ROOT) not in json.dumps([models, told])
 

@@ -80,12 +80,11 @@ def test_the_builder_is_sent_what_is_copied_and_no_more():
 
 def test_what_is_fetched_ahead_is_named_as_in_the_lists(capsys, monkeypatch):
     from papr_core.commands.main import main
+    from papr_core.models.embedded import EMBEDDED
 
-    assert main(["models", "--fetch", "papr_proposal", "papr_backbone"]) == 0
-    assert [line.split(":")[1].split(",")[0].strip() for line in capsys.readouterr().out.splitlines()] == [
-        "embedded",
-        "embedded",
-    ]
+    assert main(["models", "--fetch", *EMBEDDED]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in lines] == [f"{name}: embedded" for name in EMBEDDED]
     preload = re.search(r'PRELOAD="(.+?)"', (ROOT / "docs" / "hosting.md").read_text())[1]
     for name in shlex.split(preload):  # there is no network here
         assert main(["models", "--fetch", name]) != 0

@@ -4,10 +4,54 @@ const { el } = papr;
 
 let titles = {}; // name of a method -> its title
 
-papr.evidence = (root, { claims, sets }, named) => {
+papr.evidence = (root, { claims, sets, convnets }, named) => {
   titles = named;
-  root.append(claimList(claims, sets), ...sets.map(setOf));
+  root.append(claimList(claims, sets), convnetsPart(convnets), ...sets.map(setOf));
 };
+
+// One backbone, several ConvNets (the paper's Table 7): a row each, by which pictures they are right on.
+function convnetsPart({ backbone, n, keeps, subsets, methods, rows }) {
+  const others = methods.filter((name) => name !== "papr");
+  const body = el("tbody");
+  const where = el("caption");
+  const columns = ["Pictures", "ConvNet", "Parameters", "Right itself", ...methods.map((name) => titles[name]), ...others.map((name) => `PaPr less ${titles[name]}`)];
+  const table = el("table", { class: "p-table" }, where, el("thead", {}, el("tr", {}, ...columns.map((text) => el("th", { scope: "col", text })))), body);
+  const slider = papr.range("Keep ratio", { max: keeps.length - 1, value: 0, oninput: (i) => show(keeps[keeps.length - 1 - i]) });
+  const range = ([value, low, high], write) => el("td", { text: `${write(value)} (${write(low)} to ${write(high)})` });
+
+  function show(keep) {
+    slider.input.setAttribute("aria-valuetext", `${Math.round(100 * keep)} %`);
+    papr.put(where, `${backbone}, ${Math.round(100 * keep)} % of the patches kept: top-1 in %, with 95 % intervals`);
+    body.replaceChildren(
+      ...Object.entries(subsets).flatMap(([subset, title]) => {
+        const known = rows.filter((row) => row.subsets[subset]);
+        return known.map((row, i) => {
+          const { n: count, top1, less } = row.subsets[subset];
+          return el(
+            "tr",
+            {},
+            i === 0 && el("th", { scope: "rowgroup", rowspan: known.length, text: title }),
+            el("th", { scope: "row", text: subset === "all" ? row.title : `${row.title} (n = ${count.toLocaleString("en")})` }),
+            el("td", { text: `${(row.parameters / 1e6).toFixed(1)} M` }),
+            el("td", { text: row.right === null ? "other classes" : `${row.right.toFixed(1)} %` }),
+            ...methods.map((name) => range(top1[name][keep], (value) => value.toFixed(1))),
+            ...others.map((name) => range(less[name][keep], signed)),
+          );
+        });
+      }),
+    );
+  }
+  slider.input.value = keeps.length - 1 - keeps.indexOf("0.4");
+  show("0.4");
+  return el(
+    "section",
+    { class: "p-set p-convnets", "aria-labelledby": "holds-convnets" },
+    el("h3", { id: "holds-convnets", text: "Does the ConvNet’s size matter?" }),
+    el("p", { class: "p-note", text: `${backbone} pruned by each of the ConvNets that come with this page, on the same ${n.toLocaleString("en")} photographs. PaPr asks a ConvNet where to look; CAM also needs what it takes the picture for.` }),
+    slider,
+    el("div", { class: "p-scroll", tabindex: 0, role: "region", "aria-label": "Numbers: ConvNets" }, table),
+  );
+}
 
 function claimList(claims, sets) {
   return el(
@@ -42,7 +86,7 @@ function claimList(claims, sets) {
 }
 
 // One evaluation: a chart a subset, all with one cursor, and the table of the ratio under it.
-function setOf({ title, about, proposal_top1, note, keeps, subsets }) {
+function setOf({ title, about, proposal_top1, keeps, subsets }) {
   const parts = Object.values(subsets).filter((one) => one.lines.length);
   const id = `holds-${title.replace(/\W+/g, "-")}`;
   const charts = parts.map((one) => {
@@ -80,7 +124,6 @@ function setOf({ title, about, proposal_top1, note, keeps, subsets }) {
     el("div", { class: "p-charts" }, ...charts.map(({ node }) => node)),
     slider,
     el("div", { class: "p-scroll", tabindex: 0, role: "region", "aria-label": `Numbers: ${title}` }, table),
-    note && el("p", { class: "p-note", text: note }),
   );
 }
 

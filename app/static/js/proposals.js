@@ -213,6 +213,17 @@ papr.agreement = (orders, k, patches) => {
 // What chance alone would give: each of n keeps k of all patches at random.
 papr.byChance = (n, k, patches) => ({ alike: (k / patches) ** n + (1 - k / patches) ** n, kept: (k / patches) ** (n - 1) });
 
+const COUNTS = ["No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten"];
+
+// "Four ConvNets, from 0.5 to 4.7 million parameters,"
+function whoAgrees() {
+  const sizes = view().convnets.map((name) => rows.get(name)).filter((row) => row?.order).map((row) => row.parameters);
+  const millions = (count) => (count / 1e6).toFixed(1);
+  const ends = [...new Set([Math.min(...sizes), Math.max(...sizes)].map(millions))];
+  const how = ends.length > 1 ? `from ${ends.join(" to ")}` : `of ${ends[0]}`;
+  return `${COUNTS[sizes.length] ?? sizes.length} ConvNets, ${how} million parameters,`;
+}
+
 const ordersOf = (names) => names.map((name) => rows.get(name)?.order).filter(Boolean);
 
 function verdictPart() {
@@ -241,13 +252,12 @@ function verdictPart() {
     const parts = [];
     const notes = [];
     if (trained.length > 1) {
-      const all = trained.length === 2 ? "Both ConvNets" : `All ${trained.length} ConvNets`;
-      const shares = each.map(({ percent: p, k }) => `${percent(papr.agreement(trained, k, patches).alike)} of the patches at ${p}\u00a0%`);
-      parts.push([false, `${all} decide alike on `], [true, papr.list(shares)], [false, "."]);
-      const common = each.map(({ k }) => percent(papr.agreement(trained, k, patches).kept));
+      const shares = each.map(({ percent: p, k }) => `${percent(papr.agreement(trained, k, patches).kept)} of the same patches at ${p}\u00a0%`);
+      parts.push([false, `${whoAgrees()} keep `], [true, papr.list(shares)], [false, "."]);
+      const alike = each.map(({ k }) => percent(papr.agreement(trained, k, patches).alike));
       const chance = each.map(({ k }) => papr.byChance(trained.length, k, patches));
       notes.push(
-        `By chance it would be ${papr.list(chance.map((c) => percent(c.alike)))}. Of what each keeps, all keep ${papr.list(common)}; by chance ${papr.list(chance.map((c) => percent(c.kept)))}.`,
+        `By chance it would be ${papr.list(chance.map((c) => percent(c.kept)))}. They decide alike on ${papr.list(alike)} of all patches; by chance on ${papr.list(chance.map((c) => percent(c.alike)))}.`,
       );
     } else if (trained.length && twins.length) {
       const share = each.map(({ percent: p, k }) => `${percent(papr.agreement([trained[0], twins[0]], k, patches).kept)} at ${p}\u00a0%`);

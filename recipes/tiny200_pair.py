@@ -1,6 +1,6 @@
 """The embedded pair, from the data to the two weight files of `assets/`.
 
-    python recipes/embedded_pair.py tiny-imagenet-train.tar.gz --out runs
+    python recipes/tiny200_pair.py tiny-imagenet-train.tar.gz --out runs
 
 The teacher of the later stages is downloaded unless its two files lie in `--out`; what it saw takes 7 GB.
 Splits the archive (25 images a class are held out and never trained on), trains the stages below one after
@@ -200,7 +200,7 @@ def stages(out: Path) -> dict[str, Recipe]:
     }
 
 
-EMBEDDED = {"proposal_112_last": "papr_proposal", "backbone_112_mixed": "papr_backbone"}
+EMBEDDED = {"proposal_112_last": "resnet10t_112.tiny200", "backbone_112_mixed": "vit_tiny_patch8_112.tiny200"}
 
 
 def split(archive: Path, out: Path) -> tuple[Path, Path]:
