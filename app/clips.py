@@ -94,7 +94,7 @@ def example_clips() -> dict[str, VideoClip]:
 
 
 def _moving_cup(shared: Shared) -> bytes:
-    from papr_core.moving import moving_clip
+    from app.moving import moving_clip
 
     cup = shared.core().read_image(EXAMPLES / "coffee.jpg").crop((110, 5, 350, 245))
     return encoded(moving_clip(cup, size=0.72, contrast=8, beside=None).frames, 12)
@@ -109,7 +109,7 @@ def clip_models(
     """Two loaded models, shared by all visitors: of clips, or any that `Shared.model` gives. What does not go
     together is refused before any is loaded. progress: called as progress(name, done, of) in bytes."""
     shared.core()
-    from papr_core.video import check_pair
+    from papr_core.comparison.video import check_pair
 
     check_pair(proposal, backbone)
     models = []
@@ -124,7 +124,7 @@ def check_at_hand(shared: Shared, proposal: str, backbone: str, advice: str) -> 
     if not shared.settings.downloads:
         return  # then loading says what is missing, at once
     core = shared.core()
-    from papr_core.video import check_pair
+    from papr_core.comparison.video import check_pair
 
     check_pair(proposal, backbone)
     for role, name in (("proposal", proposal), ("backbone", backbone)):
@@ -133,7 +133,7 @@ def check_at_hand(shared: Shared, proposal: str, backbone: str, advice: str) -> 
 
 
 def _at_hand(shared: Shared, role: str, name: str) -> bool:
-    from papr_core.video_catalog import find_video
+    from papr_core.models.video_catalog import find_video
 
     entry = find_video(name, role)
     if entry is None:
@@ -142,9 +142,9 @@ def _at_hand(shared: Shared, role: str, name: str) -> bool:
 
 
 def _clip_model(shared: Shared, role: str, name: str, progress: Callable[[int, int], None] | None) -> Any:
-    from papr_core.backbones.tubelets import load_tubelets
-    from papr_core.video_catalog import find_video
-    from papr_core.video_convnets import load_video_proposal
+    from papr_core.models.backbones.tubelets import load_tubelets
+    from papr_core.models.video_catalog import find_video
+    from papr_core.models.video_convnets import load_video_proposal
 
     entry = find_video(name, role)
     if entry is None:
@@ -156,7 +156,7 @@ def _clip_model(shared: Shared, role: str, name: str, progress: Callable[[int, i
 
 def encoded(frames: Sequence[Any], fps: float) -> bytes:
     """Pictures as an MP4 that browsers play."""
-    from papr_core.clips import write_clip
+    from papr_core.data.clips import write_clip
 
     with tempfile.TemporaryDirectory() as folder:
         return write_clip(frames, Path(folder) / "clip.mp4", fps).read_bytes()

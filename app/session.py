@@ -17,8 +17,8 @@ from typing import Any
 from anyio import CapacityLimiter
 
 from app.uploads import MAX_MEGABYTES, received
-from papr_core.embedded import ASSETS, DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.errors import PaprError, Stopped, UnreadableImage  # which brings no torch
+from papr_core.models.embedded import ASSETS, DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 
 __all__ = [
     "EXAMPLES",
@@ -171,7 +171,7 @@ class Shared:
     def core(self) -> Any:
         """papr_core with the owner's settings; the first call imports torch and timm."""
         import papr_core
-        import papr_core.comparison
+        import papr_core.comparison.comparison
 
         with self._lock:
             if not self._configured:
@@ -205,14 +205,14 @@ class Shared:
     def untrained(self, name: str) -> Any:
         """A proposal with random weights, a control, of those that a visitor may ask for."""
         self.core()
-        from papr_core.agreement import untrained
+        from papr_core.comparison.agreement import untrained
 
         name = self.allowed("proposal", name).name
         return self.models.once(("untrained", name), lambda: untrained(name, device=self.settings.device))
 
     def ready(self, role: str, name: str) -> bool:
         """Whether a model is loaded, or can be at once: nothing has to be downloaded for it."""
-        from papr_core import weights
+        from papr_core.models import weights
 
         name = self.allowed(role, name).name
         return self.models.get((role, name)) is not None or weights.locate(name).path is not None
@@ -220,7 +220,7 @@ class Shared:
     def allowed(self, role: str, name: str) -> Any:
         """The catalogue's entry of a name that a visitor may ask for. Raises UnknownModel."""
         core = self.core()
-        from papr_core import catalog, weights
+        from papr_core.models import catalog, weights
 
         entry = catalog.find(name, role)
         listed = core.PROPOSALS if role == "proposal" else core.BACKBONES
@@ -233,7 +233,7 @@ class Shared:
     def skeleton(self, name: str) -> Any:
         """A backbone without weights, of those that a visitor may ask for: its crop, grid and title."""
         self.core()
-        from papr_core.backbones import skeleton_backbone
+        from papr_core.models.backbones import skeleton_backbone
 
         name = self.allowed("backbone", name).name
         return self.cache.once(("skeleton", name), lambda: skeleton_backbone(name))

@@ -86,7 +86,7 @@ def clips(count: int, seed: int) -> list[str]:
     import clip_maker
 
     from papr_core import UnreadableClip
-    from papr_core.clips import read_clip
+    from papr_core.data.clips import read_clip
 
     av.logging.set_level(av.logging.PANIC)
     frames = [clip_maker.numbered(i) for i in range(12)]

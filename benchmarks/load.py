@@ -323,7 +323,7 @@ def wrong(heard: Heard, folder: Path, photographs: list[bytes]) -> tuple[int, li
     """How many facts were compared, and those that are not so."""
     import papr_core
     from app.parts.pictures import jpeg
-    from papr_core.scene import answers, open_scene, scene_map
+    from papr_core.comparison.scene import answers, open_scene, scene_map
 
     papr_core.configure(weights_dir=folder / "weights")
     found, compared = [], 0

@@ -17,8 +17,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from papr_core import load_backbone, load_proposal
-from papr_core.datasets import match_classes, open_dataset
-from papr_core.views import whole_pictures
+from papr_core.data.datasets import open_dataset
+from papr_core.models.labels import match_classes
+from papr_core.training.augmentation import whole_pictures
 
 RATIOS = (0.4, 0.3, 0.1, 0.05)
 

@@ -3,10 +3,10 @@
     python benchmarks/pruned_positions.py --data train.tar --val heldout.tar --work runs/positions
         [--classes 20] [--keep 0.85 0.65 0.5 0.3]
 
-A small model of each family is trained on some of the classes (`papr_core.train`; a run that was cut off goes
-on where it stopped), pruned by the embedded proposal, and both treatments answer the same held-out images.
-Differences are paired, with 95 % intervals of 2000 bootstrap resamples. It decided the defaults in
-papr_core/backbones/pixels.py, which tell what came out.
+A small model of each family is trained on some of the classes (`papr_core.training`; a run that was cut off
+goes on where it stopped), pruned by the embedded proposal, and both treatments answer the same held-out
+images. Differences are paired, with 95 % intervals of 2000 bootstrap resamples. It decided the defaults in
+papr_core/models/backbones/pixels.py, which tell what came out.
 """
 
 import argparse
@@ -21,11 +21,12 @@ from torch.nn import functional as F
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from papr_core import load_backbone, load_proposal, weights
-from papr_core.accuracy import bootstrap, interval
-from papr_core.backbones.pixels import RESIDUALS
-from papr_core.datasets import open_dataset
-from papr_core.train import Recipe, train
+from papr_core import load_backbone, load_proposal
+from papr_core.data.datasets import open_dataset
+from papr_core.evaluation.accuracy import bootstrap, interval
+from papr_core.models import weights
+from papr_core.models.backbones.pixels import RESIDUALS
+from papr_core.training.train import Recipe, train
 
 LEARNS = {"opt": "muon", "weight_decay": 0.02, "batch_size": 128, "scale": 0.4, "warmup": 0.1, "ema": 0.99}
 STAGES = {"depths": [2, 2, 4, 2], "dims": [24, 48, 96, 192], "patch_size": 2, "conv_mlp": False}
@@ -63,7 +64,7 @@ def main() -> None:
     data, val = (_subset(path, args.work, args.classes) for path in (args.data, args.val))
     for family in args.families:
         recipe, out, name = FAMILIES[family], args.work / family, f"{family}_small"
-        last = train(recipe, data, out, val=val, name=name, checkpoint_minutes=1, progress=False)
+        last = train(recipe, data, out, val=val, name=name, checkpoint_minutes=1)
         with weights.configured(weights_dir=out):
             found = measure(name, val, args.keep)
         found["made"] = {"recipe": asdict(recipe), "last_epoch": last}

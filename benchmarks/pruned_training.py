@@ -21,10 +21,10 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from papr_core.datasets import open_dataset
-from papr_core.embedded import DEFAULT_PROPOSAL
-from papr_core.train import Recipe, _Run
-from papr_core.views import Views
+from papr_core.data.datasets import open_dataset
+from papr_core.models.embedded import DEFAULT_PROPOSAL
+from papr_core.training.augmentation import Views
+from papr_core.training.train import Recipe, _Run
 
 
 def main() -> None:

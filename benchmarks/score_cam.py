@@ -26,8 +26,9 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from papr_core import Proposal, catalog  # noqa: E402
-from papr_core.methods import method_map  # noqa: E402
+from papr_core import Proposal  # noqa: E402
+from papr_core.methods.table import method_map  # noqa: E402
+from papr_core.models import catalog  # noqa: E402
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 MODELS = ("mobileone_s0", "mobilenetv2_100", "resnet18")

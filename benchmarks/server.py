@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from papr_core.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
+from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 
 PAIRS = {"embedded": (DEFAULT_PROPOSAL, DEFAULT_BACKBONE), "random": ("random_proposal", "random_backbone")}
 

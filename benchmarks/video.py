@@ -93,9 +93,9 @@ def seconds(run) -> float:
 def videomae(folder: Path, rounds: int):
     import torch
 
-    from papr_core.backbones.tubelets import load_tubelets
     from papr_core.cost import backbone_gmacs, proposal_gmacs
-    from papr_core.video_convnets import load_video_proposal
+    from papr_core.models.backbones.tubelets import load_tubelets
+    from papr_core.models.video_convnets import load_video_proposal
 
     backbone = load_tubelets("videomae_base", pretrained=False)
     proposal = load_video_proposal("x3d_s", pretrained=False)
@@ -138,9 +138,10 @@ def videomae(folder: Path, rounds: int):
 
 
 def wait(folder: Path, rounds: int):
-    from papr_core import clips, video
+    from papr_core.comparison import video
+    from papr_core.comparison.scene import find_explained, find_target
+    from papr_core.data import clips
     from papr_core.figures import masked_image
-    from papr_core.scene import find_explained, find_target
 
     path = make_clip(folder / "five.mp4", 5, (720, 1280), 2)
     pair = video.load_pair()
@@ -219,7 +220,8 @@ def prune_alone(path: str) -> dict:
     """One clip in a fresh process, the pair loaded and warmed up before the clock starts."""
     import torch
 
-    from papr_core import clips, video
+    from papr_core.comparison import video
+    from papr_core.data import clips
 
     pair = video.load_pair()
     with torch.inference_mode():

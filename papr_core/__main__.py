@@ -2,7 +2,7 @@
 
 import sys
 
-from papr_core.cli import main
+from papr_core.commands.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

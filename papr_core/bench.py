@@ -13,9 +13,7 @@ share of time in pixel operators (PaPr, https://arxiv.org/abs/2403.16020, Sec. 3
 does not depend on them. Before anything is timed, pruned answers are checked against single images.
 """
 
-import argparse
 import io
-import json
 import platform
 import random
 import statistics
@@ -30,17 +28,14 @@ import torch
 from torch import Tensor, nn
 
 from papr_core import cost
-from papr_core.backbones import load_backbone
-from papr_core.catalog import DEFAULT_BACKBONE
-from papr_core.devices import chosen_device
+from papr_core.data.images import read_image
 from papr_core.errors import InvalidInput, PaprError, Stopped, UnsupportedModel
-from papr_core.images import read_image
-from papr_core.merging import Merging, as_published
-from papr_core.options import add_device, add_tome_layers, add_weights_dir, use_weights_dir
-from papr_core.proposals import load_proposal
-from papr_core.tables import table
+from papr_core.models.backbones import load_backbone
+from papr_core.models.embedded import DEFAULT_BACKBONE
+from papr_core.models.proposals import load_proposal
+from papr_core.pruning.merging import Merging, as_published
 
-__all__ = ["add_arguments", "bench", "machine", "run"]
+__all__ = ["DTYPES", "bench", "machine"]
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 WARM_UP = 2  # rounds
@@ -114,7 +109,7 @@ class _Setting:
 
 
 def _settings(keep: Sequence[float], tome_r: int, tome_layers: str | None) -> list[_Setting]:
-    from papr_core.selection import num_kept
+    from papr_core.pruning.selection import num_kept
 
     for ratio in keep:
         num_kept(1, ratio)  # refuses what is outside (0, 1]
@@ -332,75 +327,3 @@ def _picture(seed: int) -> bytes:
     file = io.BytesIO()
     Image.fromarray(coarse.numpy()).resize((500, 375)).save(file, "JPEG", quality=90)
     return file.getvalue()
-
-
-# The command
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `papr bench` takes."""
-    add = parser.add_argument
-    add("--backbone", default=DEFAULT_BACKBONE, metavar="NAME", help="the model (default: %(default)s)")
-    add("--proposal", metavar="NAME", help="the ConvNet that looks first (default: the backbone alone)")
-    add("--keep", type=float, nargs="+", default=[0.5], metavar="Z", help="keep ratios (default: 0.5)")
-    add("--tome-r", type=int, default=0, metavar="R", help="tokens merged in each block (default: 0)")
-    add_tome_layers(parser)
-    add("--batch-size", type=int, default=32, metavar="N", help="pictures at once (default: %(default)s)")
-    add("--rounds", type=int, default=15, metavar="N", help="measured rounds (default: %(default)s)")
-    add_device(parser)
-    add("--dtype", choices=tuple(DTYPES), default="float32", help="of weights and pictures")
-    add_weights_dir(parser)
-    add("--threads", type=int, metavar="N", help="of torch on a CPU (default: its own choice)")
-    add("--compile", action="store_true", help="compile the models with torch.compile")
-    add("--json", action="store_true", help="print one JSON object instead of a table")
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """`papr bench`: a table, or one JSON object, on stdout."""
-    use_weights_dir(arguments)
-    if arguments.threads is not None:
-        if arguments.threads < 1:
-            raise InvalidInput(f"Torch runs on at least one thread, not on {arguments.threads}.")
-        torch.set_num_threads(arguments.threads)
-    found = bench(
-        arguments.backbone,
-        arguments.proposal,
-        keep=arguments.keep,
-        tome_r=arguments.tome_r,
-        tome_layers=arguments.tome_layers,
-        batch_size=arguments.batch_size,
-        rounds=arguments.rounds,
-        device=chosen_device(arguments.device),
-        dtype=arguments.dtype,
-        compiled=arguments.compile,
-    )
-    print(json.dumps(found) if arguments.json else _report(found))
-    return 0
-
-
-def _report(found: dict[str, Any]) -> str:
-    parts = (
-        found["backbone"] + (f" pruned by {found['proposal']}" if found["proposal"] else ""),
-        f"random weights, {found['dtype']}, batch {found['batch_size']}",
-        f"{found['machine']}, {found['device']}, {found['threads']} threads, torch {found['torch']}",
-        "compiled" if found["compiled"] else "not compiled",
-    )
-    lines = [
-        (
-            row["measured"],
-            f"{row['keep']:g}",
-            f"{row['tome_r']}",
-            f"{row['plain_images_per_second']:.1f}",
-            f"{row['pruned_images_per_second']:.1f}",
-            f"{row['speedup']:.2f} ({row['speedup_low']:.2f} to {row['speedup_high']:.2f})",
-            "-" if row["promised"] is None else f"{row['promised']:.2f}",
-            "-" if row["promised"] is None else f"{row['share_of_promise']:.2f}",
-            f"{row['n']}",
-        )
-        for row in found["rows"]
-    ]
-    head = ("Measured", "Keep", "r", "Plain/s", "Pruned/s", "Speed-up", "Promised", "Kept of it", "n")
-    share = found["pixel_share"]
-    said = "" if share is None else f"\nPixel operators take {100 * share:.1f} % of the plain model's time."
-    note = "Speed-ups are medians, with the middle half of the rounds."
-    return f"{', '.join(parts)}.{said}\n{note}\n\n{table(head, lines)}"

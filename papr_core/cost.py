@@ -3,14 +3,12 @@
 Counted are matrix products, attention's two products and convolutions: the "GFLOPs" that the PaPr paper
 prints (https://arxiv.org/abs/2403.16020). Not counted is how merged tokens are found (0.03 % of ViT-B's cost
 at r = 16), as in the figures of the paper. Nothing is computed and no weight is read. The paper's own tables,
-and what they print of other methods, stand in data/.
+and what they print of other methods, stand beside this file.
 """
 
-import argparse
 import copy
 import csv
 import importlib.resources
-import json
 import math
 from collections.abc import Callable, Hashable, Sequence
 from fractions import Fraction
@@ -22,17 +20,15 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from papr_core import catalog, weights
-from papr_core.backbones import skeleton_backbone
 from papr_core.errors import InvalidInput, UnsupportedModel
-from papr_core.merging import Merging, as_published
-from papr_core.options import add_tome_layers, add_weights_dir, use_weights_dir
-from papr_core.proposals import Proposal, refusal
-from papr_core.selection import num_kept
-from papr_core.tables import table
+from papr_core.models import catalog, weights
+from papr_core.models.backbones import skeleton_backbone
+from papr_core.models.proposals import Proposal, refusal
+from papr_core.pruning.merging import Merging, as_published
+from papr_core.pruning.selection import num_kept
 
 __all__ = [
-    "add_arguments",
+    "PAPER",
     "backbone_gmacs",
     "count_macs",
     "estimate",
@@ -40,7 +36,6 @@ __all__ = [
     "other_methods",
     "paper_rows",
     "proposal_gmacs",
-    "run",
 ]
 
 PAPER = "Mahmud et al., PaPr, ECCV 2024, https://arxiv.org/abs/2403.16020"
@@ -285,7 +280,7 @@ def _clip_gmacs(line: dict[str, str]) -> float:
 
 
 def _looking_at_clips(name: str, size: str) -> float:
-    from papr_core.video_convnets import load_video_proposal
+    from papr_core.models.video_convnets import load_video_proposal
 
     frames, side = (int(number) for number in size.split("x"))
     with torch.device("meta"):
@@ -295,98 +290,16 @@ def _looking_at_clips(name: str, size: str) -> float:
 
 @cache
 def _skeleton_tubelets(name: str) -> nn.Module:
-    from papr_core.backbones.tubelets import load_tubelets
+    from papr_core.models.backbones.tubelets import load_tubelets
 
     with torch.device("meta"):
         return load_tubelets(name, pretrained=False, device="meta")
 
 
 def _data(name: str) -> list[dict[str, str]]:
-    text = importlib.resources.files("papr_core").joinpath("data", name).read_text(encoding="utf-8")
+    text = importlib.resources.files("papr_core").joinpath(name).read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))
 
 
 def _number(text: str) -> float | None:
     return float(text) if text else None
-
-
-# The command
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `papr cost` takes."""
-    add = parser.add_argument
-    add("--backbone", metavar="NAME", help="the model that is pruned")
-    add(
-        "--proposal", metavar="NAME", help="the ConvNet that looks first (default: none, and none is counted)"
-    )
-    add("--keep", type=float, default=1.0, metavar="Z", help="keep ratio, 0 to 1 (default: 1)")
-    add("--tome-r", type=int, default=0, metavar="R", help="tokens merged in each block (default: 0)")
-    add_tome_layers(parser)
-    add("--proposal-input", type=int, metavar="PIXELS", help="what the proposal sees (default: its own size)")
-    add_weights_dir(parser)
-    add("--paper", action="store_true", help="the paper's own table beside ours")
-    add("--json", action="store_true", help="print JSON instead of a table")
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """`papr cost`: one configuration, or the paper's table."""
-    use_weights_dir(arguments)
-    if arguments.paper:
-        rows = paper_rows()
-        print(json.dumps(rows) if arguments.json else _paper_table(rows))
-        return 0
-    if arguments.backbone is None:
-        raise InvalidInput("Say which model is pruned (--backbone), or ask for the paper's table (--paper).")
-    found = estimate(
-        arguments.backbone,
-        arguments.proposal,
-        keep=arguments.keep,
-        tome_r=arguments.tome_r,
-        tome_layers=arguments.tome_layers,
-        proposal_input=arguments.proposal_input,
-    )
-    print(json.dumps(found) if arguments.json else _report(found))
-    return 0
-
-
-def _report(found: dict[str, Any]) -> str:
-    merged = f", {found['tome_r']} tokens merged in each of {_WHERE[found['tome_layers']]}"
-    saved = 1 - found["gmacs_pruned"] / found["gmacs_full"]
-    looking = (
-        f"{found['gmacs_proposal']:.3f} GMACs of it are one pass of {found['proposal']}"
-        if found["proposal"]
-        else "no proposal is counted"
-    )
-    return "\n".join([
-        f"{found['backbone']}: {found['kept']} of {found['patches']} patches kept"
-        f"{merged if found['tome_r'] else ''}.",
-        f"Full   {found['gmacs_full']:9.3f} GMACs",
-        f"Pruned {found['gmacs_pruned']:9.3f} GMACs, {100 * abs(saved):.1f} %"
-        f" {'less' if saved >= 0 else 'more'}; {looking}.",
-    ])  # fmt: skip
-
-
-_WHERE = {"all": "all blocks", "second_half": "the second half of the blocks", None: ""}
-
-
-def _paper_table(rows: list[dict[str, Any]]) -> str:
-    head = ("Table", "Backbone", "Proposal", "Keep", "r", "Paper", "Ours", "Difference", "Note")
-    lines = [
-        (
-            f"{row['table']}",
-            f"{row['backbone']}, {row['input']}" if "x" in row["input"] else row["backbone"],
-            row["proposal"] or "",
-            f"{row['keep']:g}",
-            f"{row['tome_r']}",
-            f"{row['paper_gmacs']:.2f}",
-            "-" if row["gmacs"] is None else f"{row['gmacs']:.3f}",
-            "" if row["gmacs"] is None else f"{row['difference_percent']:+.2f} %",
-            row["note"],
-        )
-        for row in rows
-    ]
-    return (
-        f"Billions of multiply-accumulates a picture, as printed in {PAPER}, and counted here.\n\n"
-        + table(head, lines)
-    )

@@ -24,10 +24,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from papr_core import weights
-from papr_core.datasets import open_dataset
+from papr_core.commands.terminal import steps_bar
+from papr_core.data.datasets import open_dataset
+from papr_core.models import weights
 from papr_core.saving import saved_file
-from papr_core.train import Recipe, train
+from papr_core.training.train import Recipe, train
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 HELD_OUT = 25  # images a class
@@ -259,18 +260,20 @@ def main() -> None:
             continue
         print(f"{name}: {recipe.model}, {recipe.epochs} epochs", file=sys.stderr)
         folder = options.out / name
-        train(
-            recipe,
-            data,
-            folder,
-            val=held_out,
-            name=name,
-            facts=written,
-            device=options.device,
-            workers=options.workers,
-            lessons=options.out / "lessons",
-            on_epoch=lambda line: print(json.dumps(line), flush=True),
-        )
+        with steps_bar() as progress:
+            train(
+                recipe,
+                data,
+                folder,
+                val=held_out,
+                name=name,
+                facts=written,
+                device=options.device,
+                workers=options.workers,
+                lessons=options.out / "lessons",
+                on_epoch=lambda line: print(json.dumps(line), flush=True),
+                progress=progress,
+            )
         for suffix in (".json", ".safetensors"):  # the weights last: where they are, the stage is done
             with saved_file(options.out / f"{name}{suffix}") as part:
                 shutil.copy(folder / f"{name}{suffix}", part)

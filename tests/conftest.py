@@ -43,7 +43,7 @@ def no_network(monkeypatch):
 @pytest.fixture(autouse=True, scope="module")
 def settings_end_with_the_file():
     """A page in this process sets the weights folder and downloads for good; the next file has its own."""
-    from papr_core import weights
+    from papr_core.models import weights
 
     with weights.configured():
         yield
@@ -62,7 +62,8 @@ def pair(weights_folder):
     """A small proposal and backbone with random weights, loaded."""
     from page_server import BACKBONE, PROPOSAL
 
-    from papr_core import load_backbone, load_proposal, weights
+    from papr_core import load_backbone, load_proposal
+    from papr_core.models import weights
 
     with weights.configured(weights_dir=weights_folder):
         yield load_proposal(PROPOSAL), load_backbone(BACKBONE)
@@ -74,7 +75,7 @@ def shared(weights_folder, tmp_path, monkeypatch):
     from page_server import settings
 
     from app import session, uploads
-    from papr_core import weights
+    from papr_core.models import weights
 
     monkeypatch.setattr(uploads, "upload_folder", lambda: str(tmp_path.resolve()))
     with weights.configured():
@@ -84,7 +85,8 @@ def shared(weights_folder, tmp_path, monkeypatch):
 @pytest.fixture
 def endless_score_cam(monkeypatch):
     """Score-CAM goes on until it is stopped: the events (began, stopped)."""
-    from papr_core import Stopped, cams
+    from papr_core import Stopped
+    from papr_core.methods import cams
 
     began, stopped, given_up = (threading.Event() for _ in range(3))
 
@@ -117,7 +119,7 @@ def page_for_browsers(weights_folder, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(page_for_browsers, weights_folder):
-    from papr_core import weights
+    from papr_core.models import weights
 
     with weights.configured(weights_dir=weights_folder, downloads=False):  # which end with each file
         yield page_for_browsers

@@ -81,7 +81,7 @@ def settings(folder: Path):
 def running(folder: Path, **more):
     """The page on the small pair in this folder, on a free port of this machine: the demo, which has its
     `address`."""
-    from papr_core import weights
+    from papr_core.models import weights
 
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     from app.uploads import own_temp_folder

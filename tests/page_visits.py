@@ -31,7 +31,7 @@ def served(weights_folder: Path, folder: Path) -> Iterator[str]:
     """The page with the answer for its pair as it would ship, which is written into `folder`: its address."""
     page_server.chromium()
     from app.parts import arrival
-    from papr_core import weights
+    from papr_core.models import weights
 
     shipped, arrival.FILE = arrival.FILE, folder / "arrival.json"
     with weights.configured():

@@ -11,7 +11,7 @@ from app.parts.looks import Asked, Looks
 from app.parts.save import check_kind, save_drawing
 from app.parts.streams import download, refused, stream
 from app.session import Shared, said
-from papr_core.embedded import EMBEDDED_PROPOSALS
+from papr_core.models.embedded import EMBEDDED_PROPOSALS
 
 __all__ = ["build"]
 

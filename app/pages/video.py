@@ -20,7 +20,14 @@ from app.session import Shared
 
 __all__ = ["build"]
 
-METHODS = ("papr", "cam", "grad-cam", "random", "center", "reversed")  # papr_core.video's; a test compares
+METHODS = (
+    "papr",
+    "cam",
+    "grad-cam",
+    "random",
+    "center",
+    "reversed",
+)  # the library's; a test compares
 VIEW: dict[str, Any] = {
     "clip": MADE,
     "percent": 40,
@@ -145,9 +152,9 @@ def arrive_of(shared: Shared, clips: Clips) -> Callable:
     """A direct call: the examples with a picture each, and which models look at clips."""
 
     def examples(data: str) -> dict[str, Any]:
-        from papr_core.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
-        from papr_core.video import DEFAULT_VIDEO_PROPOSAL
-        from papr_core.video_catalog import VIDEO_BACKBONES, VIDEO_PROPOSALS
+        from papr_core.comparison.video import DEFAULT_VIDEO_PROPOSAL
+        from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
+        from papr_core.models.video_catalog import VIDEO_BACKBONES, VIDEO_PROPOSALS
 
         return {
             "examples": clips.cache.once(("examples",), lambda: _examples(shared, clips)),

@@ -117,8 +117,8 @@ def video_of(shared: Shared) -> Callable:
         """
         with _sentences():
             core = shared.core()
-            from papr_core.video import DEFAULT_VIDEO_PROPOSAL
-            from papr_core.video_catalog import find_video
+            from papr_core.comparison.video import DEFAULT_VIDEO_PROPOSAL
+            from papr_core.models.video_catalog import find_video
 
             _check_file(core, clip, "clip")
             of_clips = find_video(backbone, "backbone")
@@ -164,7 +164,7 @@ def models_of(shared: Shared) -> Callable:
         """
         with _sentences():
             shared.core()
-            from papr_core.listing import model_rows
+            from papr_core.models.listing import model_rows
 
             return model_rows()
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from app.session import Settings, Shared
-from papr_core.embedded import ASSETS
+from papr_core.models.embedded import ASSETS
 
 __all__ = ["compute", "read", "warm_up"]
 

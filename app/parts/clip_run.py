@@ -42,7 +42,7 @@ class ClipRun:
 
     def steps(self) -> Iterator[Step]:
         """Frames, masks, the full model's answer, the pruned one's, and the masked clip."""
-        from papr_core import video
+        from papr_core.comparison import video
 
         with said("clip"):
             self.record = self._record()
@@ -88,7 +88,7 @@ class ClipRun:
         return self.clips.find(self.shared, question.picture)
 
     def _models(self, tell: Callable) -> None:
-        from papr_core import video
+        from papr_core.comparison import video
 
         def downloaded(name: str, done: int, of: int) -> None:
             tell(done, of, f"Downloading {name}: {done / 1e6:.0f} of {of / 1e6:.0f} MB")
@@ -111,7 +111,7 @@ class ClipRun:
             )
 
     def _look(self, tell: Callable) -> None:
-        from papr_core import video
+        from papr_core.comparison import video
 
         def told(what: str, done: int, of: int) -> None:
             tell(done, of)
@@ -127,7 +127,7 @@ class ClipRun:
 
     def map(self) -> None:
         """The method's map, which needs nothing but what the ConvNet saw."""
-        from papr_core import scene, video
+        from papr_core.comparison import scene, video
 
         pair = self.pair
         whole = None if self.full is None else self.full[0].mean(dim=0)
@@ -143,7 +143,7 @@ class ClipRun:
         )
 
     def _full(self, tell: Callable) -> None:
-        from papr_core import video
+        from papr_core.comparison import video
 
         if self.full is not None:
             return
@@ -160,7 +160,7 @@ class ClipRun:
         self.full = found  # last: a payload that has it tells the target too
 
     def _prune(self, tell: Callable) -> None:
-        from papr_core import video
+        from papr_core.comparison import video
 
         def prune() -> Any:
             result = video.pruned(
@@ -187,7 +187,7 @@ class ClipRun:
 
     def write(self) -> None:
         """The masked clip."""
-        from papr_core import video
+        from papr_core.comparison import video
 
         look = self.question.look
         with said("look"):
@@ -204,7 +204,7 @@ class ClipRun:
 
     def frames(self) -> dict[str, Any]:
         """The next sampled frames as JPEG, or all of them as a clip, for the browser: fetched once."""
-        from papr_core import video
+        from papr_core.comparison import video
 
         with said("clip"):
             self.record = self._record()
@@ -283,7 +283,7 @@ class ClipRun:
         return explain.index if uses and explain else None
 
     def _aim(self, whole: Any) -> Any:
-        from papr_core import scene
+        from papr_core.comparison import scene
 
         with said("target"):
             return scene.find_target(whole, self.pair.backbone, self.question.target)

@@ -94,7 +94,7 @@ def _method(run: ClipRun) -> dict[str, Any]:
         "about": entry.about,
         "draws": entry.draws,
         "id": run.map_id,
-        "explains": run.core.labels.short_label(found.explain.label) if found.explain else None,
+        "explains": run.core.models.labels.short_label(found.explain.label) if found.explain else None,
         "seconds": rounded(found.seconds),
         "constant": found.constant,
         "order": None,
@@ -116,7 +116,7 @@ def _for_the_eye(values: Any) -> dict[str, Any]:
 
 def _full(run: ClipRun) -> dict[str, Any]:
     probabilities, seconds = run.full
-    whole, short = probabilities.mean(dim=0), run.core.labels.short_label
+    whole, short = probabilities.mean(dim=0), run.core.models.labels.short_label
     labels, index = run.pair.backbone.labels, int(whole.argmax())
     return {
         "target": {
@@ -154,7 +154,7 @@ def _answer(run: ClipRun) -> dict[str, Any]:
 
 
 def _top(run: ClipRun, probabilities: Any) -> list[list]:
-    from papr_core.results import top_classes
+    from papr_core.comparison.results import top_classes
 
     best = top_classes(probabilities, run.pair.backbone.labels)
-    return [[run.core.labels.short_label(label), rounded(p)] for label, p in best]
+    return [[run.core.models.labels.short_label(label), rounded(p)] for label, p in best]

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from papr_core.embedded import ASSETS
+from papr_core.models.embedded import ASSETS
 
 __all__ = ["CLAIMS", "convnets", "evidence", "findings", "told"]
 

@@ -11,7 +11,7 @@ WANTS = ("cam", "reversed")  # what the experiments need beside PaPr and random,
 
 def lesson(run: Run) -> dict[str, Any]:
     """papr_core's `Lesson` of a question's scene, as plain numbers; key: of the crop and the ConvNet."""
-    from papr_core.lesson import open_lesson
+    from papr_core.comparison.lesson import open_lesson
 
     run.open()
     shown = open_lesson(run.scene)
@@ -25,7 +25,7 @@ def lesson(run: Run) -> dict[str, Any]:
         "means": _short(shown.means),
         "quantiles": _short(shown.quantiles),
         "answer": {
-            "label": run.core.labels.short_label(shown.answer.label),
+            "label": run.core.models.labels.short_label(shown.answer.label),
             "confidence": round(shown.confidence, 6),
             "agrees": shown.agrees,
         },

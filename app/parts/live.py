@@ -21,8 +21,8 @@ def live(shared: Shared, data: str) -> dict[str, Any]:
     import json
 
     core = shared.core()
-    from papr_core import video
-    from papr_core.results import top_classes
+    from papr_core.comparison import video
+    from papr_core.comparison.results import top_classes
 
     question = Question.read(data, shared)
     with said("live"):
@@ -42,6 +42,6 @@ def live(shared: Shared, data: str) -> dict[str, Any]:
         "prefix": pair.backbone.num_prefix_tokens,
         "order": seen.order.tolist(),
         "kept": seen.kept,
-        "top": [[core.labels.short_label(label), round(p, 4)] for label, p in top],
+        "top": [[core.models.labels.short_label(label), round(p, 4)] for label, p in top],
         "seconds": round(seen.seconds, 4),
     }

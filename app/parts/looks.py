@@ -102,7 +102,7 @@ class Looks:
 
     def agreement(self) -> Any:
         """All rows as the library's own result, for a figure; what cannot be had is left out."""
-        from papr_core.agreement import Agreement, look
+        from papr_core.comparison.agreement import Agreement, look
 
         with said("proposals-save"):
             for ratio in self.asked.keep:
@@ -155,7 +155,7 @@ class Looks:
         return self.shared.cache.once(key, lambda: self._looked(name, proposal, control))
 
     def _looked(self, name: str, proposal: Any, control: bool) -> dict[str, Any]:
-        from papr_core.agreement import look
+        from papr_core.comparison.agreement import look
 
         one = look(self.backbone.fit(self.image), proposal, self.backbone, (), control=control)
         return {
@@ -164,7 +164,7 @@ class Looks:
             "control": control,
             "gmacs": one.gmacs,
             "parameters": one.parameters,
-            "label": self.core.labels.short_label(one.label),
+            "label": self.core.models.labels.short_label(one.label),
             "confidence": view.rounded(one.confidence),
             **view.ranked(one.significance),
         }

@@ -15,7 +15,8 @@ def choices(shared: Shared, role: str) -> list[tuple[str, str]]:
 def offered(shared: Shared, role: str) -> list[dict]:
     """{name, title, where, megabytes} of the same; where: embedded, local, cached, download, or refused where
     this page cannot have the weights."""
-    from papr_core import errors, weights
+    from papr_core import errors
+    from papr_core.models import weights
 
     found = []
     for title, name, size in _listed(shared, role):
@@ -37,7 +38,7 @@ def titles(shared: Shared, role: str) -> list[tuple[str, str]]:
 def _listed(shared: Shared, role: str) -> list[tuple[str, str, float | None]]:
     """(title, name, megabytes of a download)."""
     core = shared.core()
-    from papr_core import weights
+    from papr_core.models import weights
 
     table = core.PROPOSALS if role == "proposal" else core.BACKBONES
     listed = [(entry.title, name, entry.megabytes) for name, entry in table.items()]
@@ -48,7 +49,7 @@ def _listed(shared: Shared, role: str) -> list[tuple[str, str, float | None]]:
 def clip_choices(shared: Shared, role: str) -> list[tuple[str, str]]:
     """The same for clips: models of pictures go frame by frame, and those that look at whole clips."""
     shared.core()
-    from papr_core.video_catalog import VIDEO_BACKBONES, VIDEO_PROPOSALS
+    from papr_core.models.video_catalog import VIDEO_BACKBONES, VIDEO_PROPOSALS
 
     table = VIDEO_PROPOSALS if role == "proposal" else VIDEO_BACKBONES
     listed = [
@@ -59,7 +60,8 @@ def clip_choices(shared: Shared, role: str) -> list[tuple[str, str]]:
 
 def _plays(name: str, role: str) -> bool:
     """Whether a model of the owner's folder belongs in this list; one that cannot be used is in none."""
-    from papr_core import catalog, errors
+    from papr_core import errors
+    from papr_core.models import catalog
 
     try:
         return catalog.own_role(name) == role
@@ -69,7 +71,8 @@ def _plays(name: str, role: str) -> bool:
 
 def _fetch(shared: Shared, model: Any, megabytes: float | None) -> str:
     """What has to be done for the weights of a model: a name, or the entry of one that looks at clips."""
-    from papr_core import errors, weights
+    from papr_core import errors
+    from papr_core.models import weights
 
     try:
         if (weights.locate(model) if isinstance(model, str) else model.locate()).path is not None:

@@ -69,7 +69,7 @@ class Run:
         for name in self.names():
             if not self._slow(name):
                 self.map(name)
-        coarse = self.core.scene.coarse_counts(self.scene.num_patches)
+        coarse = self.core.comparison.scene.coarse_counts(self.scene.num_patches)
         self.numbers([self.count, *coarse], only=self.question.methods)
         yield Step("Computing")
         for name in self.names():
@@ -117,7 +117,7 @@ class Run:
         self.asker.check()
         pair = (proposal.name, proposal.sha256, backbone.name, backbone.sha256)
         self._base = ("scene", self.picture.id, *pair)
-        open_scene = self.core.scene.open_scene
+        open_scene = self.core.comparison.scene.open_scene
         with said("picture"):
             scene = shared.cache.once(
                 self._base, lambda: open_scene(shared.pixels(self.picture), proposal, backbone)
@@ -126,7 +126,7 @@ class Run:
             scene = scene.with_classes(target=question.target)
         with said("explain"):
             self.scene = scene.with_classes(target=question.target, explain=question.explain)
-        refusal = self.core.methods.refusal
+        refusal = self.core.methods.table.refusal
         self.refused = {name: why for name in self.names() if (why := refusal(name, proposal))}
         for name in self.names():  # what is in the cache already
             one = shared.cache.get(self._map_key(name))
@@ -145,7 +145,7 @@ class Run:
                 progress((done, of))
 
         self.maps[name] = self.shared.cache.once(
-            self._map_key(name), lambda: self.core.scene.scene_map(self.scene, name, progress=tell)
+            self._map_key(name), lambda: self.core.comparison.scene.scene_map(self.scene, name, progress=tell)
         )
 
     def numbers(self, counts: Iterable[int], only: Iterable[str] | None = None) -> None:
@@ -155,7 +155,7 @@ class Run:
             missing = [self.maps[name] for name in wanted if not self._known(name, count)]
             if not missing:
                 continue
-            steps = self.core.scene.answers(
+            steps = self.core.comparison.scene.answers(
                 self.scene, missing, [count], keep_ratio=self.question.keep_ratio, stop=self.asker.gone
             )
             for key, probabilities in steps:
@@ -204,7 +204,7 @@ class Run:
         if not names:
             raise self.core.InvalidInput("Choose at least one method first.")
         question = self.question
-        return self.core.comparison.build_comparison(
+        return self.core.comparison.comparison.build_comparison(
             self.scene,
             {name: self.maps[name] for name in names},
             self.found,
@@ -269,7 +269,7 @@ class Run:
         """Fewest patches that keep the answer, read off the full curve."""
         if name not in self._fewest:
             counts = self._steps
-            result = self.core.results.method_result(
+            result = self.core.comparison.results.method_result(
                 self.scene, self.maps[name], self.found, counts[-1], papr=self.maps["papr"], curve=counts
             )
             self._fewest[name] = result.fewest_patches
@@ -279,7 +279,7 @@ class Run:
 
     @property
     def _steps(self) -> tuple[int, ...]:
-        return self.core.scene.curve_counts(self.scene.num_patches)
+        return self.core.comparison.scene.curve_counts(self.scene.num_patches)
 
     def _slow(self, name: str) -> bool:
         return self.core.METHODS[name].slow

@@ -22,8 +22,8 @@ def measure(
         InvalidInput and its kin: one sentence. Stopped: the visitor's stop.
     """
     core = shared.core()
-    from papr_core import weights
     from papr_core.bench import bench
+    from papr_core.models import weights
 
     with said("speed"):
         counted = shared.cost(**asked)

@@ -1,0 +1,3 @@
+"""One picture or clip through a pair of models: scenes, answers, and what a person is told."""
+
+__all__: list[str] = []

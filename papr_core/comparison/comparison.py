@@ -1,0 +1,430 @@
+"""The main job: one image in, every method's patches and the pruned backbone's answers out.
+
+PaPr, https://arxiv.org/abs/2403.16020, Sec. 4.5 and Fig. 7 and 12 to 17. Written from the paper.
+
+`compare` goes all the steps of `scene` at once; what was computed step by step becomes the same `Comparison`
+by `build_comparison`.
+"""
+
+import json
+import math
+import os
+import platform
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from papr_core import __version__
+from papr_core.comparison.results import Found, MethodResult, method_result, rounded, top_classes, top_dicts
+from papr_core.comparison.scene import (
+    ClassLabel,
+    Explained,
+    MethodMap,
+    Scene,
+    answers,
+    curve_counts,
+    open_scene,
+    scene_map,
+    scene_notes,
+)
+from papr_core.data.images import read_image
+from papr_core.errors import InvalidInput
+from papr_core.methods.controls import checked_patches
+from papr_core.methods.table import DEFAULT_METHODS, METHODS, find_method
+from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
+from papr_core.models.labels import short_label
+from papr_core.pruning.selection import DEFAULT_KEEP_RATIO
+from papr_core.saving import saved_folder
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+__all__ = ["Comparison", "build_comparison", "compare"]
+
+SCHEMA = 1
+
+
+def compare(
+    image: "str | os.PathLike | bytes | Image.Image | np.ndarray",
+    *,
+    proposal: str | nn.Module = DEFAULT_PROPOSAL,
+    backbone: str | nn.Module = DEFAULT_BACKBONE,
+    keep_ratio: float = DEFAULT_KEEP_RATIO,
+    methods: Sequence[str] = DEFAULT_METHODS,
+    target: int | str | None = None,
+    explain: int | str = "proposal",
+    patches: "Sequence[int] | Tensor | np.ndarray | None" = None,
+    fit: str = "crop",
+    curve: bool = True,
+    seed: int = 0,
+    name: str | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> "Comparison":
+    """Prune one image by several methods and see what the backbone still says.
+
+    image: a path, a file's bytes, a PIL image or an array (H, W, 3). proposal, backbone: names, or loaded
+    models. target, explain, fit: see `open_scene`. patches: the choice of `by-hand`, which they add to the
+    methods: whole numbers in a sequence, array or tensor, such as a row of `backbone.select`. curve: also run
+    the full curve, without which fewest_patches is None. name: of the image, for a reader. progress: called
+    as progress(what, done, of); it may raise `Stopped`.
+
+    >>> comparison = papr_core.compare("lion.jpg", keep_ratio=0.4)  # doctest: +SKIP
+    >>> comparison.methods[0].kept_answer  # doctest: +SKIP
+    True
+
+    Raises:
+        InvalidInput and its kin, WeightsUnavailable, Stopped: each in one sentence.
+    """
+    from papr_core.models.backbones import load_backbone
+    from papr_core.models.proposals import load_proposal
+
+    tell = progress or (lambda what, done, of: None)
+    names = _method_names(methods, patches)
+    proposal = load_proposal(proposal) if isinstance(proposal, str) else proposal
+    backbone = load_backbone(backbone) if isinstance(backbone, str) else backbone
+    count = backbone.num_kept(keep_ratio)
+    if name is None:
+        name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else "image"
+    scene = open_scene(read_image(image), proposal, backbone, target=target, explain=explain, fit=fit)
+
+    def drawing(method: str) -> Callable[[int, int], None]:
+        return lambda done, of: tell(METHODS[method].title, done, of)
+
+    maps = {
+        method: scene_map(scene, method, seed=seed, patches=patches, progress=drawing(method))
+        for method in names
+    }
+    papr = maps.get("papr") or scene_map(scene, "papr")
+    steps = curve_counts(scene.num_patches) if curve else ()
+    order = {k: i for i, k in enumerate(dict.fromkeys((count, *steps)))}
+    found: dict[tuple[str, int, int], Tensor] = {}
+    for key, probabilities in answers(scene, maps.values(), order, keep_ratio=keep_ratio):
+        found[key] = probabilities
+        tell("Confidence", order.get(key[2], len(order)), len(order))
+    return build_comparison(
+        scene,
+        maps,
+        found,
+        keep_ratio,
+        papr=papr,
+        name=name,
+        settings={
+            "methods": list(maps),
+            "target": target,
+            "explain": explain,
+            "patches": None if patches is None else list(checked_patches(patches, scene.num_patches)),
+            "fit": fit,
+            "seed": seed,
+            "curve": bool(curve),
+        },
+    )
+
+
+def _method_names(names: Sequence[str], patches: Sequence[int] | None) -> list[str]:
+    if isinstance(names, str):
+        names = [names]
+    chosen = list(dict.fromkeys(find_method(name).name for name in names))
+    if patches is not None and "by-hand" not in chosen:
+        chosen.append("by-hand")
+    if not chosen:
+        raise InvalidInput(f"Choose at least one method of {', '.join(METHODS)}.")
+    return chosen
+
+
+def build_comparison(
+    scene: Scene,
+    maps: Mapping[str, MethodMap],
+    found: Found,
+    keep_ratio: float,
+    *,
+    papr: MethodMap,
+    name: str = "image",
+    settings: Mapping[str, Any] = types.MappingProxyType({}),
+) -> "Comparison":
+    """A Comparison of what was computed in steps: `open_scene`, `scene_map`, `answers`.
+
+    found holds what the maps keep at the ratio, and may hold the full curve: a curve that is not whole is
+    left out. settings: what a manifest says of how it was asked; the keep ratio and the device are added.
+    """
+    proposal, backbone = scene.proposal, scene.backbone
+    count, steps = backbone.num_kept(keep_ratio), curve_counts(scene.num_patches)
+
+    def whole(one: MethodMap) -> bool:
+        return all((one.name, draw, step) in found for draw in range(len(one.coarse)) for step in steps)
+
+    return Comparison(
+        image=name,
+        crop=scene.crop,
+        models={"proposal": _model_facts(proposal), "backbone": _model_facts(backbone)},
+        keep_ratio=float(keep_ratio),
+        grid=scene.grid,
+        target=scene.target,
+        answer=scene.answer,
+        explain=scene.explain,
+        full_confidence=scene.full_confidence,
+        full_top=top_classes(scene.full_probabilities, backbone.labels),
+        proposal_confidence=scene.proposal_confidence,
+        proposal_top=top_classes(scene.proposal_probabilities, proposal.labels),
+        methods=tuple(
+            method_result(scene, one, found, count, papr=papr, curve=steps if whole(one) else None)
+            for one in maps.values()
+        ),
+        maps=dict(maps),
+        settings={"keep_ratio": float(keep_ratio), **settings, "device": str(scene.features.device)},
+        notes=scene_notes(scene, maps.values()),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """One image's comparison, complete in itself: no model is needed to save or show it.
+
+    image: its name; crop; scene numbers (target, answer, explain, probabilities); methods: a MethodResult
+    each; maps: the MethodMap of each, by name; models: facts of both; settings; notes: what a reader must
+    know. measure: what stands where a confidence is named, "confidence" in the target or, of a backbone
+    without a classifier, the "cosine" to the unpruned embedding; target and answer are None then.
+    """
+
+    image: str
+    crop: "Image.Image"
+    models: dict[str, dict[str, Any]]
+    keep_ratio: float
+    grid: tuple[int, int]
+    target: ClassLabel | None
+    answer: ClassLabel | None
+    explain: Explained
+    full_confidence: float
+    full_top: tuple[tuple[str, float], ...]
+    proposal_confidence: float | None
+    proposal_top: tuple[tuple[str, float], ...]
+    methods: tuple[MethodResult, ...]
+    maps: dict[str, MethodMap]
+    settings: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def measure(self) -> str:
+        return "confidence" if self.target else "cosine"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object that `compare --json` prints; without classes it says `measure` too."""
+        measure = {} if self.target else {"measure": self.measure}
+        return measure | {
+            "image": self.image,
+            "proposal": self.models["proposal"]["name"],
+            "backbone": self.models["backbone"]["name"],
+            "keep_ratio": self.keep_ratio,
+            "target": asdict(self.target) if self.target else None,
+            "explain": asdict(self.explain),
+            "full": {"confidence": rounded(self.full_confidence), "top": top_dicts(self.full_top)},
+            "methods": [method.to_dict() for method in self.methods],
+        }
+
+    def manifest(self) -> dict[str, Any]:
+        """What makes the result repeatable: versions, models, their weights' hashes, settings, numbers."""
+        return {
+            "schema": SCHEMA,
+            "versions": _versions(),
+            "models": self.models,
+            "settings": self.settings,
+            "grid": list(self.grid),
+            "answer": asdict(self.answer) if self.answer else None,
+            "numbers": self.to_dict(),
+            "curves": {
+                method.name: {
+                    "patches": list(method.curve.counts),
+                    "confidence": [[rounded(value) for value in row] for row in method.curve.confidence],
+                    "kept_answer": [list(row) for row in method.curve.kept_answer or ()],
+                }
+                for method in self.methods
+                if method.curve
+            },
+            "proposal_answer": {"confidence": self.proposal_confidence, "top": top_dicts(self.proposal_top)},
+            "notes": list(self.notes),
+        }
+
+    def arrays(self) -> "dict[str, np.ndarray]":
+        """The maps as they go into maps.npz: METHOD (D, H, W) on the patch grid, METHOD/coarse (D, h, w),
+        METHOD/kept (k,), and the crop (H, W, 3)."""
+        import numpy as np
+
+        arrays = {"crop": np.asarray(self.crop)}
+        for method in self.methods:
+            arrays[method.name] = self.maps[method.name].significance.numpy()
+            arrays[f"{method.name}/coarse"] = self.maps[method.name].coarse.numpy()
+            arrays[f"{method.name}/kept"] = np.array(method.indices, dtype=np.int64)
+        return arrays
+
+    def figure(self) -> "Figure":
+        """The picture with both confidences, each method's map and what it keeps (the paper's Fig. 7)."""
+        from papr_core.figures import methods_figure
+
+        return methods_figure([self.figure_row()], note=self.caption)
+
+    @property
+    def caption(self) -> str:
+        """One line for below a figure: the models, the keep ratio and the patches kept."""
+        proposal, backbone = self.models["proposal"]["title"], self.models["backbone"]["title"]
+        num_patches = math.prod(self.grid)
+        count = next((one.kept for one in self.methods if one.name != "by-hand"), None)
+        kept = f" {count} of {num_patches} patches kept ({100 * self.keep_ratio:g} %)." if count else ""
+        return f"ConvNet: {proposal}. Pruned: {backbone}.{kept}"
+
+    def figure_row(self) -> Any:
+        """This comparison as a row of `figures.methods_figure`."""
+        import numpy as np
+
+        from papr_core.figures import Panel, Row
+
+        return Row(
+            image=np.asarray(self.crop),
+            label=self._subject,
+            proposal_confidence=self.proposal_confidence,
+            backbone_confidence=self.full_confidence if self.target else None,
+            panels=tuple(
+                Panel(
+                    title=method.title,
+                    significance=self.maps[method.name].significance[0].numpy(),
+                    kept=np.array(method.indices),
+                    confidence=method.confidence,
+                    kept_answer=method.kept_answer,
+                    note=self._panel_note(method),
+                )
+                for method in self.methods
+            ),
+        )
+
+    def _panel_note(self, method: MethodResult) -> str:
+        about = METHODS[method.name]
+        if about.draws > 1:
+            return f"draw 1; % is the mean of {about.draws}"
+        if about.uses_class:
+            return f"explains {short_label(self.explain.label)}"
+        return f"{method.kept} patches" if method.name == "by-hand" else ""
+
+    def curve_figure(self) -> "Figure":
+        """Confidence against the share of patches kept. Raises InvalidInput where no curve was computed."""
+        from papr_core.figures import Line, curve_figure
+
+        lines = [
+            Line(METHODS[one.name].title, one.name, one.curve.counts, one.curve.confidence)
+            for one in self.methods
+            if one.curve
+        ]
+        if not lines:
+            raise InvalidInput("This comparison has no curve; compare with curve=True.")
+        return curve_figure(
+            lines,
+            num_patches=math.prod(self.grid),
+            label=self._subject,
+            full_confidence=self.full_confidence,
+            keep_ratio=self.keep_ratio,
+            measure=self.measure,
+        )
+
+    @property
+    def _subject(self) -> str:
+        """What the numbers are about, in a few words."""
+        return short_label(self.target.label) if self.target else "the unpruned embedding"
+
+    def save(self, folder: str | os.PathLike) -> Path:
+        """Write figure.png, curve.png (where there is one), maps.npz and manifest.json into a folder; give
+        its path.
+
+        Files of these names are replaced, others are left alone; all are written beside the folder first, so
+        a failure leaves nothing half done.
+        """
+        import numpy as np
+
+        from papr_core.figures import save_figure
+
+        with saved_folder(folder) as draft:
+            save_figure(self.figure(), draft / "figure.png")
+            if any(method.curve for method in self.methods):
+                save_figure(self.curve_figure(), draft / "curve.png")
+            np.savez_compressed(draft / "maps.npz", **self.arrays())
+            manifest = json.dumps(
+                self.manifest(), sort_keys=True, indent=2, allow_nan=False, ensure_ascii=False
+            )
+            (draft / "manifest.json").write_text(manifest + "\n", encoding="utf-8")
+        return Path(folder)
+
+    @property
+    def verdict(self) -> str:
+        """One sentence: which methods keep the full model's answer, and which lose it; of a model without
+        answers, how near each stays to the unpruned embedding."""
+        if self.target is None:
+            near = [f"{method.title} {method.confidence:.3f}" for method in self.methods]
+            return f"Cosine to the unpruned embedding: {', '.join(near)}."
+        kept = [method.title for method in self.methods if method.kept_answer]
+        lost = [method.title for method in self.methods if not method.kept_answer]
+        answer = f"“{short_label(self.answer.label)}”"
+        said = []
+        if kept:
+            said.append(f"{_listed(kept)} {'keeps' if len(kept) == 1 else 'keep'} {answer}")
+        if lost:
+            said.append(f"{_listed(lost)} {'loses' if len(lost) == 1 else 'lose'} {'it' if kept else answer}")
+        return ", ".join(said) + "."
+
+    def shown(self, number: float) -> str:
+        """A number as it is written: 93.1 % of confidence, or a cosine of 0.931."""
+        return f"{100 * number:.1f} %" if self.target else f"{number:.3f}"
+
+    def _repr_png_(self) -> bytes:
+        from papr_core.figures import figure_bytes
+
+        return figure_bytes(self.figure(), "png")
+
+    def _repr_html_(self) -> str:
+        import base64
+        from html import escape
+
+        marks = {True: "kept", False: "lost", None: ""}
+        rows = "".join(
+            f"<tr><td>{escape(method.title)}</td><td>{method.kept} of {method.patches}</td>"
+            f"<td>{self.shown(method.confidence)}</td><td>{marks[method.kept_answer]}</td></tr>"
+            for method in self.methods
+        )
+        picture = base64.b64encode(self._repr_png_()).decode()
+        number = escape(f"{self.measure.capitalize()} {'on' if self.target else 'to'} {self._subject}")
+        return (
+            f"<p>{escape(self.verdict)}</p>"
+            f'<img alt="Maps and kept patches of each method" style="max-width:100%" '
+            f'src="data:image/png;base64,{picture}">'
+            f"<table><tr><th>Method</th><th>Patches</th><th>{number}</th><th>Answer</th></tr>"
+            f"{rows}</table>"
+        )
+
+
+def _model_facts(model: nn.Module) -> dict[str, Any]:
+    """What a manifest says of a model: name, title, label set, input size, the weights' origin and hash."""
+    return {
+        "name": model.name,
+        "title": model.title,
+        "labels": model.labels.name,
+        "input_size": list(model.input_size),
+        "weights": model.weights.kind if model.weights else "random",
+        "sha256": model.sha256,
+    }
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"papr": __version__, "python": platform.python_version()}
+    for package in ("torch", "timm", "numpy", "pillow"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "unknown"
+    return found

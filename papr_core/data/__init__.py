@@ -1,0 +1,3 @@
+"""Pictures, clips and labelled data sets, read with limits."""
+
+__all__: list[str] = []

@@ -1,0 +1,91 @@
+"""What is pruned: one module a family. `load_backbone` finds the family, its module does the rest."""
+
+import torch
+from torch import nn
+
+from papr_core.errors import InvalidInput, UnsupportedModel
+from papr_core.models import catalog, weights
+from papr_core.models.backbones.base import Backbone
+from papr_core.models.backbones.pixels import PixelBackbone
+from papr_core.models.backbones.tokens import TokenBackbone
+from papr_core.models.embedded import DEFAULT_BACKBONE
+
+__all__ = ["Backbone", "PixelBackbone", "TokenBackbone", "load_backbone", "prunable", "skeleton_backbone"]
+
+_FAMILIES = {"tokens": TokenBackbone, "pixels": PixelBackbone}
+
+
+def load_backbone(
+    name: str = DEFAULT_BACKBONE,
+    *,
+    pretrained: bool = True,
+    device: str | torch.device = "cpu",
+    img_size: int | tuple[int, int] | None = None,
+    residual: str | None = None,
+    progress: weights.Progress | None = None,
+) -> Backbone:
+    """A backbone by name: a catalogue key, an architecture, a model of the own folder, or any timm ViT,
+    ConvNeXt or Swin.
+
+    img_size: pixels, or (height, width), other than the weights' own; timm resamples the position embedding.
+    residual: "keep" or "zero", what becomes of a pruned position in ConvNeXt and Swin (pixels.py).
+    progress(done, total) is called with bytes while weights are downloaded.
+
+    Raises:
+        UnknownModel, UnsupportedModel, WeightsUnavailable: each in one sentence, before anything is
+        downloaded.
+    """
+    entry = catalog.find(name, "backbone")
+    skeleton = None
+    if entry.family is None or img_size is not None:
+        skeleton = weights.skeleton(entry.name)
+        _family_of(skeleton, entry.name)
+    any_size = skeleton is not None and not hasattr(skeleton, "patch_embed")  # ConvNeXt is not built for one
+    model, source = weights.create(
+        entry.name,
+        pretrained=pretrained,
+        device=device,
+        img_size=None if any_size else img_size,
+        progress=progress,
+    )
+    return prunable(model, entry, source, img_size=img_size if any_size else None, residual=residual)
+
+
+def prunable(
+    model: nn.Module,
+    entry: catalog.Entry,
+    source: weights.Source | None = None,
+    *,
+    img_size: int | tuple[int, int] | None = None,
+    residual: str | None = None,
+) -> Backbone:
+    """The backbone that a timm model is. img_size: of a ConvNeXt, other than its weights' own.
+
+    Raises:
+        UnsupportedModel: no family knows how to prune it. InvalidInput: an option that it does not have.
+    """
+    family = _family_of(model, entry.name)
+    if family == "pixels":
+        return PixelBackbone(model, entry, source, img_size=img_size, residual=residual)
+    if residual is not None:
+        raise InvalidInput(f"{entry.name} drops pruned patches; they cannot {residual!r} anything.")
+    return TokenBackbone(model, entry, source)
+
+
+def skeleton_backbone(name: str) -> Backbone:
+    """A backbone without weights or memory, by name: its crop, its grid and what it costs.
+
+    Raises:
+        UnknownModel, UnsupportedModel, WeightsUnavailable: each in one sentence.
+    """
+    entry = catalog.find(name, "backbone")
+    return prunable(weights.skeleton(entry.name), entry)
+
+
+def _family_of(model: nn.Module, name: str) -> str:
+    refusals = {family: module.refusal(model) for family, module in _FAMILIES.items()}
+    for family, reason in refusals.items():
+        if reason is None:
+            return family
+    reason = refusals["pixels" if type(model).__name__ in PixelBackbone.kinds else "tokens"]
+    raise UnsupportedModel(f"{name} cannot be pruned: {reason}.")

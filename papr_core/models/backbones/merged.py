@@ -1,0 +1,166 @@
+"""ViT blocks that merge tokens between attention and MLP: each kind of block's forward, written once.
+
+ToMe, https://arxiv.org/abs/2210.09461: proportional attention adds the logarithm of a token's size to its
+attention score, which goes through the fused kernel as a mask. Written from the paper, over timm's own parts
+(https://github.com/huggingface/pytorch-image-models); tests pin each to timm's forward.
+
+Choices of ours, where the paper says nothing: the mean over patches at the end, and attention pooling, weigh
+a token by its size, so that merging equal tokens changes nothing; a merged token of a rotary model stands at
+the mean direction (per frequency) of its parts, and keys are compared before they are rotated.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from papr_core.pruning.merging import Merge, bipartite_soft_matching
+
+__all__ = ["Tokens", "merged_block", "pooled_by_size", "refusal"]
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """What runs through the blocks: x (B, N, C); rope, as timm's model gives it, or None, and whether it has
+    a table for each block (rope_mixed); sizes (B, N, 1), None before anything is merged; sources (B, N0): the
+    place of each first token among the N, None where nobody asked."""
+
+    x: Tensor
+    rope: Tensor | None = None
+    rope_mixed: bool = False
+    sizes: Tensor | None = None
+    sources: Tensor | None = None
+
+    @property
+    def mask(self) -> Tensor | None:
+        """Proportional attention: log of the sizes, (B, 1, 1, N), added to the scores."""
+        return None if self.sizes is None else self.sizes.log().transpose(1, 2).unsqueeze(1)
+
+
+def merged_block(block: nn.Module, tokens: Tokens, depth: int, r: int, num_prefix_tokens: int) -> Tokens:
+    """One block, the depth-th, with r tokens merged between its attention and its MLP."""
+    rope = tokens.rope[depth] if tokens.rope_mixed else tokens.rope
+    if not r:
+        return replace(tokens, x=_plain(block, tokens.x, rope, tokens.mask))
+    attended, keys = _attention(block.attn, block.norm1(tokens.x), rope, tokens.mask)
+    x = tokens.x + block.drop_path1(_scaled(block, 1, attended))
+    merge = bipartite_soft_matching(keys, r, num_prefix_tokens=num_prefix_tokens)
+    x, sizes = merge(x, tokens.sizes)
+    x = x + block.drop_path2(_scaled(block, 2, block.mlp(block.norm2(x))))
+    return replace(
+        tokens,
+        x=x,
+        rope=None if rope is None else _merged_rope(tokens, merge, num_prefix_tokens),
+        sizes=sizes,
+        sources=None if tokens.sources is None else merge.target.gather(1, tokens.sources),
+    )
+
+
+def pooled_by_size(model: nn.Module, x: Tensor, sizes: Tensor) -> Tensor:
+    """The model's answer from its last tokens, whatever it averages weighted by size."""
+    pool = None if hasattr(model, "head_dist") else model.attn_pool or model.global_pool
+    if isinstance(pool, nn.Module):
+        first = 0 if getattr(model, "pool_include_prefix", True) else model.num_prefix_tokens
+        pooled = pool(x[:, first:], attn_mask=sizes[:, first:].log().transpose(1, 2).unsqueeze(1).to(x.dtype))
+    elif pool in ("avg", "avgmax"):
+        first = 0 if getattr(model, "pool_include_prefix", False) else model.num_prefix_tokens
+        share = sizes[:, first:] / sizes[:, first:].sum(dim=1, keepdim=True)
+        pooled = (x[:, first:] * share).sum(dim=1)
+        if pool == "avgmax":
+            pooled = 0.5 * (x[:, first:].amax(dim=1) + pooled)
+    else:  # a class token, or the maximum: sizes do not matter
+        return model.forward_head(x)
+    return model.head(model.head_drop(model.fc_norm(pooled)))
+
+
+def refusal(model: nn.Module) -> str | None:
+    """Why a ViT's tokens cannot be merged, or None if they can."""
+    from timm.layers import Attention, AttentionPoolLatent, AttentionRope
+    from timm.models.eva import EvaAttention, EvaBlock
+    from timm.models.vision_transformer import Block
+
+    for block in model.blocks:
+        if type(block) not in (Block, EvaBlock):
+            return f"merging inside a {type(block).__name__} is not written"
+        if type(block.attn) not in (Attention, AttentionRope, EvaAttention):
+            return f"merging by the keys of a {type(block.attn).__name__} is not written"
+    pool = getattr(model, "attn_pool", None)
+    if pool is not None and type(pool) is not AttentionPoolLatent:
+        return f"{type(pool).__name__} cannot weigh tokens by their size"
+    return None
+
+
+def _plain(block: nn.Module, x: Tensor, rope: Tensor | None, mask: Tensor | None) -> Tensor:
+    mask = None if mask is None else mask.to(x.dtype)
+    return block(x, attn_mask=mask) if rope is None else block(x, rope=rope, attn_mask=mask)
+
+
+def _scaled(block: nn.Module, branch: int, x: Tensor) -> Tensor:
+    """LayerScale, which timm's two kinds of block keep under different names."""
+    if hasattr(block, f"ls{branch}"):
+        return getattr(block, f"ls{branch}")(x)
+    gamma = getattr(block, f"gamma_{branch}")
+    return x if gamma is None else gamma * x
+
+
+def _attention(attn: nn.Module, x: Tensor, rope: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    """timm's Attention, AttentionRope or EvaAttention on (B, N, C), and its keys averaged over heads."""
+    from timm.layers import apply_rot_embed_cat
+
+    q, k, v = _projected(attn, x)  # (B, heads, N, D) each
+    q, k = attn.q_norm(q), attn.k_norm(k)
+    keys = k.mean(dim=1)
+    if rope is not None:
+        first, half = attn.num_prefix_tokens, getattr(attn, "rotate_half", False)
+        q, k = (
+            torch.cat([y[:, :, :first], apply_rot_embed_cat(y[:, :, first:], rope, half=half)], 2).type_as(v)
+            for y in (q, k)
+        )
+    groups = q.shape[1] // k.shape[1]
+    if groups > 1:
+        k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
+    out = F.scaled_dot_product_attention(
+        q,
+        k,
+        v,
+        attn_mask=None if mask is None else mask.to(q.dtype),
+        dropout_p=attn.attn_drop.p if attn.training else 0.0,
+        scale=attn.scale,
+    )
+    out = attn.norm(out.transpose(1, 2).flatten(2))  # (B, N, heads * D)
+    if attn.gate is not None:
+        out = out * attn.gate(x).sigmoid()
+    return attn.proj_drop(attn.proj(out)), keys
+
+
+def _projected(attn: nn.Module, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    images, length, _ = x.shape
+    if attn.qkv is None:
+        parts = (attn.q_proj(x), attn.k_proj(x), attn.v_proj(x))
+        return tuple(part.view(images, length, -1, attn.head_dim).transpose(1, 2) for part in parts)
+    if getattr(attn, "q_bias", None) is None:
+        qkv = attn.qkv(x)
+    else:
+        qkv = F.linear(x, attn.qkv.weight, torch.cat((attn.q_bias, attn.k_bias, attn.v_bias)))
+    return qkv.view(images, length, 3, attn.num_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+
+
+def _merged_rope(tokens: Tokens, merge: Merge, num_prefix_tokens: int) -> Tensor:
+    """The table of the merged tokens: for each frequency the mean direction of their parts. In as timm's
+    models make it, (N, D) or (depth, heads, N, D); in and out with a batch, (B, 1, N, D) or
+    (depth, B, heads, N, D)."""
+    rope, mixed = tokens.rope, tokens.rope_mixed
+    if rope.ndim == (4 if mixed else 2):
+        rope = rope.unsqueeze(1) if mixed else rope[None, None]
+    order = (1, 3, 0, 2, 4) if mixed else (0, 2, 1, 3)
+    flat = rope.permute(order)  # (B or 1, N, [depth,] heads, D)
+    shape = flat.shape[2:]
+    flat = flat.flatten(2).expand(len(merge.target), -1, -1).float()
+    if tokens.sizes is not None:
+        flat = flat * tokens.sizes[:, num_prefix_tokens:].float()
+    sums = (
+        merge.without_prefix(num_prefix_tokens).summed(flat).unflatten(2, (-1, 2, shape[-1] // 2))
+    )  # sines, then cosines
+    unit = F.normalize(sums, dim=3).flatten(2).unflatten(2, shape).to(rope.dtype)
+    return unit.permute(2, 0, 3, 1, 4) if mixed else unit.permute(0, 2, 1, 3)

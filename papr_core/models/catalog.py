@@ -1,0 +1,222 @@
+"""What models there are: one line each.
+
+A line holds what timm does not know of a model: its title, its paper and its size. Everything else (licence,
+source, input, labels) is read from the configuration of the weights, timm's own or the JSON file beside a
+local one, when it is asked for. Any other timm model of a supported family works too; it just has no line
+here.
+"""
+
+import difflib
+from dataclasses import dataclass
+
+from papr_core.errors import UnknownModel, UnsupportedModel
+from papr_core.models import labels as _labels
+from papr_core.models import weights
+from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
+from papr_core.models.video_catalog import find_video
+
+__all__ = ["BACKBONES", "PROPOSALS", "Entry", "find", "own_role"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model: its name (timm's with tag, or a file's), the part it plays, and what timm does not know of it.
+
+    role: "proposal" or "backbone"; megabytes: of the published file, None for what is embedded or has no line
+    here (`weights.locate` and `weights.megabytes` know); family: "convnet" for a proposal; for a backbone
+    what is pruned, and so which module of `papr_core.backbones` knows how ("tokens", "pixels"); None where
+    the built model must tell.
+    """
+
+    name: str
+    role: str
+    title: str
+    paper: str = ""
+    megabytes: float | None = None
+    family: str | None = None
+
+    @property
+    def config(self) -> dict:
+        """The weights' configuration, in the form of timm's hub config.json."""
+        return weights.read_config(self.name)
+
+    @property
+    def architecture(self) -> str:
+        """timm's name of the architecture."""
+        return self.config["architecture"]
+
+    @property
+    def licence(self) -> str:
+        """As the weights' own configuration says."""
+        return self.config["pretrained_cfg"].get("license") or "not stated"
+
+    @property
+    def source(self) -> str:
+        """Where the weights come from: an address, or "embedded" or "local"."""
+        published = self.config["pretrained_cfg"]
+        if published.get("hf_hub_id"):
+            return f"https://huggingface.co/{published['hf_hub_id']}"
+        return published.get("url") or published.get("origin_url") or weights.own_kind(self.name) or "nowhere"
+
+    @property
+    def input_size(self) -> tuple[int, int, int]:
+        """(3, H, W), as the weights are meant to be used."""
+        return tuple(self.config["pretrained_cfg"]["input_size"])
+
+    def locate(self) -> weights.Source:
+        """Where its weights are now. Raises WeightsUnavailable where nobody has published any."""
+        return weights.locate(self.name)
+
+    @property
+    def labels(self) -> _labels.Labels:
+        """The names of the model's classes."""
+        config = self.config
+        return _labels.from_config(config, config["num_classes"])
+
+
+_RESNET = "https://arxiv.org/abs/1512.03385"
+_RSB = "https://arxiv.org/abs/2110.00476"
+_MOBILEONE = "https://arxiv.org/abs/2206.04040"
+_MOBILENET_V1 = "https://arxiv.org/abs/1704.04861"
+_MOBILENET_V2 = "https://arxiv.org/abs/1801.04381"
+_MOBILENET_V4 = "https://arxiv.org/abs/2404.10518"
+_EFFICIENTNET = "https://arxiv.org/abs/1905.11946"
+_REGNET = "https://arxiv.org/abs/2003.13678"
+_REPVIT = "https://arxiv.org/abs/2307.09283"
+_STARNET = "https://arxiv.org/abs/2403.19967"
+_VIT = "https://arxiv.org/abs/2010.11929"
+_AUGREG = "https://arxiv.org/abs/2106.10270"
+_DEIT = "https://arxiv.org/abs/2012.12877"
+_EVA02 = "https://arxiv.org/abs/2303.11331"
+_OPEN_CLIP = "https://arxiv.org/abs/2212.07143"
+_ROPE_VIT = "https://arxiv.org/abs/2403.13298"
+_MAE = "https://arxiv.org/abs/2111.06377"
+_DINO_V2 = "https://arxiv.org/abs/2309.16588"
+_DINO_V3 = "https://arxiv.org/abs/2508.10104"
+_SIGLIP_2 = "https://arxiv.org/abs/2502.14786"
+_CONVNEXT = "https://arxiv.org/abs/2201.03545"
+_CONVNEXT_V2 = "https://arxiv.org/abs/2301.00808"
+_SWIN = "https://arxiv.org/abs/2103.14030"
+_SWIN_V2 = "https://arxiv.org/abs/2111.09883"
+
+
+def _table(role: str, family: str, *lines: tuple[str, str, str, float | None]) -> dict[str, Entry]:
+    return {name: Entry(name, role, title, paper, size, family) for name, title, paper, size in lines}
+
+
+# name, title, paper, megabytes (of a download)
+PROPOSALS: dict[str, Entry] = _table(
+    "proposal",
+    "convnet",
+    (DEFAULT_PROPOSAL, "MobileNetV1 x 0.25", _MOBILENET_V1, None),
+    ("mobilenetv1_050", "MobileNetV1 x 0.5", _MOBILENET_V1, None),
+    ("tf_efficientnet_lite0.in1k", "EfficientNet-Lite0", _EFFICIENTNET, None),
+    ("resnet10t_112.tiny200", "ResNet-10-T, 200 classes, 112 px, trained here", _RESNET, None),
+    ("mobileone_s0.apple_in1k", "MobileOne-S0", _MOBILEONE, 21.5),
+    ("mobileone_s1.apple_in1k", "MobileOne-S1", _MOBILEONE, 19.6),
+    ("mobileone_s2.apple_in1k", "MobileOne-S2", _MOBILEONE, 31.9),
+    ("mobileone_s3.apple_in1k", "MobileOne-S3", _MOBILEONE, 41.1),
+    ("mobileone_s4.apple_in1k", "MobileOne-S4", _MOBILEONE, 60.3),
+    ("resnet18.a1_in1k", "ResNet-18", _RSB, 46.8),
+    ("resnet50.a1_in1k", "ResNet-50", _RSB, 102.4),
+    ("resnet152.a1_in1k", "ResNet-152", _RSB, 241.4),
+    ("mobilenetv2_100.ra_in1k", "MobileNetV2", _MOBILENET_V2, 14.2),
+    ("mobilenetv4_conv_small.e2400_r224_in1k", "MobileNetV4-S", _MOBILENET_V4, 15.2),
+    ("efficientnet_b0.ra4_e3600_r224_in1k", "EfficientNet-B0", _EFFICIENTNET, 21.3),
+    ("regnety_004.tv2_in1k", "RegNetY-400MF", _REGNET, 17.5),
+    ("repvit_m0_9.dist_450e_in1k", "RepViT-M0.9", _REPVIT, 22.2),
+    ("starnet_s1.in1k", "StarNet-S1", _STARNET, 11.5),
+)
+
+BACKBONES: dict[str, Entry] = _table(
+    "backbone",
+    "tokens",
+    (DEFAULT_BACKBONE, "ViT-Ti/16", _AUGREG, None),
+    ("vit_tiny_patch8_112.tiny200", "ViT-Ti/8, 200 classes, 112 px, trained here", _VIT, None),
+    ("vit_small_patch16_224.augreg_in21k_ft_in1k", "ViT-S/16", _AUGREG, 88.2),
+    ("vit_base_patch16_224.augreg_in21k_ft_in1k", "ViT-B/16", _AUGREG, 346.3),
+    ("vit_large_patch16_224.augreg_in21k_ft_in1k", "ViT-L/16", _AUGREG, 1217.3),
+    ("deit_small_patch16_224.fb_in1k", "DeiT-S/16", _DEIT, 88.2),
+    ("deit_small_distilled_patch16_224.fb_in1k", "DeiT-S/16, distilled", _DEIT, 89.7),
+    ("vit_medium_patch16_gap_256.sw_in12k_ft_in1k", "ViT-M/16, no class token", _VIT, 155.4),
+    ("vit_medium_patch16_gap_384.sw_in12k_ft_in1k", "ViT-M/16, no class token, 384 px", _VIT, 156.1),
+    ("eva02_tiny_patch14_336.mim_in22k_ft_in1k", "EVA-02-Ti/14, 336 px", _EVA02, 23.0),
+    ("vit_betwixt_patch16_rope_reg4_gap_256.sbb_in1k", "Rotary ViT, four registers", _ROPE_VIT, 240.9),
+    ("vit_base_patch16_clip_224.laion2b_ft_in12k_in1k", "ViT-B/16, CLIP fine-tuned", _OPEN_CLIP, 346.3),
+    ("mae_finetuned_vit_base", "ViT-B/16, MAE fine-tuned", _MAE, 346.3),
+    ("mae_finetuned_vit_large", "ViT-L/16, MAE fine-tuned", _MAE, 1217.3),
+    ("mae_finetuned_vit_huge", "ViT-H/14, MAE fine-tuned", _MAE, 2528.2),
+    # without a classifier: what is compared is their embedding
+    ("vit_small_patch14_reg4_dinov2.lvd142m", "DINOv2 ViT-S/14, four registers, 518 px", _DINO_V2, 88.2),
+    ("vit_small_patch16_dinov3.lvd1689m", "DINOv3 ViT-S/16, 256 px", _DINO_V3, 86.3),
+    ("vit_base_patch16_siglip_224.v2_webli", "SigLIP 2 ViT-B/16", _SIGLIP_2, 371.5),
+) | _table(
+    "backbone",
+    "pixels",
+    ("convnext_tiny.fb_in22k_ft_in1k", "ConvNeXt-T, 22k to 1k", _CONVNEXT, 114.4),
+    ("convnext_base.fb_in1k", "ConvNeXt-B, 1k", _CONVNEXT, 354.4),
+    ("convnext_base.fb_in22k_ft_in1k", "ConvNeXt-B, 22k to 1k", _CONVNEXT, 354.4),
+    ("convnext_large.fb_in1k", "ConvNeXt-L, 1k", _CONVNEXT, 791.1),
+    ("convnext_large.fb_in22k_ft_in1k", "ConvNeXt-L, 22k to 1k", _CONVNEXT, 791.1),
+    ("convnextv2_tiny.fcmae_ft_in22k_in1k", "ConvNeXt V2-T, 22k to 1k", _CONVNEXT_V2, 114.5),
+    ("swin_tiny_patch4_window7_224.ms_in22k_ft_in1k", "Swin-T, 22k to 1k", _SWIN, 113.2),
+    ("swin_base_patch4_window7_224.ms_in1k", "Swin-B, 1k", _SWIN, 351.1),
+    ("swin_base_patch4_window7_224.ms_in22k_ft_in1k", "Swin-B, 22k to 1k", _SWIN, 351.1),
+    ("swin_base_patch4_window12_384.ms_in1k", "Swin-B, 1k, 384 px", _SWIN, 351.6),
+    ("swin_base_patch4_window12_384.ms_in22k_ft_in1k", "Swin-B, 22k to 1k, 384 px", _SWIN, 351.6),
+    ("swin_large_patch4_window7_224.ms_in22k_ft_in1k", "Swin-L, 22k to 1k", _SWIN, 786.1),
+    ("swin_large_patch4_window12_384.ms_in22k_ft_in1k", "Swin-L, 22k to 1k, 384 px", _SWIN, 786.9),
+    ("swinv2_tiny_window8_256.ms_in1k", "Swin V2-T, 256 px", _SWIN_V2, 113.4),
+)
+
+_TABLES = {"proposal": PROPOSALS, "backbone": BACKBONES}
+
+
+def find(name: str, role: str) -> Entry:
+    """The entry of a name: a catalogue key, a model of the own folder, an architecture, or any timm model.
+
+    Raises:
+        UnknownModel: nothing has this name (paths and hub addresses name nothing); the message gives the
+        nearest.
+    """
+    table = _TABLES[role]
+    if not isinstance(name, str) or not name.strip():
+        raise UnknownModel(f"A {role} is given by its name, such as {next(iter(table))}.")
+    name = name.strip()
+    if find_video(name, role):
+        raise UnsupportedModel(f"{name} looks at clips, not at pictures: `papr video` takes it.")
+    if name in table:
+        return table[name]
+    if weights.is_own(name):
+        return Entry(name, role, name)
+    by_architecture = [entry for key, entry in table.items() if key.split(".")[0] == name]
+    if by_architecture:
+        return by_architecture[0]
+    full = weights.timm_name(name)
+    if full is None:
+        raise UnknownModel(_nothing_named(name, role))
+    return table.get(full) or Entry(full, role, full)
+
+
+def own_role(name: str) -> str:
+    """The list in which a model of the user's own folder stands: "backbone" for ViT kin, Swin and ConvNeXt
+    (which may be asked for as a proposal too), else "proposal".
+
+    Raises:
+        WeightsUnavailable: its configuration cannot be used.
+    """
+    from timm.models import is_model_in_modules
+
+    architecture = weights.read_config(name)["architecture"]
+    pruned = ("vision_transformer", "eva", "deit", "convnext", "swin_transformer", "swin_transformer_v2")
+    return "backbone" if is_model_in_modules(architecture, pruned) else "proposal"
+
+
+def _nothing_named(name: str, role: str) -> str:
+    import timm
+
+    known = [*_TABLES[role], *weights.own_models(), *timm.list_models(), *timm.list_models(pretrained=True)]
+    near = difflib.get_close_matches(name[:200], known, n=3, cutoff=0.6)
+    hint = f"the nearest names are {', '.join(near)}" if near else "`papr models` lists what there is"
+    shown = name if len(name) <= 80 else name[:77] + "..."
+    return f"There is no {role} named {shown!r}; {hint}."

@@ -1,0 +1,32 @@
+"""What comes with the project in `assets/`: the models' names, and which two it starts with.
+
+Imports nothing heavy: the page asks before torch is there.
+"""
+
+from pathlib import Path
+
+__all__ = [
+    "ASSETS",
+    "DEFAULT_BACKBONE",
+    "DEFAULT_PROPOSAL",
+    "EMBEDDED",
+    "EMBEDDED_BACKBONES",
+    "EMBEDDED_PROPOSALS",
+]
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+# a wheel holds the assets inside the package (pyproject.toml), the repository beside it
+ASSETS = _PACKAGE / "assets" if (_PACKAGE / "assets").is_dir() else _PACKAGE.parent / "assets"
+
+DEFAULT_PROPOSAL = "mobilenetv1_025"
+DEFAULT_BACKBONE = "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
+
+# NAME.safetensors beside NAME.json, each; assets/README.md is their card. The tiny200 pair was trained here.
+EMBEDDED_PROPOSALS = (
+    DEFAULT_PROPOSAL,
+    "mobilenetv1_050",
+    "tf_efficientnet_lite0.in1k",
+    "resnet10t_112.tiny200",
+)
+EMBEDDED_BACKBONES = (DEFAULT_BACKBONE, "vit_tiny_patch8_112.tiny200")
+EMBEDDED = EMBEDDED_PROPOSALS + EMBEDDED_BACKBONES

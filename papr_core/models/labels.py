@@ -1,0 +1,220 @@
+"""The names of a model's classes, and how the classes of two models match.
+
+ImageNet's names come from timm, which carries the WordNet synsets of each of its subsets.
+"""
+
+import difflib
+import functools
+import importlib.resources
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from papr_core.errors import InvalidInput, UnknownClass
+
+__all__ = [
+    "Labels",
+    "from_config",
+    "imagenet",
+    "kinetics",
+    "match",
+    "match_classes",
+    "numbers",
+    "short_label",
+    "synonyms",
+]
+
+_SYNSET = re.compile(r"[nvars]\d{8}")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The classes of a model, in the order of its logits.
+
+    name: of the set, such as "imagenet-1k"; names: one a class, synonyms divided by ", ";
+    synsets: WordNet ids such as "n02129165", one a class, or None where they are not known.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    synsets: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.synsets is not None and len(self.synsets) != len(self.names):
+            raise InvalidInput(f"{len(self.names)} class names do not go with {len(self.synsets)} synsets.")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> str:
+        return self.names[index]
+
+    def find(self, query: str | int) -> int:
+        """The index of a class, from an index, a name, a synonym, a WordNet id or the unique part of a name.
+
+        Raises:
+            UnknownClass: nothing fits, or several classes do; the message names the nearest.
+        """
+        text = str(query).strip()
+        shown = repr(text) if len(text) <= 60 else repr(text[:57] + "...")
+        if re.fullmatch(r"-?\d+", text):
+            index = int(text)
+            if not 0 <= index < len(self):
+                raise UnknownClass(
+                    f"Class {shown} does not exist: {self.name} counts from 0 to {len(self) - 1}."
+                )
+            return index
+        wanted = text.casefold()
+        if self.synsets is not None and wanted in self.synsets:
+            return self.synsets.index(wanted)
+        for fits in (self._named(wanted), self._called(wanted), self._containing(wanted) if wanted else []):
+            if len(fits) == 1:
+                return fits[0]
+            if fits:
+                some = ", ".join(f"{i} ({self.names[i]})" for i in fits[:5])
+                raise UnknownClass(f"{shown} fits {len(fits)} classes of {self.name}; give an index: {some}.")
+        near = difflib.get_close_matches(wanted[:100], self._words(), n=3, cutoff=0.5)
+        hint = f"; the nearest are {', '.join(near)}" if near else ""
+        raise UnknownClass(f"{self.name} has no class {shown}{hint}.")
+
+    def _named(self, wanted: str) -> list[int]:
+        return [i for i, name in enumerate(self.names) if name.casefold() == wanted]
+
+    def _called(self, wanted: str) -> list[int]:
+        return [i for i, name in enumerate(self.names) if wanted in synonyms(name)]
+
+    def _containing(self, wanted: str) -> list[int]:
+        return [i for i, name in enumerate(self.names) if wanted in name.casefold()]
+
+    def _words(self) -> list[str]:
+        return [word for name in self.names for word in synonyms(name)]
+
+
+def synonyms(name: str) -> tuple[str, ...]:
+    """The single names in "tabby, tabby cat", folded for comparison."""
+    return tuple(part.strip().casefold() for part in name.split(", "))
+
+
+def short_label(label: str) -> str:
+    """The first of a class's names: "tabby, tabby cat" is "tabby"."""
+    return label.split(",")[0].strip()
+
+
+def imagenet(subset: str = "imagenet-1k") -> Labels:
+    """ImageNet's classes in the order that timm's models use; `subset` as timm names it."""
+    return _imagenet(subset)
+
+
+@functools.cache
+def _imagenet(subset: str) -> Labels:
+    from timm.data import ImageNetInfo
+
+    info = ImageNetInfo(subset)
+    return Labels(subset, tuple(info.label_descriptions()), tuple(info.label_names()))
+
+
+@functools.cache
+def kinetics() -> Labels:
+    """Kinetics-400's classes in the order that its published models use, the alphabet's."""
+    data = importlib.resources.files("papr_core.models").joinpath("kinetics400.txt")
+    return Labels("kinetics-400", tuple(data.read_text(encoding="utf-8").splitlines()))
+
+
+def numbers(num_classes: int) -> Labels:
+    """Class numbers, for a model whose names nobody wrote down."""
+    return Labels(f"numbers-{num_classes}", tuple(f"class {i}" for i in range(num_classes)))
+
+
+def from_config(config: dict, num_classes: int) -> Labels:
+    """The labels that a configuration in the form of timm's hub config.json carries.
+
+    `label_names` (names, or WordNet ids beside `label_descriptions`), our own `label_synsets` and
+    `label_set`. Without names a model with as many classes as a subset of ImageNet has that subset's, any
+    other gets numbers. A model without a classifier has none.
+
+    Raises:
+        InvalidInput: names that are not one text a class.
+    """
+    if num_classes < 1:
+        return Labels("no classes", ())
+    merged = {**config.get("pretrained_cfg", {}), **config}
+    names = merged.get("label_names")
+    if not names:
+        from timm.data import infer_imagenet_subset
+
+        subset = infer_imagenet_subset({"num_classes": num_classes})
+        labels = imagenet(subset) if subset else None
+        return labels if labels is not None and len(labels) == num_classes else numbers(num_classes)
+    names = _texts(names, "label_names", num_classes)
+    synsets = merged.get("label_synsets")
+    if synsets is None and all(_SYNSET.fullmatch(name) for name in names):
+        synsets = names
+    synsets = _texts(synsets, "label_synsets", num_classes) if synsets is not None else None
+    descriptions = merged.get("label_descriptions")
+    if isinstance(descriptions, dict):
+        names = tuple(str(descriptions.get(name, name)) for name in names)
+    if synsets is not None and synsets == imagenet().synsets:
+        return imagenet()
+    return Labels(str(merged.get("label_set") or f"own-{num_classes}"), names, synsets)
+
+
+def match(source: Labels, to: Labels) -> tuple[int | None, ...]:
+    """For each class of `source` its index in `to`, or None: by WordNet id if both have them, else by name.
+
+    By name the whole text counts first, then the first synonym; a name that stands for two classes matches
+    none.
+    """
+    if source.synsets is not None and to.synsets is not None:
+        where = {synset: i for i, synset in enumerate(to.synsets)}
+        return tuple(where.get(synset) for synset in source.synsets)
+    whole = _unique([name.casefold() for name in to.names])
+    first = _unique([synonyms(name)[0] for name in to.names])
+    found = (whole.get(name.casefold(), first.get(synonyms(name)[0])) for name in source.names)
+    ours = _unique([synonyms(name)[0] for name in source.names])
+    return tuple(i if synonyms(name)[0] in ours else None for name, i in zip(source.names, found))
+
+
+def _unique(words: Sequence[str]) -> dict[str, int]:
+    where: dict[str, int | None] = {}
+    for i, word in enumerate(words):
+        where[word] = None if word in where else i
+    return {word: i for word, i in where.items() if i is not None}
+
+
+def _texts(values: object, what: str, count: int) -> tuple[str, ...]:
+    if not isinstance(values, (list, tuple)) or not all(isinstance(value, str) for value in values):
+        raise InvalidInput(f"{what} must be a list of texts, one a class.")
+    if len(values) != count:
+        raise InvalidInput(f"{what} has {len(values)} entries, but the model has {count} classes.")
+    return tuple(values)
+
+
+def match_classes(classes: Sequence[str], labels: Labels) -> tuple[int, ...]:
+    """For each class folder the index of its class in `labels`: by wnid, or by any of the class's words.
+
+    Words match whole and without regard to case, `_` and `-` counting as spaces. Several folders may be one
+    class.
+
+    Raises InvalidInput naming the folders that match no class, or more than one.
+    """
+    meanings = defaultdict(set)
+    for index, name in enumerate(labels.names):
+        for word in (name, name.removeprefix("class "), *name.split(",")):  # "class 7": a model without names
+            meanings[_plain(word)].add(index)
+    for index, wnid in enumerate(labels.synsets or ()):
+        meanings[_plain(wnid)] = {index}
+    found = [meanings.get(_plain(folder), set()) for folder in classes]
+    for count, what in ((0, "match no class"), (2, "match more than one class")):
+        wrong = [folder for folder, indices in zip(classes, found) if min(len(indices), 2) == count]
+        if wrong:
+            named = ", ".join(wrong[:5]) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
+            raise InvalidInput(
+                f"{len(wrong)} of {len(classes)} class folders {what} of {labels.name} ({named}); "
+                "name each folder by its wnid, such as n01443537, or by the class's words."
+            )
+    return tuple(next(iter(indices)) for indices in found)
+
+
+def _plain(words: str) -> str:
+    return " ".join(words.replace("_", " ").replace("-", " ").casefold().split())

@@ -1,0 +1,109 @@
+"""Speed on this machine: what a row says, that it can be stopped, that nothing stays behind; no speeds."""
+
+import json
+
+import pytest
+import torch
+
+from papr_core import InvalidInput, Stopped, UnsupportedModel, load_backbone, load_proposal
+from papr_core.bench import bench
+from papr_core.commands.main import main
+from papr_core.models.backbones import prunable
+from papr_core.models.catalog import Entry
+
+SMALL = {"batch_size": 2, "rounds": 2}
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    return load_backbone("test_vit", pretrained=False)
+
+
+@pytest.fixture(scope="module")
+def by_stage():
+    import timm
+
+    model = timm.create_model("convnext_atto", depths=(1, 1, 1, 1))
+    return prunable(model, Entry("convnext_atto", "backbone", ""), img_size=64)
+
+
+def test_rows(backbone):
+    proposal = load_proposal("test_resnet", pretrained=False)
+    done = []
+    found = bench(backbone, proposal, keep=(0.5, 0.3), **SMALL, progress=lambda *where: done.append(where))
+    assert done == [(1, 2), (2, 2)]
+    assert [(row["measured"], row["keep"]) for row in found["rows"]] == [
+        (what, keep) for keep in (0.5, 0.3) for what in ("backbone", "pair", "end to end")
+    ]
+    for row in found["rows"]:
+        assert row["n"] == 2
+        assert row["speedup_low"] <= row["speedup"] <= row["speedup_high"]
+        assert min(row["plain_images_per_second"], row["pruned_images_per_second"]) > 0
+        if row["measured"] == "end to end":
+            assert row["promised"] is None
+        else:
+            assert row["share_of_promise"] == pytest.approx(row["speedup"] / row["promised"])
+    backbones, pairs = (found["rows"][i]["promised"] for i in (0, 1))
+    assert backbones > pairs
+    assert found["pixel_share"] is None
+    json.dumps(found, allow_nan=False)
+
+
+def test_merging_alone_and_after_pruning(backbone):
+    found = bench(backbone, keep=(1.0, 0.5), tome_r=4, **SMALL)
+    assert [(row["keep"], row["tome_r"], row["tome_layers"]) for row in found["rows"]] == [
+        (1.0, 4, "all"),
+        (0.5, 4, "second_half"),
+    ]
+
+
+def test_a_hierarchical_model_is_promised_its_share_of_pixel_operators(by_stage):
+    found = bench(by_stage, keep=(0.65,), **SMALL)
+    share, (row,) = found["pixel_share"], found["rows"]
+    assert 0 < share < 1
+    assert row["promised"] == pytest.approx(1 / (1 - share + 0.65 * share))
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in by_stage.modules())
+
+
+def test_it_can_be_stopped(backbone, by_stage):
+    asked = iter([False, False, True])
+    with pytest.raises(Stopped):
+        bench(backbone, **SMALL, stop=lambda: next(asked))
+    with pytest.raises(Stopped):
+        bench(by_stage, **SMALL, stop=lambda: True)
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in by_stage.modules())
+
+
+def test_halves(backbone):
+    half = load_backbone("test_vit", pretrained=False).to(torch.bfloat16)
+    assert bench(half, **SMALL)["rows"][0]["n"] == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"keep": (1.0,)}, "Nothing is pruned"),
+        ({"keep": (0.0,)}, "keep ratio"),
+        ({"rounds": 1}, "two rounds"),
+        ({"batch_size": 0}, "one picture"),
+        ({"dtype": "int8"}, "float32"),
+        ({"tome_r": -1}, "whole numbers"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(backbone, options, says):
+    with pytest.raises(InvalidInput, match=says):
+        bench(backbone, **SMALL | options)
+
+
+def test_a_hierarchical_model_cannot_merge(by_stage):
+    with pytest.raises(UnsupportedModel, match="cannot merge"):
+        bench(by_stage, tome_r=4, **SMALL)
+
+
+def test_the_command(capsys):
+    command = ["bench", "--backbone", "test_vit", "--batch-size", "2", "--rounds", "2", "--device", "cpu"]
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"][0]["keep"] == 0.5
+    assert main(command) == 0
+    assert "Speed-up" in capsys.readouterr().out
+    assert main([*command, "--threads", "0"]) == 2
