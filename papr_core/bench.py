@@ -31,7 +31,7 @@ from papr_core import cost
 from papr_core.data.images import read_image
 from papr_core.errors import InvalidInput, PaprError, Stopped, UnsupportedModel
 from papr_core.models.backbones import load_backbone
-from papr_core.models.catalog import DEFAULT_BACKBONE
+from papr_core.models.embedded import DEFAULT_BACKBONE
 from papr_core.models.proposals import load_proposal
 from papr_core.pruning.merging import Merging, as_published
 

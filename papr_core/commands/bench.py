@@ -11,7 +11,7 @@ from papr_core.commands.options import add_device, add_tome_layers, add_weights_
 from papr_core.commands.terminal import table
 from papr_core.devices import chosen_device
 from papr_core.errors import InvalidInput
-from papr_core.models.catalog import DEFAULT_BACKBONE
+from papr_core.models.embedded import DEFAULT_BACKBONE
 
 __all__ = ["add_arguments", "run"]
 

@@ -14,7 +14,7 @@ from papr_core.errors import InvalidInput, PaprError, UnsupportedModel
 from papr_core.methods.controls import checked_patches
 from papr_core.methods.table import DEFAULT_METHODS, METHODS, find_method, refusal
 from papr_core.models.backbones import load_backbone
-from papr_core.models.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
+from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.models.labels import short_label
 from papr_core.models.proposals import load_proposal
 from papr_core.pruning.selection import DEFAULT_KEEP_RATIO, num_kept

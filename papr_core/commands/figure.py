@@ -18,7 +18,7 @@ from papr_core.devices import chosen_device
 from papr_core.errors import InvalidInput
 from papr_core.evaluation import album, tradeoff
 from papr_core.evaluation.records import share
-from papr_core.models.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
+from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 
 __all__ = ["add_arguments", "run"]
 

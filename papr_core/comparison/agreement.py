@@ -18,7 +18,7 @@ from papr_core import cost
 from papr_core.data.images import read_image
 from papr_core.devices import as_probabilities, device_of
 from papr_core.errors import InvalidInput
-from papr_core.models.catalog import DEFAULT_BACKBONE
+from papr_core.models.embedded import DEFAULT_BACKBONE
 from papr_core.pruning.significance import patch_significance
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ from papr_core.data.images import read_image
 from papr_core.errors import InvalidInput
 from papr_core.methods.controls import checked_patches
 from papr_core.methods.table import DEFAULT_METHODS, METHODS, find_method
-from papr_core.models.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
+from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.models.labels import short_label
 from papr_core.pruning.selection import DEFAULT_KEEP_RATIO
 from papr_core.saving import saved_folder

@@ -15,7 +15,7 @@ from papr_core.data.images import read_image
 from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.models import catalog, weights
 from papr_core.models.backbones import load_backbone, prunable
-from papr_core.models.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
+from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.models.proposals import load_proposal
 from papr_core.pruning.merging import Merging, as_published
 

@@ -30,7 +30,8 @@ from papr_core.devices import as_probabilities
 from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.methods import table as _methods
 from papr_core.methods.table import METHODS
-from papr_core.models.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL, find
+from papr_core.models.catalog import find
+from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.models.video_catalog import find_video
 from papr_core.pruning.selection import DEFAULT_KEEP_RATIO, top_patches
 from papr_core.pruning.significance import constant_as_zeros

@@ -26,7 +26,7 @@ from papr_core.evaluation.records import PartialRecords, Records, gathered, join
 from papr_core.evaluation.trials import Plan, configurations, make_plan
 from papr_core.methods import table as _methods
 from papr_core.models.backbones import load_backbone
-from papr_core.models.catalog import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
+from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.models.proposals import load_proposal
 from papr_core.pruning.selection import num_kept
 

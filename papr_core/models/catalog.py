@@ -15,7 +15,7 @@ from papr_core.models import weights
 from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.models.video_catalog import find_video
 
-__all__ = ["BACKBONES", "DEFAULT_BACKBONE", "DEFAULT_PROPOSAL", "PROPOSALS", "Entry", "find", "own_role"]
+__all__ = ["BACKBONES", "PROPOSALS", "Entry", "find", "own_role"]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ __all__ = [
     "EMBEDDED_PROPOSALS",
 ]
 
-_PACKAGE = Path(__file__).resolve().parent.parent
+_PACKAGE = Path(__file__).resolve().parents[1]
 # a wheel holds the assets inside the package (pyproject.toml), the repository beside it
 ASSETS = _PACKAGE / "assets" if (_PACKAGE / "assets").is_dir() else _PACKAGE.parent / "assets"
 

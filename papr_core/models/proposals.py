@@ -16,6 +16,7 @@ from papr_core.data.images import View
 from papr_core.errors import UnsupportedModel
 from papr_core.models import catalog, weights
 from papr_core.models import labels as _labels
+from papr_core.models.embedded import DEFAULT_PROPOSAL
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -24,7 +25,7 @@ __all__ = ["Proposal", "load_proposal", "refusal"]
 
 
 def load_proposal(
-    name: str = catalog.DEFAULT_PROPOSAL,
+    name: str = DEFAULT_PROPOSAL,
     *,
     pretrained: bool = True,
     device: str | torch.device = "cpu",

@@ -8,6 +8,7 @@ from papr_core.models import catalog, weights
 from papr_core.models.backbones.base import Backbone
 from papr_core.models.backbones.pixels import PixelBackbone
 from papr_core.models.backbones.tokens import TokenBackbone
+from papr_core.models.embedded import DEFAULT_BACKBONE
 
 __all__ = ["Backbone", "PixelBackbone", "TokenBackbone", "load_backbone", "prunable", "skeleton_backbone"]
 
@@ -15,7 +16,7 @@ _FAMILIES = {"tokens": TokenBackbone, "pixels": PixelBackbone}
 
 
 def load_backbone(
-    name: str = catalog.DEFAULT_BACKBONE,
+    name: str = DEFAULT_BACKBONE,
     *,
     pretrained: bool = True,
     device: str | torch.device = "cpu",
