@@ -87,7 +87,7 @@ class Run:
         yield Step("Computing the curves")
         shown = time.monotonic()
         for i, count in enumerate(self._steps):
-            self.numbers([count])
+            self.numbers([count], only=[name for name, one in self.maps.items() if count in one.curve_counts])
             if time.monotonic() - shown > EVERY:
                 shown = time.monotonic()
                 yield Step("Computing the curves", progress=(i + 1, len(self._steps)))
@@ -104,7 +104,11 @@ class Run:
     def complete(self) -> bool:
         """Whether every map and the whole of every curve is there."""
         names = [name for name in self.names() if name not in self.refused]
-        return all(name in self.maps and self._known(name, count) for name in names for count in self._steps)
+        return all(
+            name in self.maps and self._known(name, count)
+            for name in names
+            for count in self.maps[name].curve_counts
+        )
 
     def open(self) -> None:
         """Load the pair, run both models on the crop."""
@@ -263,12 +267,12 @@ class Run:
 
     def known_in_full(self, name: str) -> bool:
         """Whether the whole curve of a method is there."""
-        return all((name, 0, count) in self.found for count in self._steps)
+        return all((name, 0, count) in self.found for count in self.maps[name].curve_counts)
 
     def fewest(self, name: str) -> int | None:
         """Fewest patches that keep the answer, read off the full curve."""
         if name not in self._fewest:
-            counts = self._steps
+            counts = self.maps[name].curve_counts
             result = self.core.comparison.results.method_result(
                 self.scene, self.maps[name], self.found, counts[-1], papr=self.maps["papr"], curve=counts
             )

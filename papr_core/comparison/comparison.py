@@ -101,12 +101,13 @@ def compare(
         for method in names
     }
     papr = maps.get("papr") or scene_map(scene, "papr")
-    steps = curve_counts(scene.num_patches) if curve else ()
-    order = {k: i for i, k in enumerate(dict.fromkeys((count, *steps)))}
     found: dict[tuple[str, int, int], Tensor] = {}
-    for key, probabilities in answers(scene, maps.values(), order, keep_ratio=keep_ratio):
-        found[key] = probabilities
-        tell("Confidence", order.get(key[2], len(order)), len(order))
+    steps = [step for step in curve_counts(scene.num_patches) if step != count] if curve else []
+    for done, step in enumerate((count, *steps)):
+        tell("Confidence", done, len(steps) + 1)
+        here = [one for one in maps.values() if step == count or (not one.count and step in one.curve_counts)]
+        found.update(answers(scene, here, [step], keep_ratio=keep_ratio))
+    tell("Confidence", len(steps) + 1, len(steps) + 1)
     return build_comparison(
         scene,
         maps,
@@ -153,10 +154,11 @@ def build_comparison(
     left out. settings: what a manifest says of how it was asked; the keep ratio and the device are added.
     """
     proposal, backbone = scene.proposal, scene.backbone
-    count, steps = backbone.num_kept(keep_ratio), curve_counts(scene.num_patches)
+    count = backbone.num_kept(keep_ratio)
 
     def whole(one: MethodMap) -> bool:
-        return all((one.name, draw, step) in found for draw in range(len(one.coarse)) for step in steps)
+        draws = range(len(one.coarse))
+        return all((one.name, draw, step) in found for draw in draws for step in one.curve_counts)
 
     return Comparison(
         image=name,
@@ -172,7 +174,7 @@ def build_comparison(
         proposal_confidence=scene.proposal_confidence,
         proposal_top=top_classes(scene.proposal_probabilities, proposal.labels),
         methods=tuple(
-            method_result(scene, one, found, count, papr=papr, curve=steps if whole(one) else None)
+            method_result(scene, one, found, count, papr=papr, curve=one.curve_counts if whole(one) else None)
             for one in maps.values()
         ),
         maps=dict(maps),

@@ -269,6 +269,13 @@ class MethodMap:
     def title(self) -> str:
         return METHODS[self.name].title
 
+    @property
+    def curve_counts(self) -> tuple[int, ...]:
+        """Where its full curve stands. Of several draws, whose band is smooth and whose every count costs as
+        many passes, that is the coarse one."""
+        counts = coarse_counts if len(self.coarse) > 1 else curve_counts
+        return counts(self.significance[0].numel())
+
 
 def scene_map(
     scene: Scene,

@@ -15,7 +15,14 @@ from threads import at_once
 import papr_core
 from papr_core import compare, load_proposal
 from papr_core.comparison.results import Curve, top_classes
-from papr_core.comparison.scene import ClassLabel, curve_counts, open_scene, scene_map, scene_notes
+from papr_core.comparison.scene import (
+    ClassLabel,
+    coarse_counts,
+    curve_counts,
+    open_scene,
+    scene_map,
+    scene_notes,
+)
 from papr_core.errors import InvalidInput, PaprError, Stopped, UnknownClass, UnreadableImage, UnsupportedModel
 from papr_core.pruning.selection import num_kept
 
@@ -59,7 +66,7 @@ def test_each_number_is_what_issue_and_page_say(pair, comparison):
     target, answer = scene.target.index, scene.answer.index
     by_name = {method["name"]: method for method in shown["methods"]}
     assert list(by_name) == [*QUICK, "by-hand"]
-    images, counts = scene.backbone_images, curve_counts(NUM_PATCHES)
+    images = scene.backbone_images
 
     def probabilities(kept):
         with torch.no_grad():
@@ -85,7 +92,7 @@ def test_each_number_is_what_issue_and_page_say(pair, comparison):
         assert method["overlap_with_papr"] == pytest.approx(shared / k, abs=1e-6)
         assert method["seconds"] >= 0
     assert by_name["by-hand"]["fewest_patches"] is None
-    for name in ("papr", "random"):
+    for name, counts in (("papr", curve_counts(NUM_PATCHES)), ("random", coarse_counts(NUM_PATCHES))):
         draws = scene_map(scene, name).coarse
         with torch.no_grad():
             tops = [backbone(images, backbone.select_count(draws, k)).argmax(1) for k in counts]
@@ -217,7 +224,8 @@ def test_saving_writes_figure_maps_and_manifest(comparison, tmp_path):
     assert len(manifest["models"]["proposal"]["sha256"]) == 64
     assert set(manifest["versions"]) >= {"papr", "python", "torch", "timm"}
     assert manifest["settings"]["keep_ratio"] == 0.4
-    assert manifest["curves"]["random"]["patches"] == list(curve_counts(NUM_PATCHES))
+    assert manifest["curves"]["papr"]["patches"] == list(curve_counts(NUM_PATCHES))
+    assert manifest["curves"]["random"]["patches"] == list(coarse_counts(NUM_PATCHES))
     maps = np.load(folder / "maps.npz")
     assert maps["papr"].shape == (1, 10, 10)
     assert maps["random"].shape == (5, 10, 10)
