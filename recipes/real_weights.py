@@ -6,16 +6,17 @@
     python recipes/real_weights.py runs/sources --out runs/weights
     python recipes/real_weights.py runs/sources --check
 
-The package `tflite` is needed here alone. The fourth source, timm's file of the ViT, is fetched from the hub, or taken
-from its cache. `--check` makes each model again, compares it with what is embedded and says for each in one line: "the
-same bytes", "differs in ...", or "could not be compared" and why; its exit code is 1 where one differs. A source that
-is missing (without `--check`) or has another SHA-256 is a sentence and exit code 2.
+The package `tflite` is needed here alone. The fourth source, timm's file of the ViT, is fetched from the hub,
+or taken from its cache. `--check` makes each model again, compares it with what is embedded and says for each
+in one line: "the same bytes", "differs in ...", or "could not be compared" and why; its exit code is 1 where
+one differs. A source that is missing (without `--check`) or has another SHA-256 is a sentence and exit code
+2.
 
-What is done to the tensors: they are given timm's names and rounded to float16, and counters of batches are dropped.
-The MobileNets are 8-bit files whose batch norms are folded into the convolutions. A weight becomes scale x (number -
-zero point); a folded bias becomes the bias of a batch norm that does nothing else: weight 1, mean 0 and variance
-1 - eps, which float16 rounds to 1, so that outputs are 0.000005 of themselves smaller. TensorFlow's class 0,
-"background", is dropped.
+What is done to the tensors: they are given timm's names and rounded to float16, and counters of batches are
+dropped. The MobileNets are 8-bit files whose batch norms are folded into the convolutions. A weight becomes
+scale x (number - zero point); a folded bias becomes the bias of a batch norm that does nothing else (weight
+1, mean 0, variance 1 - eps, which float16 rounds to 1, so that a convolution's outputs are 0.000005 of
+themselves smaller). TensorFlow's class 0, "background", is dropped.
 """
 
 import argparse
@@ -169,7 +170,7 @@ RECIPES = {
     ),
     VIT: Recipe(
         "model.safetensors",
-        # as two public repositories that use the file state it: where this was written the hub could not be reached
+        # as two public repositories that use the file state it: the hub could not be reached from here
         "fecf81b492bd13ee7a5297cb74d1d417aac8bf7e1b7d96aed89c4691984587ed",
         as_published,
         _config(
@@ -193,7 +194,7 @@ def source(name: str, folder: Path) -> Path:
     recipe = RECIPES[name]
     path = _hub_file(name) if name == VIT else next(iter(sorted(folder.rglob(recipe.file))), None)
     if path is None:
-        raise WeightsUnavailable(f"{recipe.file} is missing in {folder}: the recipe's first lines say whence.")
+        raise WeightsUnavailable(f"{recipe.file} is missing in {folder}: this recipe's --help says whence.")
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != recipe.sha256:
         raise InvalidInput(
@@ -288,12 +289,16 @@ def compare(name: str, sources: Path) -> bool:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("sources", type=Path, help="a folder with the published files, however deep in it")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--out", type=Path, help="the folder to write the models into")
-    what.add_argument("--check", action="store_true", help="compare what is embedded with the published files")
-    parser.add_argument("--models", nargs="+", choices=RECIPES, default=list(RECIPES), help="only these")
+    what.add_argument("--check", action="store_true", help="compare with what is embedded")
+    parser.add_argument(
+        "--models", nargs="+", choices=RECIPES, default=list(RECIPES), metavar="NAME", help="only these"
+    )
     options = parser.parse_args()
     do = partial(compare, sources=options.sources)
     if not options.check:
