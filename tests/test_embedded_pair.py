@@ -79,6 +79,8 @@ def test_an_installed_wheel_has_the_pair(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as file:
         file.extractall(site)
+    shipped = [path.relative_to(ASSETS) for path in ASSETS.rglob("*") if path.is_file()]
+    assert [path for path in shipped if not (site / "papr_core" / "assets" / path).is_file()] == []
     elsewhere.mkdir()
     picture = shutil.copy(ASSETS / "examples" / "coffee.jpg", elsewhere)
     done = subprocess.run(

