@@ -82,12 +82,10 @@ def test_the_builder_gives_pip_no_words_of_ours():
 def test_no_address_of_a_package_registry_stands_in_the_repository():
     """pip's own default is enough, and a mirror is the reader's to name."""
     hosts = r"(pypi|pythonhosted|npmjs|download\.pytorch)\.(org|com)"
-    folders = (
-        ROOT / name for name in ("app", "assets", "benchmarks", "docs", "papr_core", "recipes", "tests")
-    )
-    files = [path for folder in folders for path in folder.rglob("*")] + list(ROOT.iterdir())
+    folders = ("app", "assets", "benchmarks", "docs", "papr_core", "recipes", "tests", ".ci")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*")] + list(ROOT.iterdir())
     for path in files:
-        if path.is_file() and (path.suffix in TEXT or path.name in ("Dockerfile", ".dockerignore")):
+        if path.is_file() and (path.suffix in TEXT or path.name in ("Dockerfile", ".dockerignore", "run")):
             assert not re.search(hosts, path.read_text(encoding="utf-8")), path
 
 
