@@ -14,7 +14,6 @@ import torch
 
 import papr_core
 from papr_core.data.images import read_image
-from papr_core.models import weights
 from papr_core.models.embedded import (
     ASSETS,
     DEFAULT_BACKBONE,
@@ -81,6 +80,8 @@ def test_an_installed_wheel_has_the_pair(tmp_path):
         file.extractall(site)
     for path in (source / "papr_core").rglob("*.*"):
         assert (site / path.relative_to(source)).exists(), path  # every room, and the tables beside modules
+    shipped = [path.relative_to(ASSETS) for path in ASSETS.rglob("*") if path.is_file()]
+    assert [path for path in shipped if not (site / "papr_core" / "assets" / path).is_file()] == []
     elsewhere.mkdir()
     picture = shutil.copy(ASSETS / "examples" / "coffee.jpg", elsewhere)
     done = subprocess.run(
@@ -102,12 +103,6 @@ def test_the_second_loading_takes_little_of_the_processor(pair):
     papr_core.load_proposal()
     papr_core.load_backbone()
     assert time.process_time() - start < 2.0
-
-
-def test_the_card_names_the_files_as_they_are():
-    card = (ASSETS / "README.md").read_text(encoding="utf-8")
-    for name in EMBEDDED:
-        assert weights.sha256(ASSETS / f"{name}.safetensors") in card
 
 
 def test_a_bundled_photograph_is_named(pair, offline):

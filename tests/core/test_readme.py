@@ -87,7 +87,7 @@ def test_requirements_have_both_bounds():
     for name in ("requirements.txt", "requirements-test.txt", "requirements-mcp.txt"):
         lines = [line.split("#")[0].strip() for line in (ROOT / name).read_text().splitlines()]
         for line in filter(None, lines):
-            assert re.fullmatch(r"[A-Za-z_-]+>=[\d.]+,<[\d.]+", line), line
+            assert re.fullmatch(r"[A-Za-z0-9_-]+>=[\d.]+,<[\d.]+", line), line
 
 
 def test_the_held_out_photographs_are_small_and_credited():
