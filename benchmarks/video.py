@@ -96,6 +96,7 @@ def videomae(folder: Path, rounds: int):
     from papr_core.cost import backbone_gmacs, proposal_gmacs
     from papr_core.models.backbones.tubelets import load_tubelets
     from papr_core.models.video_convnets import load_video_proposal
+    from papr_core.pruning.significance import channel_mean
 
     backbone = load_tubelets("videomae_base", pretrained=False)
     proposal = load_video_proposal("x3d_s", pretrained=False)
@@ -104,7 +105,7 @@ def videomae(folder: Path, rounds: int):
     seen = torch.randn(1, *proposal.input_size, generator=draw)
 
     def selected():
-        return backbone.select(proposal.features(seen).mean(dim=1), KEEP)
+        return backbone.select(channel_mean(proposal.features(seen)), KEEP)
 
     with torch.inference_mode():
         kept = selected()

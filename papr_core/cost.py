@@ -65,7 +65,7 @@ def gmacs_by_ratio(backbone: nn.Module) -> Callable[[float], float]:
     Swin's is linear in each stage's kept positions."""
     twin = _on_meta(backbone)
     image = torch.empty(1, *backbone.input_size, device="meta", dtype=next(twin.parameters()).dtype)
-    if backbone.family == "pixels":
+    if backbone.by_stage:
         sizes = [height * width for height, width in backbone.grids]
 
         def count(counts: Sequence[int]) -> int:

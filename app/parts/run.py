@@ -263,7 +263,7 @@ class Run:
 
     def by_ratio(self, count: int) -> bool:
         """Whether the answers at this count are those of the question's ratio, taken stage by stage."""
-        return self.scene.backbone.family == "pixels" and count == self.count
+        return self.scene.backbone.by_stage and count == self.count
 
     def known_in_full(self, name: str) -> bool:
         """Whether the whole curve of a method is there."""

@@ -19,7 +19,7 @@ from papr_core.data.images import read_image
 from papr_core.devices import as_probabilities, device_of
 from papr_core.errors import InvalidInput
 from papr_core.models.embedded import DEFAULT_BACKBONE
-from papr_core.pruning.significance import patch_significance
+from papr_core.pruning.significance import channel_mean, patch_significance
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,7 +80,7 @@ def look(
     with torch.inference_mode():
         features = proposal.features(proposal.view(crop).to(device_of(proposal)))
         probabilities = as_probabilities(proposal.logits(features))[0]
-        coarse = features.float().mean(dim=1).cpu()  # (1, h, w)
+        coarse = channel_mean(features).cpu()  # (1, h, w)
     best = int(probabilities.argmax())
     return Look(
         name=proposal.name,

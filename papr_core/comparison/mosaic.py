@@ -18,6 +18,7 @@ from papr_core.models.backbones import load_backbone, prunable
 from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.models.proposals import load_proposal
 from papr_core.pruning.merging import Merging, as_published
+from papr_core.pruning.significance import channel_mean
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -141,7 +142,7 @@ def merge_picture(
             if isinstance(proposal, str):
                 proposal = load_proposal(proposal, device=device)
             features = proposal.features(proposal.view(crop).to(device))
-            kept = backbone.select(features.mean(dim=1), keep)
+            kept = backbone.select(channel_mean(features), keep)
         groups = backbone.groups(view, kept, merging=merging)[0].cpu()
         full, merged = (
             out[0].float().cpu() for out in (backbone(view), backbone(view, kept, merging=merging))

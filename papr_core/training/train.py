@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from papr_core.data.datasets import Dataset, open_dataset
 from papr_core.errors import InvalidInput, reason
+from papr_core.pruning.significance import channel_mean
 from papr_core.saving import saved_file
 from papr_core.training.augmentation import (
     Viewed,
@@ -358,7 +359,7 @@ class _Pruner:
     def kept(self, images: Tensor) -> Tensor:
         """images (B, 3, H, W) in 0..1 to the kept patches (B, k)."""
         seen = self.proposal.normalise(resized(images, self.proposal.input_size[1:]))
-        return self.backbone.select(self.proposal.features(seen).float().mean(1), self.keep_ratio)
+        return self.backbone.select(channel_mean(self.proposal.features(seen)), self.keep_ratio)
 
 
 def _create(recipe: Recipe, num_classes: int) -> nn.Module:

@@ -22,10 +22,11 @@ class Backbone(nn.Module):
     name, title; model: the plain timm model; input_size (3, H, W); grid (rows, columns) and num_patches of
     the patches that a reader is told of; num_prefix_tokens; labels; headless: it has no classifier, so its
     output is an embedding (B, D) and `labels` is empty; weights: where they came from, None if they are
-    random.
+    random. by_stage: kept positions are chosen anew for each stage, so a ratio is more than its count.
     """
 
     family: str
+    by_stage = False
 
     def __init__(
         self,

@@ -47,6 +47,7 @@ class PixelBackbone(Backbone):
     """
 
     family = "pixels"
+    by_stage = True
     kinds = tuple(_DEFAULT_RESIDUAL)
 
     def __init__(
