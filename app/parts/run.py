@@ -309,8 +309,11 @@ class Run:
 
     def _ready(self) -> bool:
         """Whether nothing has to be downloaded."""
+        from papr_core.models.catalog import check_sees_pictures
+
         question, ready = self.question, self.shared.ready
         with said("models"):
+            check_sees_pictures(proposal=question.proposal, backbone=question.backbone)
             return ready("proposal", question.proposal) and ready("backbone", question.backbone)
 
     def _picture(self) -> Picture:

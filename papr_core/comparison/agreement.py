@@ -18,6 +18,7 @@ from papr_core import cost
 from papr_core.data.images import read_image
 from papr_core.devices import as_probabilities, device_of
 from papr_core.errors import InvalidInput
+from papr_core.models.catalog import check_sees_pictures
 from papr_core.models.embedded import DEFAULT_BACKBONE
 from papr_core.pruning.significance import channel_mean, patch_significance
 
@@ -219,6 +220,8 @@ def compare_proposals(
 
     if not proposals or not keep:
         raise InvalidInput("Give at least one ConvNet and one keep ratio.")
+    for one in (*proposals, *controls):
+        check_sees_pictures(proposal=one, backbone=backbone)
     if isinstance(backbone, str):  # its structure is enough
         backbone = skeleton_backbone(backbone)
     keep = tuple(dict.fromkeys(keep))

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from papr_core.data.images import read_image
 from papr_core.errors import InvalidInput, UnsupportedModel
-from papr_core.models import catalog, weights
-from papr_core.models.backbones import load_backbone, prunable
+from papr_core.models.backbones import load_backbone, skeleton_backbone
+from papr_core.models.catalog import check_sees_pictures
 from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.models.proposals import load_proposal
 from papr_core.pruning.merging import Merging, as_published
@@ -126,10 +126,9 @@ def merge_picture(
     merging = as_published(tome_r, keep, tome_layers)
     if not merging.active:
         raise InvalidInput("Nothing is merged: tome_r must be above 0.")
-    structure = backbone
-    if isinstance(backbone, str):  # refused before anything is downloaded
-        entry = catalog.find(backbone, "backbone")
-        structure = prunable(weights.skeleton(entry.name), entry)
+    check_sees_pictures(proposal=proposal, backbone=backbone)
+    # refused before anything is downloaded
+    structure = skeleton_backbone(backbone) if isinstance(backbone, str) else backbone
     if reason := structure.merging_refusal():
         raise UnsupportedModel(reason)
     structure.num_kept(keep)  # refuses what is outside (0, 1]

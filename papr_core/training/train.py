@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from papr_core.data.datasets import Dataset, open_dataset
 from papr_core.errors import InvalidInput, reason
+from papr_core.models.catalog import check_sees_pictures
 from papr_core.pruning.significance import channel_mean
 from papr_core.saving import saved_file
 from papr_core.training.augmentation import (
@@ -350,6 +351,7 @@ class _Pruner:
 
         any_size = None if hasattr(model, "patch_embed") else size
         self.backbone = prunable(model, catalog.find(recipe.model, "backbone"), img_size=any_size)
+        check_sees_pictures(proposal=recipe.proposal)
         self.proposal = load_proposal(recipe.proposal, device=device)
         self.keep_ratio = recipe.keep
         if recipe.compile:
