@@ -14,10 +14,9 @@ from torch import nn
 
 from papr_core import BACKBONES, InvalidInput, PaprError, UnsupportedModel, load_backbone
 from papr_core.models.backbones import TokenBackbone
-from papr_core.models.embedded import DEFAULT_BACKBONE
 from papr_core.models.entries import Entry
 
-CATALOGUE = [name for name, line in BACKBONES.items() if name != DEFAULT_BACKBONE and line.family == "tokens"]
+CATALOGUE = [name for name, line in BACKBONES.items() if line.family == "tokens" and "tiny200" not in name]
 # What the catalogue does not name: each kind of embedding, token, pool and block that a timm ViT can have.
 KINDS = {
     "global pooling beside a class token": ("test_vit2", {}),

@@ -246,7 +246,7 @@ def test_without_weights_one_sentence_says_what_to_do(tmp_path, monkeypatch):
         pytest.raises(WeightsUnavailable, match="put videomae-base-finetuned-kinetics.safetensors"),
     ):
         load_backbone("videomae_base")
-    with pytest.raises(UnknownModel, match="no backbone of clips"):
+    with pytest.raises(UnknownModel, match="no backbone named"):
         load_backbone("videomae_giant")
 
 

@@ -130,10 +130,10 @@ def test_without_weights_one_sentence_says_what_to_do(tmp_path, monkeypatch):
             load_proposal("x3d_s")
         with pytest.raises(WeightsUnavailable, match="Nobody has published"):
             load_proposal("slow_r101")
-    with pytest.raises(UnknownModel, match="no video ConvNet 'x3d_l'"):
+    with pytest.raises(UnknownModel, match="no proposal named 'x3d_l'"):
         load_proposal("x3d_l")
     with pytest.raises(UnsupportedModel, match="looks at clips"):
-        catalog.find("x3d_s", "proposal")
+        catalog.check_sees_pictures(proposal="x3d_s")
 
 
 # As a proposal
