@@ -19,6 +19,7 @@ from anyio import CapacityLimiter
 from app.uploads import MAX_MEGABYTES, received
 from papr_core.errors import PaprError, Stopped, UnreadableImage  # which brings no torch
 from papr_core.models.embedded import ASSETS, DEFAULT_BACKBONE, DEFAULT_PROPOSAL
+from papr_core.pruning.reductions import Asked, settled
 
 __all__ = [
     "EXAMPLES",
@@ -241,29 +242,22 @@ class Shared:
         backbone: str,
         proposal: str | None,
         keep: float,
-        tome_r: int = 0,
-        tome_layers: str | None = None,
+        reduction: Asked | None = None,
     ) -> dict[str, Any]:
         """What a configuration costs (`papr_core.cost.estimate`), of models that a visitor may ask for."""
         core = self.core()
         from papr_core.cost import estimate
 
-        if not isinstance(keep, (int, float)) or not isinstance(tome_r, int) or isinstance(tome_r, bool):
-            raise core.InvalidInput(
-                "The keep ratio is a number, and the tokens merged a block a whole number."
-            )
+        if not isinstance(keep, (int, float)):
+            raise core.InvalidInput("The keep ratio is a number.")
         if not 0 < keep <= 1:
             raise core.InvalidInput("The keep ratio must be above 0 and at most 1.")
-        if not isinstance(tome_layers, (str, type(None))):
-            raise core.InvalidInput("The blocks that merge are named by a word.")
         backbone = self.allowed("backbone", backbone).name
         proposal = None if proposal is None else self.allowed("proposal", proposal).name
-        key = ("cost", backbone, proposal, float(keep), tome_r, tome_layers)
+        value = settled(reduction, keep)
         return self.cache.once(
-            key,
-            lambda: estimate(
-                backbone, proposal, keep=keep, tome_r=tome_r, tome_layers=tome_layers, once=self.cache.once
-            ),
+            ("cost", backbone, proposal, float(keep), value),
+            lambda: estimate(backbone, proposal, keep=keep, reduction=value, once=self.cache.once),
         )
 
     # pictures

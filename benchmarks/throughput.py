@@ -14,6 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from papr_core.bench import bench
+from papr_core.pruning.reductions import asked
 
 # backbone, keep ratio, tokens merged a block
 SETTINGS = (
@@ -47,7 +48,7 @@ def main() -> None:
                 backbone,
                 args.proposal,
                 keep=[keep],
-                tome_r=r,
+                reduction=asked({"tome_r": r}),
                 batch_size=args.batch_size,
                 rounds=args.rounds,
                 device=args.device,

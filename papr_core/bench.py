@@ -33,7 +33,8 @@ from papr_core.errors import InvalidInput, PaprError, Stopped, UnsupportedModel
 from papr_core.models.backbones import load_backbone
 from papr_core.models.embedded import DEFAULT_BACKBONE
 from papr_core.models.proposals import load_proposal
-from papr_core.pruning.merging import Merging, as_published
+from papr_core.pruning.reductions import AnyReduction, settled, words_of
+from papr_core.pruning.reductions.base import Reduction
 from papr_core.pruning.significance import channel_mean
 
 __all__ = ["DTYPES", "bench", "machine"]
@@ -49,8 +50,7 @@ def bench(
     proposal: str | nn.Module | None = None,
     *,
     keep: Sequence[float] = (0.5,),
-    tome_r: int = 0,
-    tome_layers: str | None = None,
+    reduction: AnyReduction = None,
     batch_size: int = 32,
     rounds: int = 15,
     device: str | torch.device = "cpu",
@@ -62,13 +62,13 @@ def bench(
     """Time a backbone plain and pruned, interleaved: the object that `bench --json` prints.
 
     backbone, proposal: names, built with random weights on `device`, or loaded models. Without a proposal
-    only the backbone's own call is timed, with random patches kept. keep 1 is timed where tome_r is not 0.
+    only the backbone's own call is timed, with random patches kept. keep 1 is timed with a reduction only.
     progress: called as progress(rounds done, of); stop: asked between calls; Stopped when it says so.
 
     Raises:
         InvalidInput and its kin, Stopped: in one sentence.
     """
-    settings = _settings(keep, tome_r, tome_layers)
+    settings = _settings(keep, reduction)
     if dtype not in DTYPES:
         raise InvalidInput(f"The type is one of {', '.join(DTYPES)}, not {dtype!r}.")
     if batch_size < 1 or rounds < 2:
@@ -77,8 +77,9 @@ def bench(
         backbone = load_backbone(backbone, pretrained=False, device=device).to(DTYPES[dtype])
     if isinstance(proposal, str):
         proposal = load_proposal(proposal, pretrained=False, device=device).to(DTYPES[dtype])
-    if tome_r and (reason := backbone.merging_refusal()):
-        raise UnsupportedModel(reason)
+    for setting in settings:
+        if reason := backbone.reduction_refusal(setting.reduction):
+            raise UnsupportedModel(reason)
     with torch.inference_mode():
         work = _Work(backbone, proposal, settings, batch_size)
         work.check()
@@ -103,21 +104,23 @@ def bench(
 
 @dataclass(frozen=True)
 class _Setting:
-    """What is done to a backbone: a keep ratio, and merging or None."""
+    """What is done to a backbone: a keep ratio, and a reduction or None."""
 
     keep: float
-    merging: Merging | None
+    reduction: Reduction | None
 
 
-def _settings(keep: Sequence[float], tome_r: int, tome_layers: str | None) -> list[_Setting]:
+def _settings(keep: Sequence[float], reduction: AnyReduction) -> list[_Setting]:
     from papr_core.pruning.selection import num_kept
 
     for ratio in keep:
         num_kept(1, ratio)  # refuses what is outside (0, 1]
-    found = [_Setting(ratio, as_published(tome_r, ratio, tome_layers) if tome_r else None) for ratio in keep]
-    found = [setting for setting in found if setting.keep < 1 or setting.merging]
+    found = [_Setting(ratio, settled(reduction, ratio)) for ratio in keep]
+    found = [setting for setting in found if setting.keep < 1 or setting.reduction]
     if not found:
-        raise InvalidInput("Nothing is pruned: give a keep ratio below 1, or merge tokens (--tome-r).")
+        raise InvalidInput(
+            "Nothing is pruned: give a keep ratio below 1, or reduce tokens (such as --tome-r 8)."
+        )
     return found
 
 
@@ -156,9 +159,9 @@ class _Work:
         return self.backbone.select(channel_mean(self.proposal.features(views)), ratio)
 
     def pruned(self, setting: _Setting, images: Tensor, kept: Any) -> Tensor:
-        if setting.merging is None:
+        if setting.reduction is None:
             return self.call(images, kept)
-        return self.call(images, kept, merging=setting.merging)
+        return self.call(images, kept, reduction=setting.reduction)
 
     def pair(self, setting: _Setting) -> Tensor:
         kept = None if setting.keep == 1 else self.select(self.views, setting.keep)
@@ -179,14 +182,14 @@ class _Work:
             first = tuple(rows[:1] for rows in kept) if isinstance(kept, tuple) else kept
             first = first[:1] if isinstance(first, Tensor) else first
             single = self.pruned(setting, self.images[:1], first)
-            if setting.merging is None and not torch.allclose(batch[:1], single, **near):
+            if setting.reduction is None and not torch.allclose(batch[:1], single, **near):
                 raise PaprError("A batch differs from its single pictures, so its speed means nothing.")
             if torch.equal(batch, plain):
                 raise PaprError("Nothing was pruned, so there is no speed to measure.")
 
     def compile(self) -> None:
         """Whole with all that is done inside; a ViT that only drops patches in timm's own model."""
-        if not self.backbone.by_stage and not any(setting.merging for setting in self.settings):
+        if not self.backbone.by_stage and not any(setting.reduction for setting in self.settings):
             self.backbone.model.compile()
         else:
             self.call = torch.compile(self.backbone)
@@ -235,7 +238,7 @@ def _measure(
 def _rows(work: _Work, times: dict, setting: _Setting, share: float | None) -> Iterator[dict[str, Any]]:
     backbone = work.backbone
     plain = cost.backbone_gmacs(backbone)
-    pruned = cost.backbone_gmacs(backbone, setting.keep, merging=setting.merging)
+    pruned = cost.backbone_gmacs(backbone, setting.keep, reduction=setting.reduction)
     looks = work.proposal is not None and setting.keep < 1
     looking = cost.proposal_gmacs(work.proposal) if looks else 0.0
     by_share = None if share is None else 1 / (1 - share + share * setting.keep)
@@ -250,8 +253,7 @@ def _rows(work: _Work, times: dict, setting: _Setting, share: float | None) -> I
         yield {
             "measured": what,
             "keep": setting.keep,
-            "tome_r": setting.merging.r if setting.merging else 0,
-            "tome_layers": setting.merging.layers if setting.merging else None,
+            **words_of(setting.reduction),
             "n": len(after),
             "plain_images_per_second": len(work.files) / statistics.median(before),
             "pruned_images_per_second": len(work.files) / statistics.median(after),

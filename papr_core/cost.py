@@ -1,9 +1,9 @@
 """What a configuration costs: multiply-accumulates, counted from a model's own operators on the meta device.
 
 Counted are matrix products, attention's two products and convolutions: the "GFLOPs" that the PaPr paper
-prints (https://arxiv.org/abs/2403.16020). Not counted is how merged tokens are found (0.03 % of ViT-B's cost
-at r = 16), as in the figures of the paper. Nothing is computed and no weight is read. The paper's own tables,
-and what they print of other methods, stand beside this file.
+prints (https://arxiv.org/abs/2403.16020). Not counted is how tokens to merge are found (0.03 % of ViT-B's
+cost at r = 16), as in the figures of the paper. Nothing is computed and no weight is read. The paper's own
+tables, and what they print of other methods, stand beside this file.
 """
 
 import copy
@@ -24,7 +24,8 @@ from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.models import catalog
 from papr_core.models.backbones import skeleton_backbone
 from papr_core.models.proposals import skeleton_proposal
-from papr_core.pruning.merging import Merging, as_published
+from papr_core.pruning.reductions import AnyReduction, reduction_in, settled, words_of
+from papr_core.pruning.reductions.base import Reduction
 from papr_core.pruning.selection import num_kept
 
 __all__ = [
@@ -45,13 +46,13 @@ PAPER = "Mahmud et al., PaPr, ECCV 2024, https://arxiv.org/abs/2403.16020"
 
 
 def backbone_gmacs(
-    backbone: nn.Module, keep_ratio: float = 1.0, *, merging: Merging | int | None = None
+    backbone: nn.Module, keep_ratio: float = 1.0, *, reduction: Reduction | None = None
 ) -> float:
-    """Billions of multiply-accumulates of one picture through a backbone at a keep ratio, perhaps with tokens
-    merged."""
+    """Billions of multiply-accumulates of one picture through a backbone at a keep ratio, perhaps with its
+    tokens reduced further."""
     twin = _on_meta(backbone)
     image = torch.empty(1, *backbone.input_size, device="meta", dtype=next(twin.parameters()).dtype)
-    call = twin if merging is None else partial(twin, merging=merging)
+    call = twin if reduction is None else partial(twin, reduction=reduction)
     if keep_ratio == 1:
         return count_macs(call, image) / 1e9
     # which patches stay does not matter, but a backbone looks at the numbers: real ones
@@ -60,8 +61,8 @@ def backbone_gmacs(
 
 
 def gmacs_by_ratio(backbone: nn.Module) -> Callable[[float], float]:
-    """What `backbone_gmacs` gives without merging, at any keep ratio, from a few counts made now. Exact: a
-    ViT's cost is a quadratic in its tokens (attention's two products; all else is linear), a ConvNeXt's and
+    """What `backbone_gmacs` gives without a reduction, at any keep ratio, from a few counts made now. Exact:
+    a ViT's cost is a quadratic in its tokens (attention's two products; all else is linear), a ConvNeXt's and
     Swin's is linear in each stage's kept positions."""
     twin = _on_meta(backbone)
     image = torch.empty(1, *backbone.input_size, device="meta", dtype=next(twin.parameters()).dtype)
@@ -154,17 +155,15 @@ def estimate(
     proposal: str | None = None,
     *,
     keep: float = 1.0,
-    tome_r: int = 0,
-    tome_layers: str | None = None,
+    reduction: AnyReduction = None,
     proposal_input: int | None = None,
     once: Callable[[Hashable, Callable[[], Any]], Any] = lambda key, make: make(),
 ) -> dict[str, Any]:
     """The object that `cost --json` prints, without weights: gmacs_full of the plain backbone, gmacs_proposal
-    of one pass of the proposal (0 without one), gmacs_pruned of both together at this keep ratio and this
-    many merged tokens a block, patches and kept.
+    of one pass of the proposal (0 without one), gmacs_pruned of both together at this keep ratio, with this
+    reduction, patches and kept.
 
-    tome_layers: "all" blocks or the "second_half"; by default all where nothing is pruned, else the second
-    half, as in the papers. proposal_input: pixels that the proposal sees; by default its own size.
+    proposal_input: pixels that the proposal sees; by default its own size.
     once(key, make): a caller's cache, for what other keep ratios of the same models need again.
 
     Raises:
@@ -173,7 +172,7 @@ def estimate(
     name = catalog.find(backbone, "backbone").name
     pruned = once(("skeleton", name), lambda: skeleton_backbone(name))
     count = pruned.num_kept(keep)
-    merging = as_published(tome_r, keep, tome_layers)
+    reduction = settled(reduction, keep)
     at = once(("gmacs", name), lambda: gmacs_by_ratio(pruned))
     full = at(1.0)
     looking = 0.0
@@ -186,15 +185,14 @@ def estimate(
         own = catalog.find(proposal, "proposal").input_size
         size = (*own[1:-2], proposal_input, proposal_input) if proposal_input else ()
         looking = once(("gmacs", proposal, size), lambda: _looking(proposal, size))
-    if tome_r and (reason := pruned.merging_refusal()):
+    if reason := pruned.reduction_refusal(reduction):
         raise UnsupportedModel(reason)
-    alone = backbone_gmacs(pruned, keep, merging=merging) if tome_r else at(keep)
+    alone = backbone_gmacs(pruned, keep, reduction=reduction) if reduction else at(keep)
     return {
         "backbone": pruned.name,
         "proposal": proposal,
         "keep": float(keep),
-        "tome_r": tome_r,
-        "tome_layers": merging.layers if tome_r else None,
+        **words_of(reduction),
         "gmacs_full": full,
         "gmacs_proposal": looking,
         "gmacs_pruned": looking + alone,
@@ -214,18 +212,18 @@ def _looking(name: str, size: tuple[int, ...]) -> float:
 
 def paper_rows() -> list[dict[str, Any]]:
     """The paper's costs (Tables 1 to 9) beside ours, a dictionary a row: table, backbone (the proposal itself
-    in Tables 7 and 9), input, proposal, proposal_input, keep and tome_r and tome_layers as they explain the
+    in Tables 7 and 9), input, proposal, proposal_input, keep and the words of a reduction as they explain the
     figure, printed_keep where the paper prints another or none, paper_gmacs, gmacs, difference_percent,
     tolerance_percent, paper_top1, paper_images_per_second, note."""
     backbone, looking, once = cache(skeleton_backbone), cache(_looking), cache(backbone_gmacs)
     rows = []
     for line in _data("paper_costs.csv"):
-        keep, r = float(line["keep"]), int(line["tome_r"])
+        words = {"tome_r": int(line["tome_r"]), "tome_layers": line["tome_layers"] or None}
+        keep = float(line["keep"])
         if line["table"] in ("7", "9"):  # a proposal by itself
             ours = looking(line["backbone"], _square(line["input"]))
         else:
-            merging = Merging(r, line["tome_layers"]) if r else None
-            ours = once(backbone(line["backbone"]), keep, merging=merging)
+            ours = once(backbone(line["backbone"]), keep, reduction=reduction_in({"keep": keep, **words}))
             ours += looking(line["proposal"], _square(line["proposal_input"])) if line["proposal"] else 0
         paper = float(line["paper_gmacs"])
         rows.append({
@@ -235,8 +233,7 @@ def paper_rows() -> list[dict[str, Any]]:
             "proposal": line["proposal"] or None,
             "proposal_input": line["proposal_input"] or None,
             "keep": keep,
-            "tome_r": r,
-            "tome_layers": line["tome_layers"] or None,
+            **words,
             "printed_keep": _number(line["printed_keep"]),
             "paper_gmacs": paper,
             "gmacs": ours,

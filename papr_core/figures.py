@@ -386,7 +386,7 @@ def proposals_figure(
 def mosaic_figure(
     image: np.ndarray, groups: np.ndarray, grid: Sequence[int], *, note: str = "", look: str = "dim"
 ) -> Figure:
-    """A picture (H, W, 3) uint8 beside its tokens after merging: groups (N,) as `mosaic_image` takes them."""
+    """A picture (H, W, 3) uint8 beside the tokens that are left: groups (N,) as `mosaic_image` takes them."""
     cell, cell_height = 2 * _CELL, 2 * _CELL * image.shape[0] / image.shape[1]
     width = 2 * _MARGIN + 2 * cell + _GAP
     lines = textwrap.wrap(note, int(17 * width))

@@ -12,13 +12,13 @@ from app.parts.question import parsed, read_who
 from app.parts.stage import note
 from app.parts.streams import refused, stream
 from app.session import Asker, Shared, said
+from papr_core.pruning.reductions import REDUCTIONS, Word, asked, reduction_in  # which bring no torch
 
 __all__ = ["build"]
 
-NONE = ""  # in the lists: no proposal; where tokens merge is left to the papers
+NONE = ""  # in the lists: no proposal; a setting that is left to the papers
 TITLES = {"backbone": "Backbone", "proposal": "Proposal ConvNet"}
-LAYERS = [("As in the papers", NONE), ("All", "all"), ("The second half", "second_half")]
-MOST_MERGED = 64
+WORDS = [word for kind in REDUCTIONS.values() for word in kind.words]
 
 
 def build(shared: Shared) -> None:
@@ -28,8 +28,7 @@ def build(shared: Shared) -> None:
         "backbone": shared.settings.backbone,
         "proposal": shared.settings.proposal,
         "percent": ready["view"]["percent"],
-        "r": 0,
-        "layers": NONE,
+        **{word.name: NONE if word.choices else 0 for word in WORDS},
         "table": "1",
     }
     with gr.Row(elem_id="cost", elem_classes="p-page"):
@@ -39,18 +38,14 @@ def build(shared: Shared) -> None:
                 pickers = rail.pickers(shared, TITLES, choices, shown)
             with gr.Column(elem_id="cost-ratio", elem_classes="p-sticky"):
                 percent = rail.ratio(shown["percent"])
-            with gr.Column(elem_id="cost-merging"):
-                r = rail.whole(0, MOST_MERGED, 0, "Merged tokens, r (ToMe)")
-                layers = gr.Radio(
-                    LAYERS,
-                    value=NONE,
-                    label="Blocks that merge",
-                    info="In the papers: all, and after PaPr the second half",
-                    interactive=True,
-                )
+            with gr.Column(elem_id="cost-reduction"):
+                said_of_reductions = {word.name: control(word) for word in WORDS}
                 note("cost")
         screen = gr.HTML(
-            value={"view": shown, "most_merged": MOST_MERGED},
+            value={
+                "view": shown,
+                "reduction": {word.name: list(word.choices) or word.most for word in WORDS},
+            },
             elem_id="costs",
             html_template='<div class="papr papr-costs"></div>',
             js_on_load='papr.costs.mount({element, props, trigger, watch, server});["measure", "sync"]',
@@ -58,7 +53,7 @@ def build(shared: Shared) -> None:
             apply_default_css=False,
         )
 
-    controls = {**pickers, "percent": percent, "r": r, "layers": layers}
+    controls = {**pickers, "percent": percent, **said_of_reductions}
     rail.connect(screen, controls, set="papr.costs.set", view="papr.costs.view")
     event = screen.measure(
         stream("measured", lambda data: measured(shared, data)),
@@ -81,6 +76,15 @@ def with_none(choices: list) -> list:
     return [("None", NONE), *choices]
 
 
+def control(word: Word) -> gr.Slider | gr.Radio:
+    """What a reader says of a reduction."""
+    if not word.choices:
+        return rail.whole(0, word.most, 0, word.title)
+    choices = [("As in the papers", NONE), *((title, value) for value, title in word.choices.items())]
+    info = f"In the papers: {word.unsaid}"
+    return gr.Radio(choices, value=NONE, label=word.title, info=info, interactive=True)
+
+
 # Handlers
 
 
@@ -92,8 +96,7 @@ def asked_of(data: Any) -> dict[str, Any]:
         "backbone": given.get("backbone"),
         "proposal": given.get("proposal") or None,
         "keep": given.get("keep"),
-        "tome_r": given.get("r"),
-        "tome_layers": given.get("layers") or None,
+        "reduction": asked({word.name: given.get(word.name) or None for word in WORDS}),
     }
 
 
@@ -104,7 +107,13 @@ def costs_of(shared: Shared) -> Callable:
         with said("cost"):
             found = shared.cost(**asked_of(data))
             skeleton = shared.skeleton(found["backbone"])
-        return {**found, "title": skeleton.title, "about": skeleton.about_patches}
+        reduction = reduction_in(found)
+        return {
+            **found,
+            "title": skeleton.title,
+            "about": skeleton.about_patches,
+            "reduction": reduction.about if reduction else None,
+        }
 
     return direct(shared, costs)
 
@@ -124,7 +133,11 @@ def measured(shared: Shared, data: Any) -> Iterator[dict[str, Any]]:
     asker, found = Asker(shared, visitor, seq), []
 
     def work(tell: Callable[[Any], None]) -> None:
-        found.append(speed.measure(shared, asked_of(data), tell, asker.gone))
+        with said("speed"):
+            question = asked_of(data)
+        measurement = speed.measure(shared, question, tell, asker.gone)
+        reduction = reduction_in(measurement["rows"][0])
+        found.append({**measurement, "reduction": reduction.label if reduction else None})
 
     asker.check()
     yield {"seq": seq, "progress": [0, speed.ROUNDS]}

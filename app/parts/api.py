@@ -15,6 +15,7 @@ import gradio as gr
 
 from app.clips import clip_models, receive_clip
 from app.session import Asker, Shared, explain_error, printable
+from papr_core.pruning.reductions import asked
 
 __all__ = ["ENDPOINTS", "PYTHON", "SHELL", "document", "publish"]
 
@@ -202,7 +203,8 @@ def cost_of(shared: Shared) -> Callable:
             backbone, proposal, keep, tome_r, tome_layers: what was asked
         """
         with _sentences():
-            return shared.cost(backbone, proposal, keep_ratio, tome_r, tome_layers)
+            reduction = asked({"tome_r": tome_r, "tome_layers": tome_layers})
+            return shared.cost(backbone, proposal, keep_ratio, reduction)
 
     return cost
 

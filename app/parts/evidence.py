@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from papr_core.models.embedded import ASSETS
+from papr_core.pruning.reductions import reduction_in
 
 __all__ = ["CLAIMS", "convnets", "evidence", "findings", "told"]
 
@@ -86,7 +87,7 @@ def convnets(results: Sequence[dict[str, Any]], titles: Mapping[str, str]) -> di
     for result in results:
         subsets: dict[str, dict[str, Any]] = {}
         for row in result["rows"]:
-            if row["method"] in COMPARED and row["tome_r"] == 0:
+            if row["method"] in COMPARED and not reduction_in(row):
                 part = subsets.setdefault(row["subset"], {"n": row["n"], "top1": {}, "less": {}})
                 values = [row["top1"], row["top1_low"], row["top1_high"]]
                 part["top1"].setdefault(row["method"], {})[f"{row['keep']:g}"] = values

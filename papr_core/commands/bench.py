@@ -7,11 +7,18 @@ from typing import Any
 import torch
 
 from papr_core.bench import DTYPES, bench
-from papr_core.commands.options import add_device, add_tome_layers, add_weights_dir, use_weights_dir
+from papr_core.commands.options import (
+    add_device,
+    add_reduction,
+    add_weights_dir,
+    given_reduction,
+    use_weights_dir,
+)
 from papr_core.commands.terminal import table
 from papr_core.devices import chosen_device
 from papr_core.errors import InvalidInput
 from papr_core.models.embedded import DEFAULT_BACKBONE
+from papr_core.pruning.reductions import reduction_in
 
 __all__ = ["add_arguments", "run"]
 
@@ -22,8 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--backbone", default=DEFAULT_BACKBONE, metavar="NAME", help="the model (default: %(default)s)")
     add("--proposal", metavar="NAME", help="the ConvNet that looks first (default: the backbone alone)")
     add("--keep", type=float, nargs="+", default=[0.5], metavar="Z", help="keep ratios (default: 0.5)")
-    add("--tome-r", type=int, default=0, metavar="R", help="tokens merged in each block (default: 0)")
-    add_tome_layers(parser)
+    add_reduction(parser)
     add("--batch-size", type=int, default=32, metavar="N", help="pictures at once (default: %(default)s)")
     add("--rounds", type=int, default=15, metavar="N", help="measured rounds (default: %(default)s)")
     add_device(parser)
@@ -45,8 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.backbone,
         arguments.proposal,
         keep=arguments.keep,
-        tome_r=arguments.tome_r,
-        tome_layers=arguments.tome_layers,
+        reduction=given_reduction(arguments),
         batch_size=arguments.batch_size,
         rounds=arguments.rounds,
         device=chosen_device(arguments.device),
@@ -68,7 +73,7 @@ def _report(found: dict[str, Any]) -> str:
         (
             row["measured"],
             f"{row['keep']:g}",
-            f"{row['tome_r']}",
+            reduction.label if (reduction := reduction_in(row)) else "-",
             f"{row['plain_images_per_second']:.1f}",
             f"{row['pruned_images_per_second']:.1f}",
             f"{row['speedup']:.2f} ({row['speedup_low']:.2f} to {row['speedup_high']:.2f})",
@@ -78,7 +83,7 @@ def _report(found: dict[str, Any]) -> str:
         )
         for row in found["rows"]
     ]
-    head = ("Measured", "Keep", "r", "Plain/s", "Pruned/s", "Speed-up", "Promised", "Kept of it", "n")
+    head = ("Measured", "Keep", "Reduction", "Plain/s", "Pruned/s", "Speed-up", "Promised", "Kept of it", "n")
     share = found["pixel_share"]
     said = "" if share is None else f"\nPixel operators take {100 * share:.1f} % of the plain model's time."
     note = "Speed-ups are medians, with the middle half of the rounds."

@@ -4,10 +4,11 @@ import argparse
 import json
 from typing import Any
 
-from papr_core.commands.options import add_tome_layers, add_weights_dir, use_weights_dir
+from papr_core.commands.options import add_reduction, add_weights_dir, given_reduction, use_weights_dir
 from papr_core.commands.terminal import table
 from papr_core.cost import PAPER, estimate, paper_rows
 from papr_core.errors import InvalidInput
+from papr_core.pruning.reductions import reduction_in
 
 __all__ = ["add_arguments", "run"]
 
@@ -20,8 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--proposal", metavar="NAME", help="the ConvNet that looks first (default: none, and none is counted)"
     )
     add("--keep", type=float, default=1.0, metavar="Z", help="keep ratio, 0 to 1 (default: 1)")
-    add("--tome-r", type=int, default=0, metavar="R", help="tokens merged in each block (default: 0)")
-    add_tome_layers(parser)
+    add_reduction(parser)
     add("--proposal-input", type=int, metavar="PIXELS", help="what the proposal sees (default: its own size)")
     add_weights_dir(parser)
     add("--paper", action="store_true", help="the paper's own table beside ours")
@@ -41,8 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.backbone,
         arguments.proposal,
         keep=arguments.keep,
-        tome_r=arguments.tome_r,
-        tome_layers=arguments.tome_layers,
+        reduction=given_reduction(arguments),
         proposal_input=arguments.proposal_input,
     )
     print(json.dumps(found) if arguments.json else _report(found))
@@ -50,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _report(found: dict[str, Any]) -> str:
-    merged = f", {found['tome_r']} tokens merged in each of {_WHERE[found['tome_layers']]}"
+    reduced = f", {reduction.about}" if (reduction := reduction_in(found)) else ""
     saved = 1 - found["gmacs_pruned"] / found["gmacs_full"]
     looking = (
         f"{found['gmacs_proposal']:.3f} GMACs of it are one pass of {found['proposal']}"
@@ -58,26 +57,22 @@ def _report(found: dict[str, Any]) -> str:
         else "no proposal is counted"
     )
     return "\n".join([
-        f"{found['backbone']}: {found['kept']} of {found['patches']} patches kept"
-        f"{merged if found['tome_r'] else ''}.",
+        f"{found['backbone']}: {found['kept']} of {found['patches']} patches kept{reduced}.",
         f"Full   {found['gmacs_full']:9.3f} GMACs",
         f"Pruned {found['gmacs_pruned']:9.3f} GMACs, {100 * abs(saved):.1f} %"
         f" {'less' if saved >= 0 else 'more'}; {looking}.",
     ])  # fmt: skip
 
 
-_WHERE = {"all": "all blocks", "second_half": "the second half of the blocks", None: ""}
-
-
 def _paper_table(rows: list[dict[str, Any]]) -> str:
-    head = ("Table", "Backbone", "Proposal", "Keep", "r", "Paper", "Ours", "Difference", "Note")
+    head = ("Table", "Backbone", "Proposal", "Keep", "Reduction", "Paper", "Ours", "Difference", "Note")
     lines = [
         (
             f"{row['table']}",
             f"{row['backbone']}, {row['input']}" if "x" in row["input"] else row["backbone"],
             row["proposal"] or "",
             f"{row['keep']:g}",
-            f"{row['tome_r']}",
+            reduction.label if (reduction := reduction_in(row)) else "",
             f"{row['paper_gmacs']:.2f}",
             "-" if row["gmacs"] is None else f"{row['gmacs']:.3f}",
             "" if row["gmacs"] is None else f"{row['difference_percent']:+.2f} %",

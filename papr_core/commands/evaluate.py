@@ -4,13 +4,20 @@ import argparse
 import json
 import sys
 
-from papr_core.commands.options import add_device, add_tome_layers, add_weights_dir, use_weights_dir
+from papr_core.commands.options import (
+    add_device,
+    add_reduction,
+    add_weights_dir,
+    given_reductions,
+    use_weights_dir,
+)
 from papr_core.commands.terminal import bar
 from papr_core.data.images import FITS
 from papr_core.devices import chosen_device
 from papr_core.evaluation.records import share
 from papr_core.evaluation.run import KEEP, METHODS, evaluate
 from papr_core.methods.table import METHODS as ALL_METHODS
+from papr_core.pruning.reductions import reduction_in
 
 __all__ = ["add_arguments", "run"]
 
@@ -36,9 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the class that a CAM explains: the proposal's answer or the true class (default: %(default)s)"
     )
     add("--explain", choices=("proposal", "target"), default="proposal", help=explained)
-    merged = "tokens merged in each block; several numbers: each with each keep ratio (default: 0)"
-    add("--tome-r", nargs="+", type=int, default=[0], metavar="R", help=merged)
-    add_tome_layers(parser)
+    add_reduction(parser, several=True)
     competing = "the classes that compete: all the model's, or those of the data (default: %(default)s)"
     add("--classes", choices=("model", "data"), default="model", help=competing)
     fitted = "how a picture is brought to the model's size (default: %(default)s)"
@@ -65,8 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
             backbone=arguments.backbone,
             proposal=arguments.proposal,
             keep=arguments.keep,
-            tome_r=arguments.tome_r,
-            tome_layers=arguments.tome_layers,
+            reductions=given_reductions(arguments),
             methods=arguments.methods,
             explain=arguments.explain,
             classes=arguments.classes,
@@ -119,23 +123,26 @@ def _tables(result: dict) -> str:
 
 
 _HEAD = (
-    f"{'method':<11}{'keep':>6}{'r':>4}{'patches':>9}{'top-1':>8}{'interval':>15}{'top-5':>8}{'conf.':>8}"
+    f"{'method':<11}{'keep':>6}{'reduction':>11}{'patches':>9}{'top-1':>8}{'interval':>15}{'top-5':>8}{'conf.':>8}"
     f"{'answers kept':>14}{'GMACs':>9}{'images/s':>10}"
 )
 
 
 def _line(row: dict) -> str:
     interval = f"{row['top1_low']:.1f} to {row['top1_high']:.1f}"
+    reduction = reduction_in(row)
     return (
-        f"{row['method']:<11}{row['keep']:>6.4g}{row['tome_r']:>4}{row['kept']:>9}{row['top1']:>8.1f}{interval:>15}"
+        f"{row['method']:<11}{row['keep']:>6.4g}{reduction.label if reduction else '-':>11}{row['kept']:>9}"
+        f"{row['top1']:>8.1f}{interval:>15}"
         f"{row['topk'][4]:>8.1f}{row['confidence']:>8.1f}{row['answers_kept']:>14.1f}"
         f"{row['gmacs']:>9.3f}{row['images_per_second']:>10.1f}"
     )
 
 
 def _difference(row: dict) -> str:
+    reduction = reduction_in(row)
+    more = f", {reduction.label}" if reduction else ""
     return (
-        f"{row['method']} less {row['minus']} at {row['keep']:.4g}"
-        f"{', r ' + str(row['tome_r']) if 'tome_r' in row else ''}: "
+        f"{row['method']} less {row['minus']} at {row['keep']:.4g}{more}: "
         f"{row['top1']:+.1f} ({row['low']:+.1f} to {row['high']:+.1f})"
     )

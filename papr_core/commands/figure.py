@@ -9,7 +9,7 @@ from typing import Any
 
 from papr_core import figures
 from papr_core.commands.compare import add_comparison, comparisons
-from papr_core.commands.options import add_tome_layers, add_weights_dir, use_weights_dir
+from papr_core.commands.options import add_reduction, add_weights_dir, given_reduction, use_weights_dir
 from papr_core.commands.terminal import plain
 from papr_core.commands.video import add_video, pruned_clips
 from papr_core.comparison.agreement import compare_proposals
@@ -19,6 +19,7 @@ from papr_core.errors import InvalidInput
 from papr_core.evaluation import album, tradeoff
 from papr_core.evaluation.records import share
 from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
+from papr_core.pruning.reductions import SHOWN
 
 __all__ = ["add_arguments", "run"]
 
@@ -39,7 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     figure.add_argument("--out", metavar="FILE", type=Path, required=True, help="a .pdf, .png or .svg file")
 
     _drawn(kinds, "proposals", "what several ConvNets keep of one picture, a row each", _proposals_arguments)
-    _drawn(kinds, "merged", "a picture's tokens after merging (ToMe), as a mosaic", _merged_arguments)
+    _drawn(
+        kinds, "merged", "a picture's tokens after a reduction such as ToMe, as a mosaic", _merged_arguments
+    )
     _drawn(kinds, "pareto", "accuracy against cost, from what evaluate --json printed", _pareto_arguments)
     _drawn(kinds, "topk", "accuracy against k, a line a model, from the same files", _results_arguments)
 
@@ -64,11 +67,10 @@ def _proposals_arguments(parser: argparse.ArgumentParser) -> None:
 def _merged_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("image", metavar="IMAGE", help="a picture's file")
-    add("--backbone", metavar="NAME", help="the ViT that merges (default: the embedded one)")
+    add("--backbone", metavar="NAME", help="the ViT that reduces (default: the embedded one)")
     add("--proposal", metavar="NAME", help="the ConvNet that ranks patches (default: the embedded one)")
     add("--keep", metavar="RATIO", type=float, default=1.0, help="patches kept before (default: 1, all)")
-    add("--tome-r", metavar="R", type=int, default=8, help="tokens merged in each block (default: 8)")
-    add_tome_layers(parser)
+    add_reduction(parser, default=SHOWN)
     add("--json", action="store_true", help="print what is drawn as one JSON object")
     add_weights_dir(parser)
 
@@ -102,8 +104,7 @@ def _merged_figure(args: argparse.Namespace) -> tuple[Any, str]:
         proposal=args.proposal or DEFAULT_PROPOSAL,
         backbone=args.backbone or DEFAULT_BACKBONE,
         keep=args.keep,
-        tome_r=args.tome_r,
-        tome_layers=args.tome_layers,
+        reduction=given_reduction(args, SHOWN),
         name=args.image,
     )
     return found.figure(), json.dumps(found.to_dict(), allow_nan=False) if args.json else found.caption

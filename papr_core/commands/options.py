@@ -4,7 +4,17 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["add_device", "add_tome_layers", "add_weights_dir", "folder_names", "use_weights_dir"]
+from papr_core.pruning.reductions import REDUCTIONS, Asked, asked
+
+__all__ = [
+    "add_device",
+    "add_reduction",
+    "add_weights_dir",
+    "folder_names",
+    "given_reduction",
+    "given_reductions",
+    "use_weights_dir",
+]
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
@@ -26,12 +36,40 @@ def use_weights_dir(arguments: argparse.Namespace) -> None:
         weights.configure(weights_dir=arguments.weights_dir)
 
 
-def add_tome_layers(parser: argparse.ArgumentParser) -> None:
-    """--tome-layers, for every command that merges tokens."""
-    from papr_core.pruning.merging import LAYERS
+def add_reduction(
+    parser: argparse.ArgumentParser, *, several: bool = False, default: Asked | None = None
+) -> None:
+    """The words of all reductions, such as --tome-r 8; several: more than one amount of each."""
+    usual = default.to_dict() if default else {}
+    each = "; several numbers: each with each keep ratio" if several else ""
+    for kind in REDUCTIONS.values():
+        for word in kind.words:
+            option = f"--{word.name.replace('_', '-')}"
+            if word is kind.amount:
+                short = word.name.rpartition("_")[2].upper()
+                text = f"{word.about}{each} (default: {usual.get(word.name, word.unsaid)})"
+                nargs = "+" if several else None
+                parser.add_argument(option, type=int, nargs=nargs, metavar=short, help=text)
+            else:
+                text = f"{word.about} (default: {word.unsaid})"
+                parser.add_argument(option, choices=tuple(word.choices), help=text)
 
-    text = "the blocks that merge (default: all where nothing is pruned, else the second half)"
-    parser.add_argument("--tome-layers", choices=LAYERS, help=text)
+
+def given_reduction(arguments: argparse.Namespace, default: Asked | None = None) -> Asked | None:
+    """What they ask for; settings alone go with the default. Raises InvalidInput for two at once."""
+    given = vars(arguments)
+    if (found := asked(given)) is not None or default is None:
+        return found
+    return asked(given | {word: said for word, said in default.to_dict().items() if said is not None})
+
+
+def given_reductions(arguments: argparse.Namespace) -> list[Asked | None]:
+    """The same where several are asked for, in order; with none of them, that nothing is reduced."""
+    given, found = vars(arguments), []
+    for kind in REDUCTIONS.values():
+        how = {word.name: given[word.name] for word in kind.settings}
+        found += [asked({**how, kind.amount.name: amount}) for amount in given[kind.amount.name] or ()]
+    return found or [None]
 
 
 def folder_names(images: Sequence[str]) -> list[str]:

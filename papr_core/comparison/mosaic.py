@@ -1,7 +1,7 @@
-"""Token merging on one picture: which patches ended as one token, and what the backbone still says.
+"""A reduction on one picture: which patches ended as one token, and what the backbone still says.
 
-ToMe, https://arxiv.org/abs/2210.09461, alone or after PaPr, https://arxiv.org/abs/2403.16020, Sec. 4.2.
-Written from the papers. The page may draw `groups` itself; `figure` draws them as a mosaic.
+Alone or after PaPr, https://arxiv.org/abs/2403.16020, Sec. 4.2. Written from the paper. The page
+may draw `groups` itself; `figure` draws them as a mosaic.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,8 @@ from papr_core.models.backbones import load_backbone, skeleton_backbone
 from papr_core.models.catalog import check_sees_pictures
 from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.models.proposals import load_proposal
-from papr_core.pruning.merging import Merging, as_published
+from papr_core.pruning.reductions import SHOWN, AnyReduction, settled, words_of
+from papr_core.pruning.reductions.base import Reduction
 from papr_core.pruning.significance import channel_mean
 
 if TYPE_CHECKING:
@@ -29,12 +30,12 @@ __all__ = ["Mosaic", "merge_picture"]
 
 @dataclass(frozen=True, eq=False)
 class Mosaic:
-    """One picture through a backbone that merges tokens, on the CPU.
+    """One picture through a backbone that reduces its tokens, on the CPU.
 
-    groups (N,) int64: patches of one number are one token at the end, -1 is a patch that was not kept; grid:
-    its rows and columns. label: the full model's answer, confidence and full_confidence in it with and
-    without merging, answer: what is said with it. Of a backbone without a classifier label and answer are
-    None and confidence is the cosine to the unpruned embedding.
+    kept: how many patches came in; groups (N,) int64: patches of one number are one token at the end, -1 is
+    a patch that is gone; grid: its rows and columns. label: the full model's answer, confidence and
+    full_confidence in it with and without the reduction, answer: what is said with it. Of a backbone without
+    a classifier label and answer are None and confidence is the cosine to the unpruned embedding.
     """
 
     image: str
@@ -42,17 +43,13 @@ class Mosaic:
     backbone: str
     grid: tuple[int, int]
     keep: float
-    merging: Merging
+    reduction: Reduction
+    kept: int
     groups: Tensor
     label: str | None
     answer: str | None
     confidence: float
     full_confidence: float
-
-    @property
-    def kept(self) -> int:
-        """How many patches came in."""
-        return int((self.groups >= 0).sum())
 
     @property
     def tokens(self) -> int:
@@ -62,10 +59,9 @@ class Mosaic:
     @property
     def caption(self) -> str:
         """What happened, in a sentence or two."""
-        where = {"all": "every block", "second_half": "every block of the second half"}[self.merging.layers]
         said = (
-            f"{self.backbone}: {self.kept} of {len(self.groups)} patches, {self.merging.r} merged in"
-            f" {where}, end as {self.tokens} tokens"
+            f"{self.backbone}: {self.kept} of {len(self.groups)} patches, {self.reduction.about},"
+            f" end as {self.tokens} tokens"
         )
         if self.label is None:
             return f"{said}; the cosine to the full embedding is {self.confidence:.3f}."
@@ -82,8 +78,7 @@ class Mosaic:
             "backbone": self.backbone,
             "grid": list(self.grid),
             "keep": self.keep,
-            "tome_r": self.merging.r,
-            "tome_layers": self.merging.layers,
+            **words_of(self.reduction),
             "kept": self.kept,
             "tokens": self.tokens,
             "groups": self.groups.tolist(),
@@ -108,28 +103,27 @@ def merge_picture(
     proposal: str | nn.Module = DEFAULT_PROPOSAL,
     backbone: str | nn.Module = DEFAULT_BACKBONE,
     keep: float = 1.0,
-    tome_r: int = 8,
-    tome_layers: str | None = None,
+    reduction: AnyReduction = SHOWN,
     fit: str = "crop",
     device: str | torch.device = "cpu",
     name: str = "image",
 ) -> Mosaic:
-    """One picture with tome_r tokens merged in each block, of the patches that PaPr keeps (keep 1: of all,
-    and no proposal is loaded).
+    """One picture with the tokens reduced in each block, of the patches that PaPr keeps (keep 1: of all, and
+    no proposal is loaded).
 
-    image: a path, a file's bytes, a PIL image or an array (H, W, 3). tome_layers: "all" or "second_half" of
-    the blocks; by default as in the papers, all where nothing is pruned.
+    image: a path, a file's bytes, a PIL image or an array (H, W, 3). reduction: by default 8 tokens merged a
+    block, as published.
 
     Raises:
         InvalidInput and its kin, WeightsUnavailable: in one sentence.
     """
-    merging = as_published(tome_r, keep, tome_layers)
-    if not merging.active:
-        raise InvalidInput("Nothing is merged: tome_r must be above 0.")
+    value = settled(reduction, keep)
+    if value is None:
+        raise InvalidInput("No token is reduced, so there is nothing to draw: the number must be above 0.")
     check_sees_pictures(proposal=proposal, backbone=backbone)
     # refused before anything is downloaded
     structure = skeleton_backbone(backbone) if isinstance(backbone, str) else backbone
-    if reason := structure.merging_refusal():
+    if reason := structure.reduction_refusal(value):
         raise UnsupportedModel(reason)
     structure.num_kept(keep)  # refuses what is outside (0, 1]
     if isinstance(backbone, str):
@@ -142,16 +136,28 @@ def merge_picture(
                 proposal = load_proposal(proposal, device=device)
             features = proposal.features(proposal.view(crop).to(device))
             kept = backbone.select(channel_mean(features), keep)
-        groups = backbone.groups(view, kept, merging=merging)[0].cpu()
-        full, merged = (
-            out[0].float().cpu() for out in (backbone(view), backbone(view, kept, merging=merging))
+        came = backbone.num_patches if kept is None else kept.shape[1]
+        groups = backbone.groups(view, kept, reduction=value)[0].cpu()
+        full, reduced = (
+            out[0].float().cpu() for out in (backbone(view), backbone(view, kept, reduction=value))
         )
         if backbone.headless:
-            label, answer, before, after = None, None, 1.0, float(F.cosine_similarity(full, merged, dim=0))
+            label, answer, before, after = None, None, 1.0, float(F.cosine_similarity(full, reduced, dim=0))
         else:
             best = int(full.argmax())
-            label, answer = backbone.labels[best], backbone.labels[int(merged.argmax())]
-            before, after = (float(logits.softmax(dim=0)[best]) for logits in (full, merged))
+            label, answer = backbone.labels[best], backbone.labels[int(reduced.argmax())]
+            before, after = (float(logits.softmax(dim=0)[best]) for logits in (full, reduced))
     return Mosaic(
-        name, crop, backbone.title, backbone.grid, float(keep), merging, groups, label, answer, after, before
+        image=name,
+        crop=crop,
+        backbone=backbone.title,
+        grid=backbone.grid,
+        keep=float(keep),
+        reduction=value,
+        kept=came,
+        groups=groups,
+        label=label,
+        answer=answer,
+        confidence=after,
+        full_confidence=before,
     )

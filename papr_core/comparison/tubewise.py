@@ -15,7 +15,7 @@ from papr_core.cost import backbone_gmacs, proposal_gmacs
 from papr_core.data.clips import Pick, strided
 from papr_core.devices import as_probabilities, device_of
 from papr_core.methods.table import METHODS, method_map
-from papr_core.pruning.merging import Merging
+from papr_core.pruning.reductions.base import Reduction
 from papr_core.pruning.significance import patch_significance
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class TubePair:
 
     def __init__(self, proposal: nn.Module, backbone: nn.Module) -> None:
         self.proposal, self.backbone = proposal, backbone
-        self._costs: dict[tuple[int, Merging | None], float] = {}
+        self._costs: dict[tuple[int, Reduction | None], float] = {}
 
     @property
     def pick(self) -> Pick:
@@ -78,24 +78,26 @@ class TubePair:
         """(D, t, h, w) resized in space and time, trilinear: (D, T, rows, columns)."""
         return patch_significance(coarse, self.backbone.grid)
 
-    def full(self, images: Tensor, step: Step, merging: Merging | None = None) -> Tensor:
-        """The backbone's answer from all tubelets, which may be merged: (1, C)."""
+    def full(self, images: Tensor, step: Step, reduction: Reduction | None = None) -> Tensor:
+        """The backbone's answer from all tubelets, which may be reduced: (1, C)."""
         step(0, 1)
         with torch.inference_mode():
-            row = as_probabilities(self.backbone(images.unsqueeze(0), merging=merging))
+            row = as_probabilities(self.backbone(images.unsqueeze(0), reduction=reduction))
         step(1, 1)
         return row
 
     def answer(
-        self, images: Tensor, kept: Tensor, full: Tensor, step: Step, merging: Merging | None = None
+        self, images: Tensor, kept: Tensor, full: Tensor, step: Step, reduction: Reduction | None = None
     ) -> Tensor:
-        """The backbone's answer (C,) from kept tubelets (k,) alone, which may be merged; `full` (1, C) is the
-        plain one from all of them."""
-        if merging is None and len(kept) == self.backbone.num_patches:
+        """The backbone's answer (C,) from kept tubelets (k,) alone, which may be reduced; `full` (1, C) is
+        the plain one from all of them."""
+        if reduction is None and len(kept) == self.backbone.num_patches:
             return full[0]
         step(0, 1)
         with torch.inference_mode():
-            row = as_probabilities(self.backbone(images.unsqueeze(0), kept.unsqueeze(0), merging=merging))[0]
+            row = as_probabilities(
+                self.backbone(images.unsqueeze(0), kept.unsqueeze(0), reduction=reduction)
+            )[0]
         step(1, 1)
         return row
 
@@ -107,13 +109,15 @@ class TubePair:
         each = [kept[edges[i] : edges[i + 1]] - i * per for i in range(times)]
         return [each[i * times // frames] for i in range(frames)]
 
-    def gmacs(self, frames: int, kept: Tensor | None = None, merging: Merging | None = None) -> float:
-        """Billions of multiply-accumulates of the backbone, plain or with these tubelets (k,), or merging."""
+    def gmacs(self, frames: int, kept: Tensor | None = None, reduction: Reduction | None = None) -> float:
+        """Billions of multiply-accumulates of the backbone, plain or with these tubelets (k,), or reduced."""
         everything = self.backbone.num_patches
         count = everything if kept is None else len(kept)
-        if (count, merging) not in self._costs:
-            self._costs[count, merging] = backbone_gmacs(self.backbone, count / everything, merging=merging)
-        return self._costs[count, merging]
+        if (count, reduction) not in self._costs:
+            self._costs[count, reduction] = backbone_gmacs(
+                self.backbone, count / everything, reduction=reduction
+            )
+        return self._costs[count, reduction]
 
     def looking_gmacs(self, frames: int) -> float:
         """The same of the proposal's features."""

@@ -9,13 +9,15 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from papr_core.evaluation.records import ANSWER_KEPT, CONFIDENCE, GMACS, TOP, Records
+from papr_core.pruning.reductions import words_of
+from papr_core.pruning.reductions.base import Reduction
 
 __all__ = ["FULL", "Configuration", "bootstrap", "interval", "rows_and_differences"]
 
 FULL = "full"  # stands where a method's name does: nothing is pruned
 ROUNDS = 2000  # of the bootstrap
 
-Configuration = tuple[str, float, int]  # method, keep ratio, tokens merged a block
+Configuration = tuple[str, float, Reduction | None]  # method, keep ratio, what follows inside
 
 
 def rows_and_differences(
@@ -42,7 +44,7 @@ def rows_and_differences(
             continue
         means = 100 * scores.mean(axis=0)
         resampled = 100 * bootstrap(scores[:, :, 0])  # (rounds, configurations)
-        for c, (method, ratio, r) in enumerate(configurations):
+        for c, (method, ratio, reduction) in enumerate(configurations):
             if c == 0 and not full:
                 continue
             low, high = interval(resampled[:, c])
@@ -50,7 +52,7 @@ def rows_and_differences(
                 "subset": subset,
                 "method": method,
                 "keep": ratio,
-                "tome_r": r,
+                **words_of(reduction),
                 "n": len(scores),
                 "patches": patches,
                 "kept": kept[c],
@@ -65,14 +67,14 @@ def rows_and_differences(
             }
             rows.append(_plain(row))
         for ours, other in _pairs(configurations):
-            method, ratio, r = configurations[ours]
+            method, ratio, reduction = configurations[ours]
             low, high = interval(resampled[:, ours] - resampled[:, other])
             row = {
                 "subset": subset,
                 "method": method,
                 "minus": configurations[other][0],
                 "keep": ratio,
-                **({"tome_r": r} if r else {}),
+                **(words_of(reduction) if reduction else {}),
                 "n": len(scores),
                 "top1": means[ours, 0] - means[other, 0],
                 "low": low,
@@ -86,9 +88,9 @@ def _pairs(configurations: Sequence[Configuration]) -> Iterator[tuple[int, int]]
     """(PaPr's configuration, another's), as places; without PaPr the first method stands for it."""
     methods = [name for name, _, _ in configurations if name != FULL]
     ours = "papr" if "papr" in methods else next(iter(methods), None)
-    for place, (name, ratio, r) in enumerate(configurations):
+    for place, (name, ratio, reduction) in enumerate(configurations):
         if name not in (FULL, ours):
-            yield configurations.index((ours, ratio, r)), place
+            yield configurations.index((ours, ratio, reduction)), place
 
 
 def _plain(row: dict) -> dict:

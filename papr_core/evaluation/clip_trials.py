@@ -64,7 +64,7 @@ class ClipTrials:
     patches, kept: of a view with as many frames as the pair looks at, and of each configuration.
 
     Raises:
-        InvalidInput: merged tokens frame by frame, or several places of frames that are not cropped.
+        InvalidInput: a reduction frame by frame, or several places of frames that are not cropped.
     """
 
     def __init__(self, plan: Plan, pair: FramePair | TubePair, views: Views) -> None:
@@ -72,8 +72,8 @@ class ClipTrials:
             raise InvalidInput(
                 f"Several places of a frame are cropped out of it, so fit is crop, not {plan.fit}."
             )
-        if isinstance(pair, FramePair) and any(r for _, _, r in plan.configurations):
-            raise InvalidInput("Tokens of clips are merged with a backbone of clips (VideoMAE) only.")
+        if isinstance(pair, FramePair) and any(reduction for _, _, reduction in plan.configurations):
+            raise InvalidInput("Tokens of clips are reduced with a backbone of clips (VideoMAE) only.")
         self.plan, self.pair, self.views = plan, pair, views
         frames = len(pair.picks(1)[0](1 << 20))
         self.patches = int(np.prod(pair.grid(frames)))
@@ -155,8 +155,8 @@ class ClipTrials:
         looked = pair.looking_gmacs(len(crops))
         found, full = {}, None
         for configuration in plan.configurations:
-            name, ratio, r = configuration
-            more = {"merging": plan.merging(ratio, r)} if r else {}  # frame by frame nothing is merged
+            name, ratio, reduction = configuration
+            more = {"reduction": reduction} if reduction else {}  # frame by frame there is none
             if name == FULL:
                 rows = clock(configuration, partial(pair.full, **more), images, _silent, images=1)
                 full = rows if full is None else full

@@ -45,12 +45,12 @@ class ImageTrials:
     def _gmacs(self) -> list[float]:
         """Of each configuration: the backbone plus one pass of the proposal, the full model's included."""
         plan, once = self.plan, cost.proposal_gmacs(self.plan.proposal)
-        settings = {(ratio, r) for _, ratio, r in plan.configurations}
+        settings = [(ratio, reduction) for _, ratio, reduction in plan.configurations]
         spent = {
-            (ratio, r): once + cost.backbone_gmacs(plan.backbone, ratio, merging=plan.merging(ratio, r))
-            for ratio, r in settings
+            (ratio, reduction): once + cost.backbone_gmacs(plan.backbone, ratio, reduction=reduction)
+            for ratio, reduction in set(settings)
         }
-        return [spent[ratio, r] for _, ratio, r in plan.configurations]
+        return [spent[setting] for setting in settings]
 
     def _loaded(self, batches: Iterable[Sequence[int]]) -> Iterator[tuple[list[int], Tensor, Tensor]]:
         """(places, the backbone's images, the proposal's images), read ahead by threads."""
@@ -104,9 +104,9 @@ def _measure_batch(
     truth = plan.backbone_contest.places[folders]
     scores, answers = [], None
     for configuration in plan.configurations:
-        name, ratio, r = configuration
+        name, ratio, reduction = configuration
         selections = [None] if name == FULL else [backbone.select(one, ratio) for one in maps[name].unbind(1)]
-        call = partial(backbone, merging=plan.merging(ratio, r)) if r else backbone
+        call = partial(backbone, reduction=reduction) if reduction else backbone
         several = [
             plan.backbone_contest.logits(clock(configuration, call, images, kept)) for kept in selections
         ]

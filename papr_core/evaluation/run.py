@@ -29,6 +29,7 @@ from papr_core.models.backbones import load_backbone
 from papr_core.models.catalog import sees_clips
 from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.models.proposals import load_proposal
+from papr_core.pruning.reductions import AnyReduction, settings_of, settled, words_of
 from papr_core.pruning.selection import num_kept
 
 __all__ = ["KEEP", "METHODS", "evaluate"]
@@ -45,8 +46,7 @@ def evaluate(
     backbone: str | nn.Module | None = None,
     proposal: str | nn.Module | None = None,
     keep: Sequence[float] = KEEP,
-    tome_r: Sequence[int] = (0,),
-    tome_layers: str | None = None,
+    reductions: Sequence[AnyReduction] = (None,),
     methods: Sequence[str] | None = None,
     explain: str = "proposal",
     classes: str = "model",
@@ -67,8 +67,7 @@ def evaluate(
     methods: names of `papr_core.METHODS` (not by-hand); by default papr, random, center and, where the
     proposal allows it, cam. random is five draws: each image counts with the mean over its draws, which
     depend on the image's name alone.
-    tome_r: tokens merged in each block, each number with each keep ratio; tome_layers: "all" blocks or the
-    "second_half", by default all where nothing is pruned, else the second half.
+    reductions: what happens inside the blocks, each with each keep ratio.
     explain: which class a CAM explains, the proposal's own answer or the true class ("target").
     classes: which classes compete, all that the models know ("model") or those of the folders ("data"), then
     for the proposal too.
@@ -121,13 +120,12 @@ def evaluate(
             backbone = load_backbone(backbone, device=device, progress=downloading)
         if isinstance(proposal, str):
             proposal = load_proposal(proposal, device=device, progress=downloading)
-    names, merged = _methods_for(proposal, methods, of_clips), list(dict.fromkeys(tome_r))
+    names = _methods_for(proposal, methods, of_clips)
     plan = make_plan(
         data,
         backbone,
         proposal,
-        configurations=configurations(names, ratios, merged),
-        tome_layers=tome_layers,
+        configurations=configurations(names, ratios, reductions),
         classes=classes,
         explain=explain,
         fit=fit,
@@ -152,13 +150,13 @@ def evaluate(
         plan.configurations,
         patches=trials.patches,
         kept=trials.kept,
-        full=1.0 in ratios and 0 in merged,
+        full=1.0 in ratios and None in [settled(each, 1.0) for each in reductions],
         split=split,
     )
     return {
         **about,
         "explain": explain,
-        "tome_layers": tome_layers,
+        **settings_of(reductions),
         "backbone_sha256": backbone.sha256,
         "proposal_sha256": proposal.sha256,
         "proposal_parameters": sum(part.numel() for part in proposal.parameters()),
@@ -175,8 +173,9 @@ def _partial(folder: str | os.PathLike, plan: Plan, about: dict) -> PartialRecor
         "proposal weights": plan.proposal.sha256,
         "folders": plan.data.classes if about["classes"] == "data" else None,  # they compete then
         "what the proposal knows": plan.proposal_contest.known,
-        "methods, keep and merging": plan.configurations,
-        "merging layers": plan.tome_layers,
+        "methods, keep and reductions": [
+            (name, ratio, words_of(reduction)) for name, ratio, reduction in plan.configurations
+        ],
         "explain": "target" if plan.explain_truth else "proposal",
     }
     return PartialRecords(folder, task, [key for key, _ in plan.data.samples], len(plan.configurations))

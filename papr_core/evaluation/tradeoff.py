@@ -1,6 +1,6 @@
 """What `evaluate` measured, as figures: accuracy against cost, and against how many answers count.
 
-PaPr, https://arxiv.org/abs/2403.16020, Fig. 5 (a line a keep ratio, points over merged tokens) and Fig. 4 (a
+PaPr, https://arxiv.org/abs/2403.16020, Fig. 5 (a line a keep ratio, points over reductions) and Fig. 4 (a
 line a model). Written from the paper.
 """
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from papr_core.errors import InvalidInput
+from papr_core.pruning.reductions import REDUCTIONS, reduction_in
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +30,7 @@ def read_results(paths: Sequence[str | os.PathLike]) -> list[dict[str, Any]]:
         try:
             result = json.loads(path.read_text(encoding="utf-8"))
             rows = result["rows"]
-            if not all({"subset", "method", "keep", "tome_r", "gmacs", "topk"} <= row.keys() for row in rows):
+            if not all({"subset", "method", "keep", "gmacs", "topk"} <= row.keys() for row in rows):
                 raise KeyError("rows")
         except OSError as error:
             raise InvalidInput(f"{path.name} cannot be read ({error.strerror or error}).") from error
@@ -40,7 +41,7 @@ def read_results(paths: Sequence[str | os.PathLike]) -> list[dict[str, Any]]:
 
 
 def pareto_figure(results: Sequence[Mapping[str, Any]], *, method: str = "papr") -> "Figure":
-    """Top-1 against GMACs: a line a keep ratio, its points over the tokens merged in a block.
+    """Top-1 against GMACs: a line a keep ratio, its points over what follows inside the blocks.
 
     Raises:
         InvalidInput: results of other data, models or settings than each other, or without this method.
@@ -48,7 +49,7 @@ def pareto_figure(results: Sequence[Mapping[str, Any]], *, method: str = "papr")
     from papr_core.figures import Series, series_figure
 
     models = ("backbone", "proposal", "backbone_sha256", "proposal_sha256")
-    _check_alike(results, *_QUESTION, *models, "explain", "tome_layers")
+    _check_alike(results, *_QUESTION, *models, "explain", *_SETTINGS)
     rows = [
         row
         for result in results
@@ -59,17 +60,17 @@ def pareto_figure(results: Sequence[Mapping[str, Any]], *, method: str = "papr")
         raise InvalidInput(f"These results hold no {method}; evaluate it, or name another method.")
     lines = []
     for keep in sorted({row["keep"] for row in rows}, reverse=True):
-        points = {row["tome_r"]: row for row in rows if row["keep"] == keep}
-        points = sorted(points.values(), key=lambda row: row["gmacs"])
+        points = {reduction_in(row): row for row in rows if row["keep"] == keep}
+        points = dict(sorted(points.items(), key=lambda point: point[1]["gmacs"]))
         title = "nothing pruned" if keep == 1 else f"keep {keep:g}"
         lines.append(
             Series(
                 title,
-                x=[row["gmacs"] for row in points],
-                y=[row["top1"] for row in points],
-                low=[row["top1_low"] for row in points],
-                high=[row["top1_high"] for row in points],
-                marks=[f"r {row['tome_r']}" if row["tome_r"] else "" for row in points],
+                x=[row["gmacs"] for row in points.values()],
+                y=[row["top1"] for row in points.values()],
+                low=[row["top1_low"] for row in points.values()],
+                high=[row["top1_high"] for row in points.values()],
+                marks=[reduction.label if reduction else "" for reduction in points],
             )
         )
     first = results[0]
@@ -82,6 +83,7 @@ def pareto_figure(results: Sequence[Mapping[str, Any]], *, method: str = "papr")
 
 
 _QUESTION = ("data", "n", "classes", "kind", "fit", "views")  # what was asked, of whatever models
+_SETTINGS = tuple(word.name for kind in REDUCTIONS.values() for word in kind.settings)
 
 
 def _check_alike(results: Sequence[Mapping[str, Any]], *keys: str) -> None:
@@ -103,7 +105,7 @@ def topk_figure(results: Sequence[Mapping[str, Any]]) -> "Figure":
     lines = {}
     for result in results:
         plain = [row for row in result["rows"] if row["subset"] == "all" and row["method"] == "full"]
-        plain = [row for row in plain if row["tome_r"] == 0]
+        plain = [row for row in plain if not reduction_in(row)]
         if not plain:
             raise InvalidInput(f"A result of {result['backbone']} lacks keep 1, the unpruned model.")
         accuracy = plain[0]["topk"]

@@ -17,7 +17,7 @@ from papr_core.evaluation.accuracy import FULL, Configuration
 from papr_core.evaluation.records import TOP
 from papr_core.methods import table as _methods
 from papr_core.models.labels import match_classes
-from papr_core.pruning.merging import Merging, as_published
+from papr_core.pruning.reductions import AnyReduction, settled
 
 __all__ = ["Clock", "Contest", "Plan", "configurations", "judged", "make_plan"]
 
@@ -34,7 +34,6 @@ class Plan:
     backbone: nn.Module
     proposal: nn.Module
     configurations: tuple[Configuration, ...]
-    tome_layers: str | None
     backbone_contest: "Contest"
     proposal_contest: "Contest"
     explain_truth: bool
@@ -43,9 +42,6 @@ class Plan:
     @property
     def methods(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for name, _, _ in self.configurations if name != FULL))
-
-    def merging(self, ratio: float, r: int) -> Merging | None:
-        return as_published(r, ratio, self.tome_layers) if r else None
 
     def explained(self, answered: Tensor, folders: Tensor) -> Tensor:
         """The proposal's class that a CAM explains, (B,), for its answers (B,) among those that compete."""
@@ -82,13 +78,20 @@ class Contest:
 
 
 def configurations(
-    methods: Sequence[str], ratios: Sequence[float], merged: Sequence[int]
+    methods: Sequence[str], ratios: Sequence[float], reductions: Sequence[AnyReduction]
 ) -> tuple[Configuration, ...]:
-    """All that is tried, the full model first; merging alone where nothing is pruned."""
+    """All that is tried, the full model first; a reduction alone where nothing is pruned."""
+    at = {ratio: list(dict.fromkeys(settled(each, ratio) for each in reductions)) for ratio in ratios}
     return (
-        (FULL, 1.0, 0),
-        *((FULL, 1.0, r) for r in merged if r and 1.0 in ratios),
-        *((name, ratio, r) for ratio in ratios if ratio < 1 for r in merged for name in methods),
+        (FULL, 1.0, None),
+        *((FULL, 1.0, reduction) for reduction in at.get(1.0, ()) if reduction),
+        *(
+            (name, ratio, reduction)
+            for ratio in ratios
+            if ratio < 1
+            for reduction in at[ratio]
+            for name in methods
+        ),
     )
 
 
@@ -98,7 +101,6 @@ def make_plan(
     proposal: nn.Module,
     *,
     configurations: Sequence[Configuration],
-    tome_layers: str | None,
     classes: str,
     explain: str,
     fit: str,
@@ -110,15 +112,14 @@ def make_plan(
     """
     if backbone.headless:
         raise UnsupportedModel(f"{backbone.name} has no classifier, so it can be neither right nor wrong.")
-    for _, ratio, r in configurations:
-        if r and as_published(r, ratio, tome_layers).active and (reason := backbone.merging_refusal()):
+    for _, _, reduction in configurations:
+        if reason := backbone.reduction_refusal(reduction):
             raise UnsupportedModel(reason)
     plan = Plan(
         data=data,
         backbone=backbone,
         proposal=proposal,
         configurations=tuple(configurations),
-        tome_layers=tome_layers,
         backbone_contest=Contest(match_classes(data.classes, backbone.labels), backbone, classes == "data"),
         proposal_contest=_proposal_contest(data, proposal, classes == "data"),
         explain_truth=explain == "target",

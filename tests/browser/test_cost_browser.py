@@ -56,10 +56,10 @@ def test_the_numbers_are_those_of_the_command(visit, capsys):
 def test_what_cannot_be_counted_is_said_under_the_controls_and_nothing_is_lost(visit):
     page = opened(visit())
     before = shown(page)
-    page.evaluate("papr.costs.set({backbone: 'convnext_tiny.fb_in22k_ft_in1k', r: 8})")
+    page.evaluate("papr.costs.set({backbone: 'convnext_tiny.fb_in22k_ft_in1k', tome_r: 8})")
     expect(page.locator("#note-cost")).to_contain_text("cannot merge tokens")
     assert shown(page) == before
-    page.evaluate("papr.costs.set({r: 0})")
+    page.evaluate("papr.costs.set({tome_r: 0})")
     expect(page.locator("#costs .p-basis")).to_contain_text("counted in stage 3, 14 x 14")
     expect(page.locator("#note-cost .p-says")).to_have_text("")
     page.evaluate("papr.costs.set({backbone: '<img src=x onerror=alert(1)>'})")

@@ -5,11 +5,12 @@ import json
 import pytest
 import torch
 
-from papr_core import InvalidInput, Stopped, UnsupportedModel, load_backbone, load_proposal
+from papr_core import InvalidInput, Stopped, ToMe, UnsupportedModel, load_backbone, load_proposal
 from papr_core.bench import bench
 from papr_core.commands.main import main
 from papr_core.models.backbones import prunable
 from papr_core.models.entries import Entry
+from papr_core.pruning.reductions import asked
 
 SMALL = {"batch_size": 2, "rounds": 2}
 
@@ -50,7 +51,7 @@ def test_rows(backbone):
 
 
 def test_merging_alone_and_after_pruning(backbone):
-    found = bench(backbone, keep=(1.0, 0.5), tome_r=4, **SMALL)
+    found = bench(backbone, keep=(1.0, 0.5), reduction=asked({"tome_r": 4}), **SMALL)
     assert [(row["keep"], row["tome_r"], row["tome_layers"]) for row in found["rows"]] == [
         (1.0, 4, "all"),
         (0.5, 4, "second_half"),
@@ -87,7 +88,7 @@ def test_halves(backbone):
         ({"rounds": 1}, "two rounds"),
         ({"batch_size": 0}, "one picture"),
         ({"dtype": "int8"}, "float32"),
-        ({"tome_r": -1}, "whole numbers"),
+        ({"reduction": asked({"tome_r": -1})}, "whole numbers"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(backbone, options, says):
@@ -97,7 +98,7 @@ def test_what_cannot_be_measured_is_refused(backbone, options, says):
 
 def test_a_hierarchical_model_cannot_merge(by_stage):
     with pytest.raises(UnsupportedModel, match="cannot merge"):
-        bench(by_stage, tome_r=4, **SMALL)
+        bench(by_stage, reduction=ToMe(4), **SMALL)
 
 
 def test_the_command(capsys):

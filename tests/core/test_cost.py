@@ -5,9 +5,10 @@ import json
 import pytest
 import torch
 
-from papr_core import InvalidInput, Merging, UnsupportedModel, cost, load_backbone
+from papr_core import InvalidInput, ToMe, UnsupportedModel, cost, load_backbone
 from papr_core.commands.main import main
 from papr_core.models.backbones import skeleton_backbone
+from papr_core.pruning.reductions import asked
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def test_a_callers_cache_changes_no_number():
     def once(key, make):
         return kept.setdefault(key, None) or kept.__setitem__(key, make()) or kept[key]
 
-    asked = [{"keep": 0.4}, {"keep": 0.8}, {"keep": 0.8, "tome_r": 4}, {}]
+    asked = [{"keep": 0.4}, {"keep": 0.8}, {"keep": 0.8, "reduction": ToMe(4, "second_half")}, {}]
     for one in asked:
         assert cost.estimate("test_vit", "test_resnet", **one, once=once) == cost.estimate(
             "test_vit", "test_resnet", **one
@@ -82,9 +83,9 @@ def test_a_configuration(capsys):
 
 
 def test_merging_is_where_the_papers_have_it_unless_said():
-    alone = cost.estimate("vit_small_patch16_224", tome_r=8)
-    after = cost.estimate("vit_small_patch16_224", keep=0.5, tome_r=8)
-    everywhere = cost.estimate("vit_small_patch16_224", keep=0.5, tome_r=8, tome_layers="all")
+    alone = cost.estimate("vit_small_patch16_224", reduction=asked({"tome_r": 8}))
+    after = cost.estimate("vit_small_patch16_224", keep=0.5, reduction=asked({"tome_r": 8}))
+    everywhere = cost.estimate("vit_small_patch16_224", keep=0.5, reduction=ToMe(8))
     assert (alone["tome_layers"], after["tome_layers"]) == ("all", "second_half")
     assert everywhere["gmacs_pruned"] < after["gmacs_pruned"] < alone["gmacs_pruned"] < alone["gmacs_full"]
 
@@ -125,9 +126,7 @@ def test_counting_a_loaded_model_leaves_it_alone():
     plain = cost.backbone_gmacs(backbone)
     with torch.inference_mode():
         assert (
-            cost.backbone_gmacs(backbone, 0.5, merging=Merging(4))
-            < cost.backbone_gmacs(backbone, 0.5)
-            < plain
+            cost.backbone_gmacs(backbone, 0.5, reduction=ToMe(4)) < cost.backbone_gmacs(backbone, 0.5) < plain
         )
     after = {key: (value.data_ptr(), value._version) for key, value in backbone.state_dict().items()}
     assert after == before
@@ -148,6 +147,6 @@ def test_a_hierarchical_model_saves_its_pixel_operators_alone():
 
 def test_errors_in_words():
     with pytest.raises(UnsupportedModel):
-        cost.backbone_gmacs(load_backbone("convnext_atto", pretrained=False), merging=Merging(4))
+        cost.backbone_gmacs(load_backbone("convnext_atto", pretrained=False), reduction=ToMe(4))
     with pytest.raises(InvalidInput):
-        cost.estimate("vit_tiny_patch16_224", tome_layers="third", tome_r=4)
+        cost.estimate("vit_tiny_patch16_224", reduction=asked({"tome_r": 4, "tome_layers": "third"}))

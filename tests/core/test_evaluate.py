@@ -21,7 +21,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from papr_core import Merging, cost, load_backbone, load_proposal
+from papr_core import ToMe, cost, load_backbone, load_proposal
 from papr_core.commands.evaluate import add_arguments, run
 from papr_core.data.datasets import open_dataset
 from papr_core.errors import InvalidInput, PaprError
@@ -31,6 +31,7 @@ from papr_core.evaluation.trials import judged
 from papr_core.methods.table import method_map
 from papr_core.models import weights
 from papr_core.models.embedded import DEFAULT_PROPOSAL, EMBEDDED_BACKBONES, EMBEDDED_PROPOSALS
+from papr_core.pruning.reductions import asked
 
 WNIDS = [f"n{1000 + i:08d}" for i in range(12)]
 CALTECH = ROOT / "tests" / "data" / "caltech101-200"
@@ -220,11 +221,20 @@ def test_papr_keeps_more_answers_than_its_reverse_and_than_chance():
     assert kept["papr", 0.3] - kept["random", 0.3] >= 6
 
 
+def asked_for(*numbers):
+    return [asked({"tome_r": r}) for r in numbers]
+
+
 def test_merging_is_evaluated_beside_pruning(photos):
     backbone, proposal = load_backbone("small_vit"), load_proposal("small_net")
     data = open_dataset(photos)
     result = evaluate(
-        data, backbone=backbone, proposal=proposal, keep=(1, 0.5), tome_r=(0, 3), methods=("papr",)
+        data,
+        backbone=backbone,
+        proposal=proposal,
+        keep=(1, 0.5),
+        reductions=asked_for(0, 3),
+        methods=("papr",),
     )
     rows = {
         (row["method"], row["keep"], row["tome_r"]): row for row in result["rows"] if row["subset"] == "all"
@@ -233,7 +243,7 @@ def test_merging_is_evaluated_beside_pruning(photos):
     costs = [row["gmacs"] for row in rows.values()]
     assert costs == sorted(costs, reverse=True)
     truth = [backbone.labels.synsets.index(data.classes[folder]) for folder in data.class_indices]
-    merging = {1: Merging(3), 0.5: Merging(3, layers="second_half")}
+    reduction = {1: ToMe(3), 0.5: ToMe(3, layers="second_half")}
     for (_, ratio, r), row in rows.items():
         confidences = []
         for i, aim in enumerate(truth):
@@ -241,7 +251,7 @@ def test_merging_is_evaluated_beside_pruning(photos):
             with torch.no_grad():
                 features = proposal.features(proposal.view(crop))
                 kept = None if ratio == 1 else backbone.select(features.mean(dim=1), ratio)
-                out = backbone(backbone.view(crop), kept, merging=merging[ratio] if r else None)
+                out = backbone(backbone.view(crop), kept, reduction=reduction[ratio] if r else None)
             confidences.append(100 * float(out.softmax(-1)[0, aim]))
         assert row["confidence"] == pytest.approx(np.mean(confidences), abs=1e-2)
 

@@ -11,7 +11,15 @@ from page_server import picture
 from test_evaluate import WNIDS, numbers_of, save_model
 from test_tubelets import small
 
-from papr_core import InvalidInput, UnsupportedModel, load_backbone, load_proposal, prune_clip, read_clip
+from papr_core import (
+    InvalidInput,
+    ToMe,
+    UnsupportedModel,
+    load_backbone,
+    load_proposal,
+    prune_clip,
+    read_clip,
+)
 from papr_core.comparison.video import find_pair
 from papr_core.cost import backbone_gmacs, proposal_gmacs
 from papr_core.evaluation.clip_trials import Views
@@ -19,6 +27,7 @@ from papr_core.evaluation.run import evaluate
 from papr_core.models import weights
 from papr_core.models.backbones.tubelets import TubeletBackbone
 from papr_core.models.catalog import BACKBONES
+from papr_core.pruning.reductions import asked
 from papr_core.pruning.significance import patch_significance
 
 KEEP = (0.6, 0.25)
@@ -198,21 +207,15 @@ def test_random_repeats_and_a_run_is_resumed(frame_pair, scenes, tmp_path):
 
 def test_merging_goes_with_video_networks(video_pair, frame_pair, actions, scenes):
     proposal, backbone = video_pair
-    how = {"keep": (1, 0.5), "tome_r": (0, 2), "methods": ("papr",)}
+    how = {"keep": (1, 0.5), "reductions": [None, asked({"tome_r": 2})], "methods": ("papr",)}
     result = evaluate(actions, proposal=proposal, backbone=backbone, **how)
     costs = {(row["keep"], row["tome_r"]): row["gmacs"] for row in result["rows"] if row["subset"] == "all"}
     looked = proposal_gmacs(proposal)
     for (ratio, r), cost in costs.items():
-        merging = None if not r else find_merging(r, ratio)
-        assert cost == pytest.approx(looked + backbone_gmacs(backbone, ratio, merging=merging), rel=1e-6)
+        reduction = ToMe.as_published(r, ratio) if r else None
+        assert cost == pytest.approx(looked + backbone_gmacs(backbone, ratio, reduction=reduction), rel=1e-6)
     with pytest.raises(InvalidInput, match="VideoMAE"):
         evaluate(scenes, proposal=frame_pair[0], backbone=frame_pair[1], **how)
-
-
-def find_merging(r, ratio):
-    from papr_core.pruning.merging import as_published
-
-    return as_published(r, ratio)
 
 
 @pytest.mark.parametrize("text", ["", "3", "0x5", "3x", "-1x2", "3x5x2", "99x99", "axb"])

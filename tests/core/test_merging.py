@@ -6,11 +6,10 @@ import torch
 from threads import at_once
 from torch.nn import functional as F
 
-from papr_core import BACKBONES, InvalidInput, Merging, UnsupportedModel, bipartite_soft_matching
+from papr_core import BACKBONES, InvalidInput, ToMe, UnsupportedModel, bipartite_soft_matching
 from papr_core.models import weights
-from papr_core.models.backbones import TokenBackbone, merged, prunable
+from papr_core.models.backbones import TokenBackbone, prunable, reduced
 from papr_core.models.entries import Entry
-from papr_core.pruning.merging import as_published
 
 KINDS = {
     "class token": ("vit_tiny_patch16_224", {"depth": 3, "img_size": (96, 128)}),
@@ -142,22 +141,22 @@ def test_what_cannot_be_matched_is_refused(keys, r, prefix):
 
 
 def test_schedules():
-    assert Merging(8).per_block(4) == (8, 8, 8, 8)
-    assert Merging(8, layers="second_half").per_block(5) == (0, 0, 8, 8, 8)
-    assert Merging((3, 2, 1)).per_block(3) == (3, 2, 1)
-    assert Merging(8, decreasing=True).per_block(5) == (16, 12, 8, 4, 0)
-    assert sum(Merging(8, decreasing=True).per_block(12)) == 8 * 12
-    assert as_published(8, 1.0).layers == "all"
-    assert as_published(8, 0.5).layers == "second_half"
-    assert as_published(8, 0.5, "all").layers == "all"
-    assert not Merging(0, layers="second_half").active
+    assert ToMe(8).per_block(4) == (8, 8, 8, 8)
+    assert ToMe(8, layers="second_half").per_block(5) == (0, 0, 8, 8, 8)
+    assert ToMe((3, 2, 1)).per_block(3) == (3, 2, 1)
+    assert ToMe(8, decreasing=True).per_block(5) == (16, 12, 8, 4, 0)
+    assert sum(ToMe(8, decreasing=True).per_block(12)) == 8 * 12
+    assert ToMe.as_published(8, 1.0).layers == "all"
+    assert ToMe.as_published(8, 0.5).layers == "second_half"
+    assert ToMe.as_published(8, 0.5, "all").layers == "all"
+    assert not ToMe(0, layers="second_half").active
     for wrong in (
-        lambda: Merging(-1),
-        lambda: Merging(1.5),
-        lambda: Merging(True),
-        lambda: Merging(1, layers="first"),
-        lambda: Merging((1, 2), decreasing=True),
-        lambda: Merging((1, 2)).per_block(3),
+        lambda: ToMe(-1),
+        lambda: ToMe(1.5),
+        lambda: ToMe(True),
+        lambda: ToMe(1, layers="first"),
+        lambda: ToMe((1, 2), decreasing=True),
+        lambda: ToMe((1, 2)).per_block(3),
     ):
         with pytest.raises(InvalidInput):
             wrong()
@@ -177,27 +176,29 @@ def test_our_blocks_are_timm_s(backbone, images):
     for depth, block in enumerate(model.blocks):
         table = rope[depth] if mixed else rope
         truth = block(x) if rope is None else block(x, rope=table)
-        attended, keys = merged._attention(block.attn, block.norm1(x), table, None)
-        y = x + block.drop_path1(merged._scaled(block, 1, attended))
-        y = y + block.drop_path2(merged._scaled(block, 2, block.mlp(block.norm2(y))))
+        attended, keys = reduced._attention(block.attn, block.norm1(x), table, None)
+        y = x + block.drop_path1(reduced._scaled(block, 1, attended))
+        y = y + block.drop_path2(reduced._scaled(block, 2, block.mlp(block.norm2(y))))
         torch.testing.assert_close(y, truth, **near(truth, 1e-5))
         assert keys.shape[:2] == x.shape[:2]
         x = truth
     sizes = torch.ones(*x.shape[:2], 1)
     truth = model.forward_head(model.norm(x))
-    torch.testing.assert_close(merged.pooled_by_size(model, model.norm(x), sizes), truth, **near(truth, 1e-5))
+    torch.testing.assert_close(
+        reduced.pooled_by_size(model, model.norm(x), sizes), truth, **near(truth, 1e-5)
+    )
 
 
 @pytest.mark.parametrize("name", [name for name, line in BACKBONES.items() if line.family == "tokens"])
 def test_every_vit_of_the_catalogue_can_merge(name):
-    assert merged.refusal(weights.skeleton(name)) is None
+    assert reduced.refusal(weights.skeleton(name)) is None
 
 
 @torch.inference_mode()
 def test_r_0_is_papr_alone(backbone, images):
     kept = kept_of(backbone)
-    assert torch.equal(backbone(images, kept, merging=0), backbone(images, kept))
-    assert torch.equal(backbone(images, merging=Merging(0, layers="second_half")), backbone(images))
+    assert torch.equal(backbone(images, kept, reduction=ToMe(0)), backbone(images, kept))
+    assert torch.equal(backbone(images, reduction=ToMe(0, layers="second_half")), backbone(images))
 
 
 def slow_vit(backbone, images, kept, numbers):
@@ -240,9 +241,9 @@ def test_a_vit_with_merging_against_a_slow_one(kind, pruned):
     images = torch.randn(2, *backbone.input_size).double()
     kept = kept_of(backbone) if pruned else None
     depth = len(backbone.model.blocks)
-    merging = Merging((5, 0, *[4] * (depth - 2)))
-    found = backbone(images, kept, merging=merging)
-    truth = slow_vit(backbone, images, kept, merging.r)
+    reduction = ToMe((5, 0, *[4] * (depth - 2)))
+    found = backbone(images, kept, reduction=reduction)
+    truth = slow_vit(backbone, images, kept, reduction.r)
     torch.testing.assert_close(found, truth, **near(truth))
     assert not torch.allclose(found, backbone(images, kept), rtol=1e-3)
 
@@ -250,7 +251,7 @@ def test_a_vit_with_merging_against_a_slow_one(kind, pruned):
 @torch.inference_mode()
 def test_with_nothing_merged_the_other_way_through_the_model_is_the_same(backbone, images):
     kept = kept_of(backbone)
-    tokens = backbone._merged(images, kept, (0,) * len(backbone.model.blocks), traced=False)
+    tokens = backbone._reduced(images, kept, ToMe(0), (0,) * len(backbone.model.blocks), traced=False)
     truth = backbone(images, kept)
     found = backbone.model.forward_head(backbone.model.norm(tokens.x))
     torch.testing.assert_close(found, truth, **near(truth, 1e-5))
@@ -262,7 +263,7 @@ def test_tokens_fall_in_every_block(backbone, images):
     for block in backbone.model.blocks:
         hooks.append(block.mlp.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[1])))
     try:
-        backbone(images, kept_of(backbone), merging=3)
+        backbone(images, kept_of(backbone), reduction=ToMe(3))
     finally:
         for hook in hooks:
             hook.remove()
@@ -284,10 +285,10 @@ def test_merging_equal_tokens_changes_nothing(backbone):
 
     def run(numbers):
         mixed = rope is not None and model.rope_mixed
-        tokens = merged.Tokens(x, rope, mixed, sizes)
+        tokens = reduced.Tokens(x, rope, mixed, sizes)
         for depth, (block, r) in enumerate(zip(model.blocks, numbers)):
-            tokens = merged.merged_block(block, tokens, depth, r, first)
-        return tokens.x.shape[1], merged.pooled_by_size(model, model.norm(tokens.x), tokens.sizes)
+            tokens = reduced.reduced_block(block, tokens, depth, ToMe(r), r, first)
+        return tokens.x.shape[1], reduced.pooled_by_size(model, model.norm(tokens.x), tokens.sizes)
 
     (plain, truth), (fewer, found) = run([0] * len(numbers)), run(numbers)
     assert fewer == plain - 4
@@ -306,31 +307,31 @@ def _rope_in_pairs(model):
 @torch.inference_mode()
 def test_a_batch_equals_its_singles_and_one_image_answers_many(backbone, images):
     kept = kept_of(backbone)
-    together = backbone(images, kept, merging=3)
+    together = backbone(images, kept, reduction=ToMe(3))
     for i in range(2):
-        alone = backbone(images[i : i + 1], kept[i : i + 1], merging=3)
+        alone = backbone(images[i : i + 1], kept[i : i + 1], reduction=ToMe(3))
         torch.testing.assert_close(together[i : i + 1], alone, **near(together))
-    many = backbone(images[:1], kept, merging=3)
-    truth = backbone(images[:1].expand(2, -1, -1, -1), kept, merging=3)
+    many = backbone(images[:1], kept, reduction=ToMe(3))
+    truth = backbone(images[:1].expand(2, -1, -1, -1), kept, reduction=ToMe(3))
     torch.testing.assert_close(many, truth, **near(truth))
 
 
 @torch.inference_mode()
 def test_sources_are_traced(backbone, images):
     kept = kept_of(backbone)
-    groups = backbone.groups(images, kept, merging=3)
+    groups = backbone.groups(images, kept, reduction=ToMe(3))
     assert groups.shape == (2, backbone.num_patches)
     for row, stay in zip(groups.tolist(), kept.tolist()):
         assert [i for i, group in enumerate(row) if group >= 0] == stay
         assert len({group for group in row if group >= 0}) == len(stay) - 3 * len(backbone.model.blocks)
-    whole = backbone.groups(images, merging=2)
+    whole = backbone.groups(images, reduction=ToMe(2))
     assert (whole >= 0).all()
     assert len(whole[0].unique()) == backbone.num_patches - 2 * len(backbone.model.blocks)
 
 
 def test_gradients_flow(backbone, images):
     picture = images[:1].clone().requires_grad_()
-    backbone(picture, merging=3).square().sum().backward()
+    backbone(picture, reduction=ToMe(3)).square().sum().backward()
     assert picture.grad.abs().sum() > 0
     backbone.zero_grad()
 
@@ -338,7 +339,7 @@ def test_gradients_flow(backbone, images):
 @torch.inference_mode()
 def test_autocast_works(backbone, images):
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert torch.isfinite(backbone(images[:1], kept_of(backbone)[:1], merging=3)).all()
+        assert torch.isfinite(backbone(images[:1], kept_of(backbone)[:1], reduction=ToMe(3))).all()
 
 
 @torch.inference_mode()
@@ -349,7 +350,7 @@ def test_threads_with_and_without_merging_do_not_disturb_each_other(kind):
 
     @torch.inference_mode()
     def run(i: int) -> torch.Tensor:
-        return backbone(images, kept if i % 2 else None, merging=i % 5)
+        return backbone(images, kept if i % 2 else None, reduction=ToMe(i % 5))
 
     truth = [run(i) for i in range(20)]
     found = at_once(run, range(20))
@@ -360,14 +361,14 @@ def test_threads_with_and_without_merging_do_not_disturb_each_other(kind):
 def test_it_compiles_whole():
     backbone = of_timm(*KINDS["class token"])
     images, kept = torch.randn(2, *backbone.input_size), kept_of(backbone)
-    truth = backbone(images, kept, merging=4)
+    truth = backbone(images, kept, reduction=ToMe(4))
     compiled = torch.compile(backbone, backend="eager", fullgraph=True)
-    torch.testing.assert_close(compiled(images, kept, merging=4), truth, **near(truth))
+    torch.testing.assert_close(compiled(images, kept, reduction=ToMe(4)), truth, **near(truth))
 
 
 def test_training_with_drop_path():
     backbone = of_timm("vit_tiny_patch16_224", {"depth": 2, "img_size": 96, "drop_path_rate": 0.5}).train()
-    backbone(torch.randn(4, *backbone.input_size), merging=4).sum().backward()
+    backbone(torch.randn(4, *backbone.input_size), reduction=ToMe(4)).sum().backward()
     assert backbone.model.patch_embed.proj.weight.grad.abs().sum() > 0
 
 
@@ -376,5 +377,5 @@ def test_a_block_that_is_not_written_is_refused():
     backbone = of_timm("vit_tiny_patch16_224", {"depth": 2, "img_size": 96, "block_fn": parallel})
     images = torch.randn(1, *backbone.input_size)
     with pytest.raises(UnsupportedModel, match="ParallelThingsBlock"):
-        backbone(images, merging=4)
-    assert backbone(images, merging=0).shape == (1, 1000)
+        backbone(images, reduction=ToMe(4))
+    assert backbone(images, reduction=ToMe(0)).shape == (1, 1000)

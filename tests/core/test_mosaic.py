@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from papr_core import InvalidInput, UnsupportedModel, load_backbone, load_proposal
+from papr_core import InvalidInput, ToMe, UnsupportedModel, load_backbone, load_proposal
 from papr_core.commands.main import main
 from papr_core.comparison.mosaic import merge_picture
+from papr_core.pruning.reductions import asked
 
 PICTURE = str(Path(__file__).resolve().parents[2] / "assets" / "examples" / "coffee.jpg")
 
@@ -20,7 +21,7 @@ def models():
 
 @pytest.mark.parametrize(("keep", "r", "tokens"), [(1.0, 8, 196 - 12 * 8), (0.5, 8, 98 - 6 * 8)])
 def test_patches_become_tokens(models, keep, r, tokens):
-    found = merge_picture(PICTURE, keep=keep, tome_r=r, **models)
+    found = merge_picture(PICTURE, keep=keep, reduction=asked({"tome_r": r}), **models)
     assert found.groups.shape == (196,)
     assert found.kept == (196 if keep == 1 else 98)
     assert found.tokens == tokens
@@ -36,7 +37,7 @@ def test_patches_become_tokens(models, keep, r, tokens):
 def test_a_backbone_without_a_classifier_tells_a_cosine():
     backbone = load_backbone("test_vit", pretrained=False)
     backbone.headless, backbone.model.head = True, torch.nn.Identity()
-    found = merge_picture(PICTURE, backbone=backbone, tome_r=4)
+    found = merge_picture(PICTURE, backbone=backbone, reduction=ToMe(4))
     assert found.label is None
     assert -1 <= found.confidence <= 1
     assert "cosine" in found.caption
@@ -45,7 +46,7 @@ def test_a_backbone_without_a_classifier_tells_a_cosine():
 
 def test_what_cannot_be_merged_is_refused_before_any_download(models):
     with pytest.raises(InvalidInput, match="above 0"):
-        merge_picture(PICTURE, tome_r=0, **models)
+        merge_picture(PICTURE, reduction=ToMe(0), **models)
     with pytest.raises(InvalidInput, match="keep ratio"):
         merge_picture(PICTURE, keep=2, **models)
     with pytest.raises(UnsupportedModel, match="cannot merge"):

@@ -10,7 +10,7 @@ import torch
 from threads import at_once
 from torch import nn
 
-from papr_core import BACKBONES, InvalidInput, UnsupportedModel, load_backbone
+from papr_core import BACKBONES, InvalidInput, ToMe, UnsupportedModel, load_backbone
 from papr_core.models.backbones import PixelBackbone, TokenBackbone, prunable
 from papr_core.models.entries import Entry
 
@@ -327,9 +327,9 @@ def test_images_that_cannot_be_are_refused(shape):
 def test_tokens_cannot_be_merged():
     backbone = of_timm(*KINDS["swin"])
     with pytest.raises(UnsupportedModel, match="cannot merge"):
-        backbone(torch.zeros(1, *backbone.input_size), merging=8)
+        backbone(torch.zeros(1, *backbone.input_size), reduction=ToMe(8))
     assert torch.equal(
-        backbone(torch.zeros(1, *backbone.input_size), merging=0),
+        backbone(torch.zeros(1, *backbone.input_size), reduction=ToMe(0)),
         backbone(torch.zeros(1, *backbone.input_size)),
     )
 

@@ -8,7 +8,7 @@ import torch
 from page_server import picture
 from safetensors.torch import save_file
 
-from papr_core import InvalidInput, UnknownModel, UnsupportedModel, WeightsUnavailable, prune_clip
+from papr_core import InvalidInput, ToMe, UnknownModel, UnsupportedModel, WeightsUnavailable, prune_clip
 from papr_core.comparison.tubewise import TubePair
 from papr_core.comparison.video import find_pair, load_pair
 from papr_core.cost import backbone_gmacs, count_macs
@@ -19,7 +19,6 @@ from papr_core.models.backbones.tubelets import TubeletBackbone, _attention, bui
 from papr_core.models.catalog import BACKBONES
 from papr_core.models.labels import kinetics
 from papr_core.models.proposals import load_proposal
-from papr_core.pruning.merging import Merging
 from papr_core.pruning.significance import patch_significance
 
 SMALL = {
@@ -166,8 +165,8 @@ def test_a_model_that_reads_one_token_is_refused():
 def test_merging_nothing_is_plain_and_the_written_blocks_are_the_library_s(backbone, clips, kept):
     with torch.inference_mode():
         plain = backbone(clips, kept)
-        assert torch.equal(backbone(clips, kept, merging=0), plain)
-        assert not torch.equal(backbone(clips, kept, merging=Merging([0, 0, 0, 1])), plain)
+        assert torch.equal(backbone(clips, kept, reduction=ToMe(0)), plain)
+        assert not torch.equal(backbone(clips, kept, reduction=ToMe([0, 0, 0, 1])), plain)
         attention = backbone.model.videomae.encoder.layer[0].attention
         x = torch.randn(2, 9, 48)
         ours, _ = _attention(attention, x, None)
@@ -183,7 +182,9 @@ def test_equal_tokens_merge_without_a_trace(backbone):
         for layer in model.videomae.encoder.layer:
             hidden = layer(hidden)
         expected = model.classifier(model.fc_norm(hidden.mean(dim=1)))
-        torch.testing.assert_close(backbone._merged(x, (6, 0, 0, 0)), expected, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            backbone._reduced(x, ToMe(6), (6, 0, 0, 0)), expected, atol=1e-4, rtol=1e-4
+        )
 
 
 # Costs

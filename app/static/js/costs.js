@@ -3,7 +3,6 @@
 const { el, store } = papr;
 const { among, whole, words } = papr.links;
 
-const LAYERS = { all: "all blocks", second_half: "each block of the second half" };
 const MEASURED = { backbone: "Backbone alone", pair: "With the ConvNet’s pass", "end to end": "From JPEG file to answer" };
 
 papr.costs = {
@@ -12,15 +11,16 @@ papr.costs = {
 
   mount({ element, props, trigger, watch, server }) {
     const root = element.querySelector(".papr-costs");
-    const { view: plain, most_merged } = props.value;
+    const { view: plain, reduction } = props.value; // word -> its choices, or the most of a number
+    papr.costs.amounts = Object.keys(reduction).filter((word) => !Array.isArray(reduction[word]));
+    const said = Object.entries(reduction).map(([word, values]) => [word.replaceAll("_", "-"), [word, Array.isArray(values) ? among(values) : whole(0, values)]]);
     const { backbone, proposal, percent } = store.view; // what Compare shows, until something else is chosen
     const view = (papr.costs.view = { ...plain, backbone, proposal, percent });
     papr.links.join(view, plain, {
       "cost-backbone": ["backbone", words],
       "cost-proposal": ["proposal", (text) => (text === "" ? "" : words(text))],
       "cost-keep": ["percent", whole(1, 100)],
-      "tome-r": ["r", whole(0, most_merged)],
-      "tome-layers": ["layers", among(Object.keys(LAYERS))],
+      ...Object.fromEntries(said),
       table: ["table", among(["all", ..."123456789"])],
     });
     const counts = countsPart();
@@ -55,8 +55,8 @@ papr.costs = {
   },
 
   question() {
-    const { backbone, proposal, percent, r, layers } = papr.costs.view;
-    return { backbone, proposal, keep: percent / 100, r, layers };
+    const { percent, table, ...rest } = papr.costs.view;
+    return { ...rest, keep: percent / 100 };
   },
 };
 
@@ -93,7 +93,7 @@ function countsPart() {
     const { gmacs_full: full, gmacs_proposal: looking, gmacs_pruned: pruned } = found;
     const parts = [];
     if (found.keep < 1) parts.push(`${Math.round(100 * found.keep)} % of its patches`);
-    if (found.tome_r) parts.push(`${found.tome_r} tokens merged in ${LAYERS[found.tome_layers]}`);
+    if (found.reduction) parts.push(found.reduction);
     const what = parts.length ? `${found.title} with ${papr.list(parts)}` : `${found.title}, nothing pruned,`;
     const saved = pruned === full ? "" : `, ${less(1 - pruned / full)}`;
     sentence.replaceChildren(el("span", { text: `${what} costs ` }), el("strong", { text: `${papr.gmacs(pruned)} of ${papr.gmacs(full)} GMACs${saved}` }), el("span", { text: "." }));
@@ -202,9 +202,10 @@ function speedPart(trigger, server) {
   }
 
   function draw() {
-    const { keep, r } = papr.costs.question();
-    start.disabled = Boolean(asked) || (keep === 1 && !r);
-    start.title = keep === 1 && !r ? "Nothing is pruned: move a slider first" : "";
+    const question = papr.costs.question();
+    const nothing = question.keep === 1 && !papr.costs.amounts.some((word) => question[word]);
+    start.disabled = Boolean(asked) || nothing;
+    start.title = nothing ? "Nothing is pruned: move a slider first" : "";
     papr.show(working, Boolean(asked));
     papr.show(table, Boolean(result));
     papr.show(note, Boolean(result));
@@ -227,12 +228,12 @@ function speedPart(trigger, server) {
       ),
     );
     const [row] = found.rows;
-    const merged = row.tome_r ? `, r ${row.tome_r}` : "";
+    const reduced = found.reduction ? `, ${found.reduction}` : "";
     const old = JSON.stringify(result.asked) !== JSON.stringify(papr.costs.question()) ? "Of an earlier choice: " : "";
     const share = found.pixel_share === null ? "" : ` Its pixel operators take ${papr.percent(found.pixel_share)} % of the plain model’s time; only they are pruned.`;
     papr.put(
       note,
-      `${old}${found.backbone} at ${Math.round(100 * row.keep)} %${merged}, ${found.proposal ?? "no ConvNet"}, batch ${found.batch_size}, ` +
+      `${old}${found.backbone} at ${Math.round(100 * row.keep)} %${reduced}, ${found.proposal ?? "no ConvNet"}, batch ${found.batch_size}, ` +
         `medians of ${row.n} rounds, ${found.dtype}, ${found.threads} ${found.threads === 1 ? "thread" : "threads"} of ${found.machine}, torch ${found.torch}.${share}`,
     );
   }

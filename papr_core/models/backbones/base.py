@@ -11,6 +11,7 @@ from papr_core.models import labels as _labels
 from papr_core.models import weights
 from papr_core.models.entries import Entry
 from papr_core.models.labels import Labels
+from papr_core.pruning.reductions.base import Reduction
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -77,9 +78,9 @@ class Backbone(nn.Module):
         """Whether it looks at clips, not at pictures."""
         return len(self.grid) == 3
 
-    def forward(self, images: Tensor, kept: Any = None, *, merging: Any = None) -> Tensor:
-        """Normalised images or clips, and what of each stays (as `select` gives it; None keeps all), to
-        logits (B, C)."""
+    def forward(self, images: Tensor, kept: Any = None, *, reduction: Reduction | None = None) -> Tensor:
+        """Normalised images or clips, what of each stays (as `select` gives it; None keeps all) and what
+        happens to it inside, to logits (B, C)."""
         raise NotImplementedError
 
     def select(self, map: Tensor, keep_ratio: float) -> Any:
@@ -121,9 +122,27 @@ class Backbone(nn.Module):
         """Of what `select` gives, the patches that a reader is told of: (B, k)."""
         return kept
 
-    def merging_refusal(self) -> str | None:
-        """Why this backbone's tokens cannot be merged, in a sentence; None where they can."""
-        return f"{self.name} cannot merge tokens: it is no ViT, and its windows need every position."
+    def reduction_refusal(self, reduction: Reduction | None) -> str | None:
+        """Why this backbone cannot do that to its tokens, in a sentence; None where it can or need not.
+
+        Raises:
+            InvalidInput: something that is no reduction.
+        """
+        if not isinstance(reduction, Reduction | None):
+            raise InvalidInput(f"A reduction is a value such as ToMe(8), not {reduction!r}.")
+        if reduction is None or not reduction.active or (reason := self._irreducible()) is None:
+            return None
+        return f"{self.name} cannot {reduction.does}: {reason}."
+
+    def _irreducible(self) -> str | None:
+        """Why no block can lose tokens, or None if each can."""
+        return "it is no ViT, and its windows need every position"
+
+    def _per_block(self, reduction: Reduction | None, depth: int) -> tuple[int, ...]:
+        """How many tokens each of `depth` blocks loses; none at all where nothing is done."""
+        if reason := self.reduction_refusal(reduction):
+            raise UnsupportedModel(reason)
+        return () if reduction is None else reduction.per_block(depth)
 
     @staticmethod
     def refusal(model: Any) -> str | None:

@@ -22,7 +22,7 @@ from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.models import weights
 from papr_core.models.backbones.base import Backbone, of_timm
 from papr_core.models.entries import Entry
-from papr_core.pruning.merging import Merging
+from papr_core.pruning.reductions.base import Reduction
 from papr_core.pruning.selection import check_kept, num_kept, top_patches
 from papr_core.pruning.significance import patch_significance
 
@@ -87,7 +87,7 @@ class PixelBackbone(Backbone):
         images: Tensor,
         kept: Sequence[Tensor] | None = None,
         *,
-        merging: Merging | int | None = None,
+        reduction: Reduction | None = None,
     ) -> Tensor:
         """Normalised images (B, 3, H, W) and the positions kept, (B, k) a stage, to logits (B, C).
 
@@ -96,10 +96,10 @@ class PixelBackbone(Backbone):
 
         Raises:
             InvalidInput: images of another size, or kept that are not different positions, a tensor a stage.
-            UnsupportedModel: asked to merge tokens.
+            UnsupportedModel: asked for a reduction.
         """
-        if merging.active if isinstance(merging, Merging) else merging:
-            raise UnsupportedModel(self.merging_refusal())
+        if reason := self.reduction_refusal(reduction):
+            raise UnsupportedModel(reason)
         if images.ndim != 4 or tuple(images.shape[1:]) != self.input_size or not len(images):
             raise InvalidInput(
                 f"{self.name} takes images (B, {str(self.input_size)[1:-1]}), not {tuple(images.shape)}."

@@ -5,7 +5,8 @@ before the first block; prefix tokens stay. timm calls the slot just there and g
 indices it returns (it is made for training: https://arxiv.org/abs/2212.00794,
 https://arxiv.org/abs/2208.07220). Here the slot is filled once with a module that gathers the kept patches of
 the running call. Which these are travels with the call, in a `ContextVar`, never on a module, so any number
-of threads may share a model. Merging tokens (ToMe) may follow: merged.py. Written from the paper.
+of threads may share a model. Inside the
+blocks a reduction may follow: reduced.py. Written from the paper.
 """
 
 from collections.abc import Iterator
@@ -16,12 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import papr_core.models.backbones.merged as merged
+import papr_core.models.backbones.reduced as reduced
 from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.models import weights
 from papr_core.models.backbones.base import Backbone, of_timm
 from papr_core.models.entries import Entry
-from papr_core.pruning.merging import Merging
+from papr_core.pruning.reductions.base import Reduction
 from papr_core.pruning.selection import check_kept, num_kept, select_patches, top_patches
 from papr_core.pruning.significance import patch_significance
 
@@ -33,8 +34,8 @@ class TokenBackbone(Backbone):
 
     num_prefix_tokens: class, distillation and register tokens, which always stay.
 
-    To compile it, compile the timm model in place: `backbone.model.compile()`. To compile it with merging,
-    `torch.compile(backbone)`.
+    To compile it, compile the timm model in place: `backbone.model.compile()`. To compile it with a
+    reduction, `torch.compile(backbone)`.
     """
 
     family = "tokens"
@@ -54,38 +55,45 @@ class TokenBackbone(Backbone):
         self.eval()
 
     def forward(
-        self, images: Tensor, kept: Tensor | None = None, *, merging: Merging | int | None = None
+        self, images: Tensor, kept: Tensor | None = None, *, reduction: Reduction | None = None
     ) -> Tensor:
         """Normalised images (B, 3, H, W) and the patches that each keeps, (B, k), to logits (B, C).
 
         kept counts patches only, row by row, in any order; None is timm's own forward. One image (1, 3, H, W)
-        with kept (M, k) is embedded once and gives M answers, (M, C). merging: how many tokens each block
-        merges of those that are kept (a number: so many in every block).
+        with kept (M, k) is embedded once and gives M answers, (M, C). reduction: what happens
+        inside the blocks to those that are kept.
 
         Raises:
             InvalidInput: images of another size, or kept that are not different patches, a row an image.
-            UnsupportedModel: merging inside blocks of an unknown kind.
+            UnsupportedModel: a reduction inside blocks of an unknown kind.
         """
-        numbers = self._per_block(merging)
-        if any(numbers):
-            tokens = self._merged(images, kept, numbers, traced=False)
-            return merged.pooled_by_size(self.model, self.model.norm(tokens.x), tokens.sizes)
+        if reduction is not None and any(counts := self._per_block(reduction, len(self.model.blocks))):
+            tokens = self._reduced(images, kept, reduction, counts, traced=False)
+            return reduced.pooled_by_size(self.model, self.model.norm(tokens.x), tokens.sizes)
         with self._pruned(images, kept):
             return self.model(images)
 
-    def groups(self, images: Tensor, kept: Tensor | None = None, *, merging: Merging | int) -> Tensor:
+    def groups(self, images: Tensor, kept: Tensor | None = None, *, reduction: Reduction) -> Tensor:
         """Where each patch ends up: (B, N) int64, patches of one number are one token at the end; -1 is a
-        patch that is not kept. Arguments as of a call."""
-        tokens = self._merged(images, kept, self._per_block(merging), traced=True)
-        ends = tokens.sources[:, self.num_prefix_tokens :] - self.num_prefix_tokens  # (B, k)
+        patch that is gone. Arguments as of a call."""
+        counts = self._per_block(reduction, len(self.model.blocks))
+        tokens = self._reduced(images, kept, reduction, counts, traced=True)
+        places = tokens.sources[:, self.num_prefix_tokens :]  # (B, k)
+        ends = (places - self.num_prefix_tokens).clamp(min=-1)
         if kept is None:
             return ends
         grid = self._grid_of(images)
         return ends.new_full((len(ends), grid[0] * grid[1]), -1).scatter(1, kept.to(ends.device), ends)
 
-    def _merged(
-        self, images: Tensor, kept: Tensor | None, numbers: tuple[int, ...], *, traced: bool
-    ) -> merged.Tokens:
+    def _reduced(
+        self,
+        images: Tensor,
+        kept: Tensor | None,
+        reduction: Reduction,
+        counts: tuple[int, ...],
+        *,
+        traced: bool,
+    ) -> reduced.Tokens:
         """The tokens behind the last block. Here kept is an argument all the way, so that it compiles."""
         model, grid = self.model, self._grid_of(images)
         embedded = model._pos_embed(model.patch_embed(images))  # outside a call the slot keeps everything
@@ -101,25 +109,13 @@ class TokenBackbone(Backbone):
                 rope = rope[kept].unsqueeze(1)
         x = model.norm_pre(x)
         sources = torch.arange(x.shape[1], device=x.device).expand(len(x), -1) if traced else None
-        tokens = merged.Tokens(x, rope, mixed, sources=sources)
-        for depth, (block, r) in enumerate(zip(model.blocks, numbers)):
-            tokens = merged.merged_block(block, tokens, depth, r, self.num_prefix_tokens)
+        tokens = reduced.Tokens(x, rope, mixed, sources=sources)
+        for depth, (block, count) in enumerate(zip(model.blocks, counts)):
+            tokens = reduced.reduced_block(block, tokens, depth, reduction, count, self.num_prefix_tokens)
         return tokens
 
-    def _per_block(self, merging: Merging | int | None) -> tuple[int, ...]:
-        if merging is None:
-            return ()
-        if not isinstance(merging, Merging):
-            merging = Merging(merging)
-        numbers = merging.per_block(len(self.model.blocks))
-        if any(numbers) and (reason := self.merging_refusal()):
-            raise UnsupportedModel(reason)
-        return numbers
-
-    def merging_refusal(self) -> str | None:
-        """Why this backbone's tokens cannot be merged, in a sentence; None where they can."""
-        reason = merged.refusal(self.model)
-        return f"{self.name} cannot merge tokens: {reason}." if reason else None
+    def _irreducible(self) -> str | None:
+        return reduced.refusal(self.model)
 
     @contextmanager
     def _pruned(self, images: Tensor, kept: Tensor | None) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 VideoMAE, https://arxiv.org/abs/2203.12602; PaPr, https://arxiv.org/abs/2403.16020, Sec. 5: tubelets are
 dropped after patch and position embedding, before the first block, as masked tubelets are in pre-training.
-Merging tokens (ToMe, https://arxiv.org/abs/2210.09461) may follow. Written from the papers.
+Inside the blocks a reduction may follow. Written from the papers.
 """
 
 import json
@@ -18,7 +18,7 @@ from papr_core.models import labels as _labels
 from papr_core.models import weights
 from papr_core.models.backbones.base import Backbone
 from papr_core.models.entries import ClipEntry
-from papr_core.pruning.merging import Merging, bipartite_soft_matching
+from papr_core.pruning.reductions.base import Reduction
 from papr_core.pruning.selection import check_kept, num_kept, select_patches, top_patches
 from papr_core.pruning.significance import patch_significance
 
@@ -54,12 +54,12 @@ class TubeletBackbone(Backbone):
         )
 
     def forward(
-        self, clips: Tensor, kept: Tensor | None = None, *, merging: Merging | int | None = None
+        self, clips: Tensor, kept: Tensor | None = None, *, reduction: Reduction | None = None
     ) -> Tensor:
         """Normalised clips (B, frames, 3, H, W) and the tubelets that each keeps, (B, k), to logits (B, C).
 
         kept counts tubelets frame by frame, row by row, in any order; None keeps all. One clip with kept
-        (M, k) gives M answers. merging: how many tokens each block merges of those that are kept.
+        (M, k) gives M answers. reduction: what happens inside the blocks to those that are kept.
 
         Raises:
             InvalidInput: clips of another size, or kept that are not different tubelets, a row a clip.
@@ -76,38 +76,31 @@ class TubeletBackbone(Backbone):
                 # rows of equal length, checked to hold no number twice: every clip keeps as many
                 dropped = torch.ones(len(kept), self.num_patches, dtype=torch.bool, device=clips.device)
                 dropped.scatter_(1, kept.to(clips.device), False)
-        numbers = self._per_block(merging)
-        if not any(numbers) and not clips.is_meta:
+        counts = self._per_block(reduction, len(self.model.videomae.encoder.layer))
+        if not any(counts) and not clips.is_meta:
             hidden = self.model.videomae(clips, bool_masked_pos=dropped).last_hidden_state  # (B, k, D)
             return self.model.classifier(self.model.fc_norm(hidden.mean(dim=1)))
         if clips.is_meta and kept is not None:  # a mask without values has no size
             x = self.model.videomae.embeddings(clips, None)[:, : kept.shape[1]]
         else:
             x = self.model.videomae.embeddings(clips, dropped)
-        if any(numbers):
-            return self._merged(x, numbers)
+        if reduction is not None and any(counts):
+            return self._reduced(x, reduction, counts)
         hidden = self.model.videomae.encoder(x).last_hidden_state
         return self.model.classifier(self.model.fc_norm(hidden.mean(dim=1)))
 
-    def _merged(self, x: Tensor, numbers: tuple[int, ...]) -> Tensor:
+    def _reduced(self, x: Tensor, reduction: Reduction, counts: tuple[int, ...]) -> Tensor:
         sizes = None
-        for layer, r in zip(self.model.videomae.encoder.layer, numbers):
+        for layer, count in zip(self.model.videomae.encoder.layer, counts):
             attended, keys = _attention(layer.attention, layer.layernorm_before(x), sizes)
             x = x + attended
-            if r:
-                x, sizes = bipartite_soft_matching(keys, r, num_prefix_tokens=0)(x, sizes)
+            if count:
+                x, sizes = reduction.match(keys, count, num_prefix_tokens=0)(x, sizes)
             x = layer.output(layer.intermediate(layer.layernorm_after(x)), x)
         pooled = (x * sizes / sizes.sum(dim=1, keepdim=True)).sum(dim=1)  # a token weighs as many as it holds
         return self.model.classifier(self.model.fc_norm(pooled.to(x.dtype)))
 
-    def _per_block(self, merging: Merging | int | None) -> tuple[int, ...]:
-        if merging is None:
-            return ()
-        merging = merging if isinstance(merging, Merging) else Merging(merging)
-        return merging.per_block(len(self.model.videomae.encoder.layer))
-
-    def merging_refusal(self) -> str | None:
-        """None: VideoMAE's tokens can be merged."""
+    def _irreducible(self) -> str | None:
         return None
 
     def select(self, map: Tensor, keep_ratio: float) -> Tensor:

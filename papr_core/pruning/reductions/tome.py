@@ -8,44 +8,79 @@ then the second set, as in the paper.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from papr_core.errors import InvalidInput
+from papr_core.pruning.reductions.base import Merge, Reduction
 
-__all__ = ["LAYERS", "Merge", "Merging", "as_published", "bipartite_soft_matching"]
+__all__ = ["LAYERS", "ToMe", "bipartite_soft_matching"]
 
-LAYERS = ("all", "second_half")
+LAYERS = {"all": "every block", "second_half": "every block of the second half"}
 
 
 @dataclass(frozen=True)
-class Merging:
+class ToMe(Reduction):
     """How many tokens are merged in each block.
 
     r: as many in every block, or a number a block. layers: "all", or "second_half" of the blocks (after PaPr,
     as in its paper, Sec. 4.2). decreasing: from 2 r in the first of them in even steps to 0 in the last
     (ToMe, Sec. 4.1 and Appendix), as many in all; r is one number then.
+
+    Raises:
+        InvalidInput: another r or other layers.
     """
+
+    does = "merge tokens"
 
     r: int | Sequence[int]
     layers: str = "all"
     decreasing: bool = False
 
     def __post_init__(self) -> None:
-        numbers = list(self.r) if isinstance(self.r, Sequence) else [self.r]
+        if isinstance(self.r, Sequence):
+            object.__setattr__(self, "r", tuple(self.r))
+        numbers = self.r if isinstance(self.r, tuple) else (self.r,)
         if not all(isinstance(r, int) and not isinstance(r, bool) and r >= 0 for r in numbers):
             raise InvalidInput(f"Tokens merged a block are whole numbers from 0 up, not {self.r!r}.")
-        if self.layers not in LAYERS:
+        if self.layers not in tuple(LAYERS):
             raise InvalidInput(f"Tokens are merged in {' or '.join(LAYERS)}, not in {self.layers!r}.")
         if self.decreasing and not isinstance(self.r, int):
             raise InvalidInput("A decreasing number of merged tokens is given by one number, its mean.")
+
+    @classmethod
+    def as_published(cls, r: int, keep_ratio: float, layers: str | None = None) -> "ToMe":
+        """Where the papers do it, unless said: alone in all blocks, after PaPr in the second half."""
+        return cls(r, layers or ("all" if keep_ratio == 1 else "second_half"))
 
     @property
     def active(self) -> bool:
         """Whether anything is merged."""
         return self.r > 0 if isinstance(self.r, int) else any(self.r)
+
+    @property
+    def label(self) -> str:
+        """ "ToMe r=8"."""
+        return f"ToMe r={self._numbers}"
+
+    @property
+    def about(self) -> str:
+        """ "8 tokens merged in every block"."""
+        return f"{self._numbers} tokens merged in {LAYERS[self.layers]}"
+
+    @property
+    def _numbers(self) -> str:
+        if not isinstance(self.r, int):
+            return ",".join(map(str, self.r))
+        return f"{2 * self.r}-0" if self.decreasing else str(self.r)
+
+    def to_dict(self) -> dict[str, Any]:
+        """tome_r, tome_layers, and tome_decreasing where it is so."""
+        words = {"tome_r": self.r if isinstance(self.r, int) else list(self.r), "tome_layers": self.layers}
+        return {**words, "tome_decreasing": True} if self.decreasing else words
 
     def per_block(self, depth: int) -> tuple[int, ...]:
         """How many tokens each of `depth` blocks merges, first block first.
@@ -65,49 +100,9 @@ class Merging:
             numbers = (self.r,) * active
         return (0,) * first + numbers
 
-
-def as_published(r: int, keep_ratio: float, layers: str | None = None) -> Merging:
-    """Merging where the papers do it, unless said: alone in all blocks, after PaPr in the second half."""
-    return Merging(r, layers or ("all" if keep_ratio == 1 else "second_half"))
-
-
-@dataclass(frozen=True, eq=False)
-class Merge:
-    """A matching, ready to merge: target (B, N) is the place of each token afterwards, stays (B, N - r) the
-    token that each place has from before, moves (B, r) the tokens that go to another's place."""
-
-    target: Tensor
-    stays: Tensor
-    moves: Tensor
-
-    def __call__(self, tokens: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Tokens (B, N, C) of sizes (B, N, 1), one each if None, to (B, N - r, C) and sizes (B, N - r, 1):
-        the mean of what is merged, weighted by size."""
-        if sizes is None:  # in float32 at least: a half counts to 256 only
-            kind = torch.promote_types(tokens.dtype, torch.float32)
-            sizes = torch.ones(*tokens.shape[:2], 1, dtype=kind, device=tokens.device)
-        if not self.moves.shape[1]:
-            return tokens, sizes
-        total = self.summed(sizes)
-        share = sizes / total.gather(1, self.target.unsqueeze(-1))  # (B, N, 1), of the token it becomes
-        return self.summed(tokens * share).to(tokens.dtype), total
-
-    def summed(self, values: Tensor) -> Tensor:
-        """(B, N, C) to (B, N - r, C): the sum of what is merged. Few rows move, so only these are added."""
-        flat, length = values.flatten(0, 1), values.shape[1]
-        sums = flat.index_select(0, _rows(self.stays, length))
-        there = _rows(self.target.gather(1, self.moves), self.stays.shape[1])
-        sums.index_add_(0, there, flat.index_select(0, _rows(self.moves, length)))
-        return sums.view(*self.stays.shape, values.shape[-1])
-
-    def without_prefix(self, count: int) -> "Merge":
-        """The same of the tokens behind the first `count`, which merge with nobody."""
-        return Merge(self.target[:, count:] - count, self.stays[:, count:] - count, self.moves - count)
-
-
-def _rows(places: Tensor, length: int) -> Tensor:
-    """Places (B, n) of tokens (B, length, C) as rows of all images under one another, (B * n,)."""
-    return (places + length * torch.arange(len(places), device=places.device).unsqueeze(1)).flatten()
+    def match(self, keys: Tensor, count: int, *, num_prefix_tokens: int) -> Merge:
+        """The paper's: `bipartite_soft_matching`."""
+        return bipartite_soft_matching(keys, count, num_prefix_tokens=num_prefix_tokens)
 
 
 def bipartite_soft_matching(keys: Tensor, r: int, *, num_prefix_tokens: int) -> Merge:

@@ -1,4 +1,4 @@
-"""ViT blocks that merge tokens between attention and MLP: each kind of block's forward, written once.
+"""ViT blocks that lose tokens between attention and MLP: each kind of block's forward, written once.
 
 ToMe, https://arxiv.org/abs/2210.09461: proportional attention adds the logarithm of a token's size to its
 attention score, which goes through the fused kernel as a mask. Written from the paper, over timm's own parts
@@ -15,16 +15,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from papr_core.pruning.merging import Merge, bipartite_soft_matching
+from papr_core.pruning.reductions.base import Merge, Reduction
 
-__all__ = ["Tokens", "merged_block", "pooled_by_size", "refusal"]
+__all__ = ["Tokens", "pooled_by_size", "reduced_block", "refusal"]
 
 
 @dataclass(frozen=True, eq=False)
 class Tokens:
     """What runs through the blocks: x (B, N, C); rope, as timm's model gives it, or None, and whether it has
-    a table for each block (rope_mixed); sizes (B, N, 1), None before anything is merged; sources (B, N0): the
-    place of each first token among the N, None where nobody asked."""
+    a table for each block (rope_mixed); sizes (B, N, 1), None before anything happens; sources (B, N0): the
+    place of each first token among the N, -1 of one that is gone, None where nobody asked."""
 
     x: Tensor
     rope: Tensor | None = None
@@ -38,14 +38,16 @@ class Tokens:
         return None if self.sizes is None else self.sizes.log().transpose(1, 2).unsqueeze(1)
 
 
-def merged_block(block: nn.Module, tokens: Tokens, depth: int, r: int, num_prefix_tokens: int) -> Tokens:
-    """One block, the depth-th, with r tokens merged between its attention and its MLP."""
+def reduced_block(
+    block: nn.Module, tokens: Tokens, depth: int, reduction: Reduction, count: int, num_prefix_tokens: int
+) -> Tokens:
+    """One block, the depth-th, which loses `count` tokens between its attention and its MLP."""
     rope = tokens.rope[depth] if tokens.rope_mixed else tokens.rope
-    if not r:
+    if not count:
         return replace(tokens, x=_plain(block, tokens.x, rope, tokens.mask))
     attended, keys = _attention(block.attn, block.norm1(tokens.x), rope, tokens.mask)
     x = tokens.x + block.drop_path1(_scaled(block, 1, attended))
-    merge = bipartite_soft_matching(keys, r, num_prefix_tokens=num_prefix_tokens)
+    merge = reduction.match(keys, count, num_prefix_tokens=num_prefix_tokens)
     x, sizes = merge(x, tokens.sizes)
     x = x + block.drop_path2(_scaled(block, 2, block.mlp(block.norm2(x))))
     return replace(
@@ -53,7 +55,7 @@ def merged_block(block: nn.Module, tokens: Tokens, depth: int, r: int, num_prefi
         x=x,
         rope=None if rope is None else _merged_rope(tokens, merge, num_prefix_tokens),
         sizes=sizes,
-        sources=None if tokens.sources is None else merge.target.gather(1, tokens.sources),
+        sources=None if tokens.sources is None else merge.followed(tokens.sources),
     )
 
 
@@ -75,16 +77,16 @@ def pooled_by_size(model: nn.Module, x: Tensor, sizes: Tensor) -> Tensor:
 
 
 def refusal(model: nn.Module) -> str | None:
-    """Why a ViT's tokens cannot be merged, or None if they can."""
+    """Why a ViT's tokens cannot be reduced inside its blocks, or None if they can."""
     from timm.layers import Attention, AttentionPoolLatent, AttentionRope
     from timm.models.eva import EvaAttention, EvaBlock
     from timm.models.vision_transformer import Block
 
     for block in model.blocks:
         if type(block) not in (Block, EvaBlock):
-            return f"merging inside a {type(block).__name__} is not written"
+            return f"it is not written for the inside of a {type(block).__name__}"
         if type(block.attn) not in (Attention, AttentionRope, EvaAttention):
-            return f"merging by the keys of a {type(block.attn).__name__} is not written"
+            return f"it is not written for the keys of a {type(block.attn).__name__}"
     pool = getattr(model, "attn_pool", None)
     if pool is not None and type(pool) is not AttentionPoolLatent:
         return f"{type(pool).__name__} cannot weigh tokens by their size"
