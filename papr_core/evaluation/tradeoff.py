@@ -70,7 +70,7 @@ def pareto_figure(results: Sequence[Mapping[str, Any]], *, method: str = "papr")
                 y=[row["top1"] for row in points.values()],
                 low=[row["top1_low"] for row in points.values()],
                 high=[row["top1_high"] for row in points.values()],
-                marks=[reduction.label if reduction else "" for reduction in points],
+                marks=[reduction.mark if reduction else "" for reduction in points],
             )
         )
     first = results[0]

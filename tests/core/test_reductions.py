@@ -66,7 +66,7 @@ def test_rows_tell_numbers_a_block_and_decreasing_ones_apart():
     assert listed == ToMe((2, 1, 0))
     assert reduction_in({"keep": 1.0, **words_of(listed)}) == listed
     assert words_of(falling)["tome_decreasing"]
-    assert (listed.label, falling.label, ToMe(8).label) == ("ToMe r=2,1,0", "ToMe r=8-0", "ToMe r=8")
+    assert (listed.label, falling.label, ToMe(8).label) == ("ToMe r 2,1,0", "ToMe r 8-0", "ToMe r 8")
 
 
 def test_the_command_line_asks():

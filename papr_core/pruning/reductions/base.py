@@ -24,9 +24,14 @@ class Reduction:
         raise NotImplementedError
 
     @property
-    def label(self) -> str:
-        """A few characters for a table."""
+    def mark(self) -> str:
+        """How much of it, in a few characters for a point of a figure."""
         raise NotImplementedError
+
+    @property
+    def label(self) -> str:
+        """The same with its name, for a table: "ToMe r 8"."""
+        return f"{type(self).__name__} {self.mark}"
 
     @property
     def about(self) -> str:

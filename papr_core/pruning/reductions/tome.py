@@ -62,9 +62,9 @@ class ToMe(Reduction):
         return self.r > 0 if isinstance(self.r, int) else any(self.r)
 
     @property
-    def label(self) -> str:
-        """ "ToMe r=8"."""
-        return f"ToMe r={self._numbers}"
+    def mark(self) -> str:
+        """ "r 8"."""
+        return f"r {self._numbers}"
 
     @property
     def about(self) -> str:
