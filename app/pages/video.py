@@ -6,12 +6,12 @@ from typing import Any
 
 import gradio as gr
 
-from app.clips import MADE, MAX_MEGABYTES, Clips, example_clips
+from app.clips import MAX_MEGABYTES, Clips, example_clips, made
 from app.parts import arrival, clip_view, models, rail
 from app.parts.clip_run import ClipRun
 from app.parts.direct import direct, newest_of
 from app.parts.live import live
-from app.parts.pictures import jpeg
+from app.parts.pictures import button
 from app.parts.question import Question
 from app.parts.save import check_kind, save_part
 from app.parts.stage import note
@@ -22,7 +22,7 @@ __all__ = ["build"]
 
 METHODS = ("papr", "cam", "grad-cam", "random", "center", "reversed")  # as the library's; a test compares
 VIEW: dict[str, Any] = {
-    "clip": MADE,
+    "clip": next(iter(example_clips())),
     "percent": 40,
     "method": "papr",
     "target": None,
@@ -151,7 +151,7 @@ def arrive_of(shared: Shared, clips: Clips) -> Callable:
         core = shared.core()
         of_clips = [one for one in (core.PROPOSALS | core.BACKBONES).values() if one.sees_clips]
         return {
-            "examples": clips.cache.once(("examples",), lambda: _examples(shared, clips)),
+            "examples": clips.cache.once(("examples",), _examples),
             "ofClips": [one.name for one in of_clips],
             "partners": {
                 "clips": {
@@ -165,15 +165,9 @@ def arrive_of(shared: Shared, clips: Clips) -> Callable:
     return direct(shared, examples)
 
 
-def _examples(shared: Shared, clips: Clips) -> list[dict[str, str]]:
-    from PIL import ImageOps
-
-    buttons = []
-    for clip in example_clips().values():
-        read = shared.core().read_clip(clips.source(shared, clip), lambda frames: [frames // 2])
-        src = jpeg(ImageOps.fit(read.frames[0], (128, 128)), 80)
-        buttons.append({"id": clip.id, "title": clip.name, "credit": clip.credit, "src": src})
-    return buttons
+def _examples() -> list[dict[str, str]]:
+    middles = ((clip, made(clip.id, frames=3).frames[1]) for clip in example_clips().values())
+    return [button(clip, middle.resize((128, 128))) for clip, middle in middles]
 
 
 def frames_of(shared: Shared, clips: Clips) -> Callable:

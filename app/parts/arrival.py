@@ -15,13 +15,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from app.session import Settings, Shared
+from app.session import Settings, Shared, examples
 from papr_core.models.embedded import ASSETS
 
 __all__ = ["compute", "read", "warm_up"]
 
 FILE = Path(__file__).resolve().parent.parent / "static" / "arrival.json"
-EXAMPLE = "coffee"
+EXAMPLE = next(iter(examples()))
 VIEW: dict[str, Any] = {
     "percent": 40,
     "methods": ["papr", "cam", "grad-cam", "score-cam"],

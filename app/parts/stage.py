@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.parts.arrival import VIEW
 from app.parts.pictures import example_buttons
 from app.uploads import MAX_MEGABYTES
 
@@ -30,9 +31,13 @@ def stage(value: dict[str, Any], calls: list[Callable]) -> gr.HTML:
 
 
 def intake() -> gr.HTML:
-    """The picture, the ways to bring another, and the examples."""
+    """The picture, the ways to bring another, and the examples. captions: what theirs hold for."""
     return gr.HTML(
-        value={"examples": example_buttons(), "max_megabytes": MAX_MEGABYTES},
+        value={
+            "examples": example_buttons(),
+            "captions": f" ({VIEW['percent']} % kept, default models)",
+            "max_megabytes": MAX_MEGABYTES,
+        },
         elem_id="intake",
         html_template='<div class="papr papr-intake"></div>',
         js_on_load="papr.intake.mount({element, props, upload})",

@@ -110,7 +110,7 @@ def test_an_experiment_reveals_what_was_computed_after_the_guess(visit):
     expect(cards.first.locator(".p-found")).to_contain_text(f"down to {fewest[0]} of 100 patches")
     cards.nth(1).get_by_role("slider").fill("12")
     page.wait_for_function("papr.now(papr.store.answer.methods.find(m => m.name === 'reversed')).exact")
-    page.locator("#learn").get_by_role("button", name="Example: A lion").click()
+    page.locator("#learn").get_by_role("button", name="Example: A cheetah").click()
     settled(page)
     expect(cards.first.locator(".p-reveal")).to_be_hidden()  # another picture, another guess
 

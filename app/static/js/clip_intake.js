@@ -2,6 +2,7 @@
 // to the webcam's live view.
 
 const { el, clip } = papr;
+const named = new URL(window.location).searchParams.get("clip"); // before the address follows what is shown
 
 clip.intake = ({ element, props, upload }) => {
   const root = element.querySelector(".papr-intake");
@@ -24,14 +25,16 @@ clip.intake = ({ element, props, upload }) => {
   papr.intake.taken.Video = send;
 
   const examples = el("div", { class: "p-examples", role: "group", "aria-label": "Example clips" });
+  let known = []; // once they have come
   clip.examples = (given) => {
     if (!given) return examples.replaceChildren(el("p", { class: "p-note", text: "The examples are late; they are asked for again …" }));
+    known = given;
     examples.replaceChildren(...papr.intake.buttons(given, "Example clip", (id) => choose({ picture: id, name: null })));
     pressed();
+    if (named && !given.some(({ id }) => id === named)) papr.put(sending, "The clip that this link names is no longer here. Choose another one.");
   };
-  const pressed = () => {
-    for (const button of examples.children) button.setAttribute("aria-pressed", String(button.dataset.example === clip.answer?.clip.id));
-  };
+  const caption = el("p", { class: "p-note p-caption", role: "status" });
+  const pressed = () => papr.intake.mark(examples.children, known, clip.answer?.clip.id, caption, "");
 
   const live = papr.button("live", "Live", () => clip.startLive(live));
   root.append(
@@ -53,6 +56,7 @@ clip.intake = ({ element, props, upload }) => {
     sending,
     says,
     examples,
+    caption,
   );
 
   clip.onchange((what) => {

@@ -45,15 +45,23 @@ papr.intake = {
     return { chooser, send, choose };
   },
 
-  // A button an example: {id, title, credit, src}.
+  // A button an example: {id, title, caption, credit, src}.
   buttons: (examples, word, choose) =>
-    examples.map(({ id, title, credit, src }) =>
+    examples.map(({ id, title, caption, credit, src }) =>
       el(
         "button",
-        { type: "button", class: "p-example", "aria-label": `${word}: ${title}`, title: `${title} (${credit})`, "data-example": id, onclick: () => choose(id) },
+        { type: "button", class: "p-example", "aria-label": `${word}: ${title}. ${caption}`, title: `${title}. ${caption}. (${credit})`, "data-example": id, onclick: () => choose(id) },
         el("img", { src, alt: "" }),
       ),
     ),
+
+  // Which example is the one with this id, among the buttons and in the line below them; of no example it says nothing.
+  // about: what the caption holds for.
+  mark(buttons, examples, id, line, about) {
+    for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.example === id));
+    const chosen = examples.find((example) => example.id === id);
+    papr.put(line, chosen ? `${chosen.caption}${about}.` : "");
+  },
 
   // Call f once the intake stands.
   mounted: (f) => (waiting ? waiting.push(f) : f()),
@@ -113,7 +121,8 @@ papr.intake = {
 
     const examples = el("div", { class: "p-examples", role: "group", "aria-label": "Examples" });
     examples.append(...papr.intake.buttons(props.value.examples, "Example", (id) => choose({ picture: id })));
-    root.append(box, name, remark, says, examples);
+    const caption = el("p", { class: "p-note p-caption", role: "status" });
+    root.append(box, name, remark, says, examples, caption);
 
     // dropped anywhere on the page, or pasted with the keyboard
     let depth = 0;
@@ -146,8 +155,7 @@ papr.intake = {
       image.alt = `The picture as the models see it: ${picture.name}`;
       papr.put(name, picture.name);
       image.style.aspectRatio = `${grid[1]} / ${grid[0]}`;
-      for (const button of examples.children)
-        button.setAttribute("aria-pressed", String(button.dataset.example === picture.id));
+      papr.intake.mark(examples.children, props.value.examples, picture.id, caption, props.value.captions);
     });
   },
 };

@@ -71,7 +71,8 @@ const write = papr.debounce(() => {
 // --- opening -------------------------------------------------------------------------------------------------------
 
 papr.links = {
-  // Take the link's view over the one on arrival. Gives whether the server has to be asked, and about which picture.
+  // Take the link's view over the one on arrival. Gives whether the server has to be asked, and about which picture; own:
+  // the link was made on a visitor's own picture; gone: it names an example that is not here.
   open(view, allowed) {
     [arrival, known] = [{ ...view }, allowed];
     const link = read();
@@ -81,6 +82,7 @@ papr.links = {
       picture,
       page: link.page,
       own: link.picture === OWN,
+      gone: ![null, OWN, picture].includes(link.picture),
       view: Object.fromEntries(changed.map((name) => [name, link.view[name]])),
       asks: picture !== view.picture || changed.some((name) => ["proposal", "backbone", "target", "explain"].includes(name)),
     };

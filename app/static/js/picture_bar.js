@@ -12,7 +12,7 @@ papr.pictureBar = (root, places, about) => {
   const examples = papr.intake.examples.map((example) =>
     el(
       "button",
-      { type: "button", class: "p-example", "aria-label": `Example: ${example.title}`, title: example.title, "data-example": example.id, onclick: () => papr.intake.bring({ picture: example.id }) },
+      { type: "button", class: "p-example", "aria-label": `Example: ${example.title}. ${example.caption}`, title: `${example.title}. ${example.caption}`, "data-example": example.id, onclick: () => papr.intake.bring({ picture: example.id }) },
       el("img", { src: example.src, alt: "" }),
     ),
   );

@@ -66,6 +66,7 @@ function start({ view, answer, known }) {
   papr.links.follow();
   papr.intake.mounted(() => {
     if (link.own) papr.intake.remark("This link was made on a visitor’s own picture. A link never holds one: choose yours.");
+    if (link.gone) papr.intake.remark("The example that this link names is no longer here. Choose another one.");
     if (link.page) papr.pages.go(link.page); // not before Compare stands: a tab that is left too early stays empty
   });
 }
