@@ -10,9 +10,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from app.session import EXAMPLES, Cache, Recent, Shared
-from app.uploads import received
 from papr_core.errors import UnreadableClip
+
+from .session import EXAMPLES, Cache, Recent, Shared
+from .uploads import received
 
 __all__ = [
     "MAX_MEGABYTES",
@@ -94,7 +95,7 @@ def example_clips() -> dict[str, VideoClip]:
 
 
 def _moving_cup(shared: Shared) -> bytes:
-    from app.moving import moving_clip
+    from .moving import moving_clip
 
     cup = shared.core().read_image(EXAMPLES / "coffee.jpg").crop((110, 5, 350, 245))
     return encoded(moving_clip(cup, size=0.72, contrast=8, beside=None).frames, 12)

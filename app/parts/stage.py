@@ -5,8 +5,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.parts.pictures import example_buttons
-from app.uploads import MAX_MEGABYTES
+from ..uploads import MAX_MEGABYTES
+from .pictures import example_buttons
 
 __all__ = ["intake", "note", "stage"]
 
