@@ -99,7 +99,7 @@ def test_arrows_point_one_way():
 
 def test_the_page_and_the_library_keep_apart():
     for name, path in FILES.items():
-        assert not roots(path) & {"", "app", "gradio"}, name  # "": a relative import, which no arrow would show
+        assert not roots(path) & {"", "app", "gradio"}, name  # "": relative, which no arrow would show
     for path in (ROOT / "app").rglob("*.py"):
         assert not roots(path) & {"torch", "timm"}, path
 
