@@ -26,6 +26,11 @@ class Entry:
     here (`weights.locate` and `weights.megabytes` know); family: "convnet" for a proposal; for a backbone
     what is pruned, and so which module of `papr_core.backbones` knows how ("tokens", "pixels"); None where
     the built model must tell.
+
+    >>> import papr_core
+    >>> entry = papr_core.PROPOSALS["mobileone_s0.apple_in1k"]
+    >>> entry.title, entry.megabytes, entry.input_size
+    ('MobileOne-S0', 21.5, (3, 224, 224))
     """
 
     name: str
@@ -215,7 +220,7 @@ def own_role(name: str) -> str:
 def _nothing_named(name: str, role: str) -> str:
     import timm
 
-    known = [*_TABLES[role], *weights.own_models(), *timm.list_models(), *timm.list_models(pretrained=True)]
+    known = {*_TABLES[role], *weights.own_models(), *timm.list_models(), *timm.list_models(pretrained=True)}
     near = difflib.get_close_matches(name[:200], known, n=3, cutoff=0.6)
     hint = f"the nearest names are {', '.join(near)}" if near else "`papr models` lists what there is"
     shown = name if len(name) <= 80 else name[:77] + "..."

@@ -17,6 +17,7 @@ from papr_core.errors import UnsupportedModel
 from papr_core.models import catalog, weights
 from papr_core.models import labels as _labels
 from papr_core.models.embedded import DEFAULT_PROPOSAL
+from papr_core.models.representation import representation
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -34,6 +35,14 @@ def load_proposal(
     """A proposal by name: a catalogue key, an architecture, a model of the own folder, or any timm ConvNet.
 
     progress(done, total) is called with bytes while weights are downloaded.
+
+    >>> import papr_core, torch
+    >>> proposal = papr_core.load_proposal()
+    >>> proposal
+    Proposal('mobilenetv1_025', 224 x 224 px, 1000 classes, embedded weights)
+    >>> with torch.inference_mode():
+    ...     proposal.features(torch.zeros(1, 3, 224, 224)).shape
+    torch.Size([1, 256, 7, 7])
 
     Raises:
         UnknownModel, UnsupportedModel, WeightsUnavailable: each in one sentence, before anything is
@@ -79,6 +88,9 @@ class Proposal(nn.Module):
         self.labels = _labels.from_config(source.config if source else entry.config, model.num_classes)
         self._view = View.of(model.pretrained_cfg, self.input_size[1:])
         self.eval()
+
+    def __repr__(self) -> str:
+        return representation(self)
 
     def features(self, images: Tensor) -> Tensor:
         """The last spatial map after its activation: normalised images (B, 3, H, W) to (B, K, h, w)."""

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from papr_core.data.images import View
 from papr_core.errors import UnknownModel
 from papr_core.models import weights
+from papr_core.models.representation import representation
 from papr_core.models.video_catalog import VIDEO_PROPOSALS, VideoEntry, find_video
 
 if TYPE_CHECKING:
@@ -284,6 +285,9 @@ class VideoProposal(nn.Module):
         self.labels = entry.labels
         self._view = View(self.input_size[2:], _MEAN, _STD)
         self.eval()
+
+    def __repr__(self) -> str:
+        return representation(self, f"{self.input_size[1]} frames")
 
     def features(self, clips: Tensor) -> Tensor:
         """See `VideoConvNet.features`."""

@@ -8,6 +8,7 @@ from papr_core.data.images import View
 from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.models import catalog, weights
 from papr_core.models import labels as _labels
+from papr_core.models.representation import representation
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -16,8 +17,10 @@ __all__ = ["Backbone"]
 
 
 class Backbone(nn.Module):
-    """A timm model in eval mode that sees only the patches it is told to keep. A module beside this one knows
-    how, for each family.
+    """A timm model in eval mode that sees only the patches it is told to keep.
+
+    What to keep (`select`, `select_count`, `num_kept`) and the call itself are each family's own:
+    `TokenBackbone`, `PixelBackbone`. `load_backbone` gives the right one.
 
     name, title; model: the plain timm model; input_size (3, H, W); grid (rows, columns) and num_patches of
     the patches that a reader is told of; num_prefix_tokens; labels; headless: it has no classifier, so its
@@ -51,6 +54,9 @@ class Backbone(nn.Module):
         self.labels = _labels.from_config(config, model.num_classes)
         self._view = View.of(model.pretrained_cfg, self.input_size[1:])
         self.eval()
+
+    def __repr__(self) -> str:
+        return representation(self, f"{self.grid[0]} x {self.grid[1]} patches")
 
     def fit(self, image: "Image.Image", fit: str = "crop", *, times: int = 1) -> "Image.Image":
         """The backbone's own crop of a picture, exactly its input size; all that follows sees it. times: the

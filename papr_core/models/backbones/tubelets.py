@@ -16,6 +16,7 @@ from papr_core.data.images import View
 from papr_core.errors import InvalidInput, UnknownModel, UnsupportedModel, WeightsUnavailable
 from papr_core.models import labels as _labels
 from papr_core.models import weights
+from papr_core.models.representation import representation
 from papr_core.models.video_catalog import VIDEO_BACKBONES, VideoEntry, find_video
 from papr_core.pruning.merging import Merging, bipartite_soft_matching
 from papr_core.pruning.selection import check_kept, num_kept, select_patches, top_patches
@@ -57,6 +58,9 @@ class TubeletBackbone(nn.Module):
         self.labels = _labels_of(source, entry, config.num_labels)
         self._view = View((config.image_size, config.image_size), _MEAN, _STD, interpolation="bilinear")
         self.eval()
+
+    def __repr__(self) -> str:
+        return representation(self, f"{' x '.join(map(str, self.grid))} tubelets")
 
     def forward(
         self, clips: Tensor, kept: Tensor | None = None, *, merging: Merging | int | None = None
