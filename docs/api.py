@@ -27,7 +27,7 @@ OTHERS = {
 HEAD = """# The library's public names
 
 Written by `python docs/api.py` from the docstrings; a test compares. Shapes: B images, K channels, h x w the
-ConvNet's map, H x W pixels or patches, N patches of which k are kept, C classes. Of models only what is theirs
+ConvNet's map, H x W pixels or patches, N patches of which k are kept, C classes. Of models only what is ours
 stands here; what every `torch.nn.Module` has beside it (`to`, `eval`, `parameters`, ...) works as ever.
 """
 
