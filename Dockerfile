@@ -5,11 +5,11 @@ FROM python:3.11-slim-bookworm
 RUN useradd --create-home --uid 1000 papr
 WORKDIR /home/papr/app
 
-# torch and torchvision must be builds of one kind: both from one index, first. For an NVIDIA GPU:
-# --build-arg TORCH_INDEX=https://pypi.org/simple, and PAPR_DEVICE=cuda when it runs.
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# torch and torchvision must be builds of one kind: both from one index, first. pip's own default has the builds
+# for NVIDIA GPUs, several GB that run on a CPU too; docs/hosting.md says how to get the small ones for CPUs alone.
+ARG PIP_ARGS=""
 COPY requirements.txt .
-RUN pip install --no-cache-dir --index-url "$TORCH_INDEX" "torch>=2.14,<3" "torchvision>=0.29,<1" \
+RUN pip install --no-cache-dir $PIP_ARGS "torch>=2.14,<3" "torchvision>=0.29,<1" \
     && pip install --no-cache-dir -r requirements.txt
 
 COPY --chown=papr:papr app.py README.md LICENSE ./

@@ -115,7 +115,7 @@ def clip_models(
     check_pair(proposal, backbone)
     models = []
     for role, name in (("proposal", proposal), ("backbone", backbone)):
-        models.append(_clip_model(shared, role, name, partial(progress, name) if progress else None))
+        models.append(shared.model(role, name, partial(progress, name) if progress else None))
     return tuple(models)
 
 
@@ -129,30 +129,8 @@ def check_at_hand(shared: Shared, proposal: str, backbone: str, advice: str) -> 
 
     check_pair(proposal, backbone)
     for role, name in (("proposal", proposal), ("backbone", backbone)):
-        if not _at_hand(shared, role, name):
+        if not shared.ready(role, name):
             raise core.InvalidInput(f"{name} has to be downloaded first: {advice}.")
-
-
-def _at_hand(shared: Shared, role: str, name: str) -> bool:
-    from papr_core.models.video_catalog import find_video
-
-    entry = find_video(name, role)
-    if entry is None:
-        return shared.ready(role, name)
-    return shared.models.get((role, entry.name)) is not None or entry.locate().path is not None
-
-
-def _clip_model(shared: Shared, role: str, name: str, progress: Callable[[int, int], None] | None) -> Any:
-    from papr_core.models.backbones.tubelets import load_tubelets
-    from papr_core.models.video_catalog import find_video
-    from papr_core.models.video_convnets import load_video_proposal
-
-    entry = find_video(name, role)
-    if entry is None:
-        return shared.model(role, name, progress)
-    load = load_video_proposal if role == "proposal" else load_tubelets
-    device = shared.settings.device
-    return shared.models.once((role, entry.name), lambda: load(entry.name, device=device, progress=progress))
 
 
 def encoded(frames: Sequence[Any], fps: float) -> bytes:

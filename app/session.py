@@ -213,10 +213,8 @@ class Shared:
 
     def ready(self, role: str, name: str) -> bool:
         """Whether a model is loaded, or can be at once: nothing has to be downloaded for it."""
-        from papr_core.models import weights
-
-        name = self.allowed(role, name).name
-        return self.models.get((role, name)) is not None or weights.locate(name).path is not None
+        entry = self.allowed(role, name)
+        return self.models.get((role, entry.name)) is not None or entry.locate().path is not None
 
     def allowed(self, role: str, name: str) -> Any:
         """The catalogue's entry of a name that a visitor may ask for. Raises UnknownModel."""

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from papr_core import load_backbone, load_proposal
 from papr_core.data.datasets import open_dataset
 from papr_core.models.labels import match_classes
+from papr_core.pruning.significance import channel_mean
 from papr_core.training.augmentation import whole_pictures
 
 RATIOS = (0.4, 0.3, 0.1, 0.05)
@@ -39,7 +40,7 @@ def main() -> None:
         seen = backbone.normalise(images)
         last = model.forward_features(seen)
         hits["full"] += _right(model.forward_head(last), labels)
-        significance = proposal.features(proposal.normalise(images)).mean(1)
+        significance = channel_mean(proposal.features(proposal.normalise(images)))
         chance = torch.rand(len(images), *backbone.grid, generator=draws)
         for ratio in RATIOS:
             for name, scores in (("PaPr", significance), ("chance", chance)):

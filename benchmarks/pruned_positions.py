@@ -26,6 +26,7 @@ from papr_core.data.datasets import open_dataset
 from papr_core.evaluation.accuracy import bootstrap, interval
 from papr_core.models import weights
 from papr_core.models.backbones.pixels import RESIDUALS
+from papr_core.pruning.significance import channel_mean
 from papr_core.training.train import Recipe, train
 
 LEARNS = {"opt": "muon", "weight_decay": 0.02, "batch_size": 128, "scale": 0.4, "warmup": 0.1, "ema": 0.99}
@@ -85,7 +86,7 @@ def measure(name: str, val: Path, ratios: list[float]) -> dict:
     for start in range(0, len(data), 50):
         crops = [backbone.fit(data.read(i)) for i in range(start, min(start + 50, len(data)))]
         images = torch.cat([backbone.view(crop) for crop in crops])
-        maps = proposal.features(torch.cat([proposal.view(crop) for crop in crops])).mean(dim=1)
+        maps = channel_mean(proposal.features(torch.cat([proposal.view(crop) for crop in crops])))
         aim = truth[start : start + len(crops)]
         found["full"].append(_graded(backbone(images), aim))
         for ratio in ratios:

@@ -94,17 +94,18 @@ def videomae(folder: Path, rounds: int):
     import torch
 
     from papr_core.cost import backbone_gmacs, proposal_gmacs
-    from papr_core.models.backbones.tubelets import load_tubelets
-    from papr_core.models.video_convnets import load_video_proposal
+    from papr_core.models.backbones import load_backbone
+    from papr_core.models.proposals import load_proposal
+    from papr_core.pruning.significance import channel_mean
 
-    backbone = load_tubelets("videomae_base", pretrained=False)
-    proposal = load_video_proposal("x3d_s", pretrained=False)
+    backbone = load_backbone("videomae_base", pretrained=False)
+    proposal = load_proposal("x3d_s", pretrained=False)
     draw = torch.Generator().manual_seed(0)
     clip = torch.randn(1, *backbone.input_size, generator=draw)
     seen = torch.randn(1, *proposal.input_size, generator=draw)
 
     def selected():
-        return backbone.select(proposal.features(seen).mean(dim=1), KEEP)
+        return backbone.select(channel_mean(proposal.features(seen)), KEEP)
 
     with torch.inference_mode():
         kept = selected()

@@ -17,7 +17,10 @@ FILE = Path(__file__).with_name("api.md")
 
 # What the public names give and take, beside themselves.
 OTHERS = {
-    "Entry": "models.catalog",
+    "ImageProposal": "models.proposals.images",
+    "ClipProposal": "models.proposals.clips",
+    "TubeletBackbone": "models.backbones.tubelets",
+    "Entry": "models.entries",
     "Method": "methods.table",
     "MethodResult": "comparison.results",
     "Clip": "data.clips",

@@ -34,6 +34,7 @@ from papr_core.models.backbones import load_backbone
 from papr_core.models.embedded import DEFAULT_BACKBONE
 from papr_core.models.proposals import load_proposal
 from papr_core.pruning.merging import Merging, as_published
+from papr_core.pruning.significance import channel_mean
 
 __all__ = ["DTYPES", "bench", "machine"]
 
@@ -81,7 +82,7 @@ def bench(
     with torch.inference_mode():
         work = _Work(backbone, proposal, settings, batch_size)
         work.check()
-        share = _pixel_share(work, stop) if backbone.family == "pixels" else None
+        share = _pixel_share(work, stop) if backbone.by_stage else None
         if compiled:
             work.compile()
         times = _measure(work.runs(), rounds, work.wait, progress, stop)
@@ -152,7 +153,7 @@ class _Work:
         return images, torch.cat([self.proposal.view(crop) for crop in crops]).to(self.device, self.dtype)
 
     def select(self, views: Tensor, ratio: float) -> Any:
-        return self.backbone.select(self.proposal.features(views).mean(dim=1), ratio)
+        return self.backbone.select(channel_mean(self.proposal.features(views)), ratio)
 
     def pruned(self, setting: _Setting, images: Tensor, kept: Any) -> Tensor:
         if setting.merging is None:
@@ -185,7 +186,7 @@ class _Work:
 
     def compile(self) -> None:
         """Whole with all that is done inside; a ViT that only drops patches in timm's own model."""
-        if self.backbone.family == "tokens" and not any(setting.merging for setting in self.settings):
+        if not self.backbone.by_stage and not any(setting.merging for setting in self.settings):
             self.backbone.model.compile()
         else:
             self.call = torch.compile(self.backbone)

@@ -21,9 +21,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from papr_core.errors import InvalidInput, UnsupportedModel
-from papr_core.models import catalog, weights
+from papr_core.models import catalog
 from papr_core.models.backbones import skeleton_backbone
-from papr_core.models.proposals import Proposal, refusal
+from papr_core.models.proposals import skeleton_proposal
 from papr_core.pruning.merging import Merging, as_published
 from papr_core.pruning.selection import num_kept
 
@@ -72,7 +72,7 @@ def gmacs_by_ratio(backbone: nn.Module) -> Callable[[float], float]:
     Swin's is linear in each stage's kept positions."""
     twin = _on_meta(backbone)
     image = torch.empty(1, *backbone.input_size, device="meta", dtype=next(twin.parameters()).dtype)
-    if backbone.family == "pixels":
+    if backbone.by_stage:
         sizes = [height * width for height, width in backbone.grids]
 
         def count(counts: Sequence[int]) -> int:
@@ -185,10 +185,13 @@ def estimate(
     full = at(1.0)
     looking = 0.0
     if proposal is not None:
+        if catalog.sees_clips(proposal, "proposal") != pruned.sees_clips:
+            raise UnsupportedModel(f"{proposal} and {pruned.name} do not go together: one looks at clips.")
         if proposal_input is not None and proposal_input < 32:
             raise InvalidInput(f"A proposal sees at least 32 pixels a side, not {proposal_input}.")
         proposal = catalog.find(proposal, "proposal").name
-        size = proposal_input or 0
+        own = catalog.find(proposal, "proposal").input_size
+        size = (*own[1:-2], proposal_input, proposal_input) if proposal_input else ()
         looking = once(("gmacs", proposal, size), lambda: _looking(proposal, size))
     if tome_r and (reason := pruned.merging_refusal()):
         raise UnsupportedModel(reason)
@@ -207,15 +210,10 @@ def estimate(
     }
 
 
-def _looking(name: str, size: int) -> float:
-    """GMACs of one pass of a proposal over size x size pixels, 0 for its own size."""
-    entry = catalog.find(name, "proposal")
-    skeleton = weights.skeleton(entry.name)
-    if entry.family is None and (reason := refusal(skeleton)):
-        raise UnsupportedModel(f"{entry.name} cannot be a proposal: {reason}.")
-    with torch.device("meta"):  # branches are merged into convolutions made there
-        proposal = Proposal(skeleton, entry)
-    return proposal_gmacs(proposal, (size, size) if size else None)
+def _looking(name: str, size: tuple[int, ...]) -> float:
+    """GMACs of one pass of a proposal over (height, width) pixels, of clips (frames, height, width); empty
+    for its own size."""
+    return proposal_gmacs(skeleton_proposal(name), size or None)
 
 
 # The paper's tables
@@ -230,14 +228,12 @@ def paper_rows() -> list[dict[str, Any]]:
     rows = []
     for line in _data("paper_costs.csv"):
         keep, r = float(line["keep"]), int(line["tome_r"])
-        if "x" in line["input"]:
-            ours = _clip_gmacs(line)
-        elif line["table"] == "7":  # a proposal by itself
-            ours = looking(line["backbone"], int(line["input"]))
+        if line["table"] in ("7", "9"):  # a proposal by itself
+            ours = looking(line["backbone"], _square(line["input"]))
         else:
             merging = Merging(r, line["tome_layers"]) if r else None
             ours = once(backbone(line["backbone"]), keep, merging=merging)
-            ours += looking(line["proposal"], int(line["proposal_input"])) if line["proposal"] else 0
+            ours += looking(line["proposal"], _square(line["proposal_input"])) if line["proposal"] else 0
         paper = float(line["paper_gmacs"])
         rows.append({
             "table": int(line["table"]),
@@ -277,30 +273,10 @@ def other_methods() -> list[dict[str, Any]]:
     ]
 
 
-def _clip_gmacs(line: dict[str, str]) -> float:
-    """Our count of a line of paper_costs.csv about video (Tables 8 and 9); its input is FRAMESxPIXELS."""
-    if line["table"] == "9":  # a proposal by itself
-        return _looking_at_clips(line["backbone"], line["input"])
-    merging = Merging(int(line["tome_r"]), line["tome_layers"]) if line["tome_r"] != "0" else None
-    ours = backbone_gmacs(_skeleton_tubelets(line["backbone"]), float(line["keep"]), merging=merging)
-    return ours + (_looking_at_clips(line["proposal"], line["proposal_input"]) if line["proposal"] else 0)
-
-
-def _looking_at_clips(name: str, size: str) -> float:
-    from papr_core.models.video_convnets import load_video_proposal
-
-    frames, side = (int(number) for number in size.split("x"))
-    with torch.device("meta"):
-        proposal = load_video_proposal(name, pretrained=False, device="meta")
-    return proposal_gmacs(proposal, (frames, side, side))
-
-
-@cache
-def _skeleton_tubelets(name: str) -> nn.Module:
-    from papr_core.models.backbones.tubelets import load_tubelets
-
-    with torch.device("meta"):
-        return load_tubelets(name, pretrained=False, device="meta")
+def _square(size: str) -> tuple[int, ...]:
+    """PIXELS or FRAMESxPIXELS to (height, width) or (frames, height, width)."""
+    *frames, side = (int(number) for number in size.split("x"))
+    return (*frames, side, side)
 
 
 def _data(name: str) -> list[dict[str, str]]:

@@ -1,7 +1,7 @@
 """The tables of the model card, in Markdown, from what `evaluate --json` printed.
 
-python -m papr_core evaluate --data runs/heldout.tar ... --json > assets/evaluation.json
-python recipes/card_table.py assets/evaluation.json
+python -m papr_core evaluate --data runs/heldout.tar ... --json > assets/evaluations/NAME.json
+python recipes/card_table.py assets/evaluations/NAME.json
 """
 
 import json

@@ -1,12 +1,12 @@
-"""The embedded pair, from the data to the two weight files of `assets/`.
+"""The pair of 200 classes, from the data to the two weight files of `assets/`.
 
     python recipes/tiny200_pair.py tiny-imagenet-train.tar.gz --out runs
 
-The teacher of the later stages is downloaded unless its two files lie in `--out`; what it saw takes 7 GB.
+The teacher of the later stages is the embedded ViT; what it saw takes 7 GB.
 Splits the archive (25 images a class are held out and never trained on), trains the stages below one after
 the other, and copies the two results to `assets/`. A run that was cut off goes on where it stood; a stage
 whose weights are there is not trained again. How the stages were chosen, and what was not blind in it, stands
-in the model card.
+in their card, assets/tiny200.md.
 
 The archive: one folder a class (wnid), and words.txt, as Tiny ImageNet's training part has them.
 """

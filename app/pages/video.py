@@ -145,15 +145,19 @@ def arrive_of(shared: Shared, clips: Clips) -> Callable:
     """A direct call: the examples with a picture each, and which models look at clips."""
 
     def examples(data: str) -> dict[str, Any]:
-        from papr_core.comparison.video import DEFAULT_VIDEO_PROPOSAL
+        from papr_core.comparison.video import DEFAULT_CLIP_PROPOSAL
         from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
-        from papr_core.models.video_catalog import VIDEO_BACKBONES, VIDEO_PROPOSALS
 
+        core = shared.core()
+        of_clips = [one for one in (core.PROPOSALS | core.BACKBONES).values() if one.sees_clips]
         return {
             "examples": clips.cache.once(("examples",), lambda: _examples(shared, clips)),
-            "ofClips": [*VIDEO_PROPOSALS, *VIDEO_BACKBONES],
+            "ofClips": [one.name for one in of_clips],
             "partners": {
-                "clips": {"proposal": DEFAULT_VIDEO_PROPOSAL, "backbone": next(iter(VIDEO_BACKBONES))},
+                "clips": {
+                    "proposal": DEFAULT_CLIP_PROPOSAL,
+                    "backbone": next(one.name for one in of_clips if one.role == "backbone"),
+                },
                 "pictures": {"proposal": DEFAULT_PROPOSAL, "backbone": DEFAULT_BACKBONE},
             },
         }

@@ -60,9 +60,12 @@ def compare_of(shared: Shared) -> Callable:
         """
         with _sentences():
             core = shared.core()
+            from papr_core.models.catalog import check_sees_pictures
+
             _check_file(core, image, "picture")
             if not isinstance(methods, list) or not all(isinstance(name, str) for name in methods):
                 raise core.InvalidInput("The methods are a list of names.")
+            check_sees_pictures(proposal=proposal, backbone=backbone)
             picture, there = shared.receive(image["path"]), _while_there(shared)
             result = core.compare(
                 shared.pixels(picture),
@@ -117,12 +120,12 @@ def video_of(shared: Shared) -> Callable:
         """
         with _sentences():
             core = shared.core()
-            from papr_core.comparison.video import DEFAULT_VIDEO_PROPOSAL
-            from papr_core.models.video_catalog import find_video
+            from papr_core.comparison.video import DEFAULT_CLIP_PROPOSAL
+            from papr_core.models.catalog import sees_clips
 
             _check_file(core, clip, "clip")
-            of_clips = find_video(backbone, "backbone")
-            proposal = proposal or (DEFAULT_VIDEO_PROPOSAL if of_clips else settings.proposal)
+            of_clips = sees_clips(backbone, "backbone")
+            proposal = proposal or (DEFAULT_CLIP_PROPOSAL if of_clips else settings.proposal)
             there = _while_there(shared)
             looking, pruned = clip_models(shared, proposal, backbone, there)
             return core.prune_clip(

@@ -66,7 +66,7 @@ def _hash(name: str, settings: Settings) -> str | None:
 
 def compute(settings: Settings) -> dict[str, Any]:
     """The same from the library itself; takes seconds."""
-    from . import view
+    from . import models, view
     from .lesson import lesson
 
     shared = Shared(settings)
@@ -79,8 +79,8 @@ def compute(settings: Settings) -> dict[str, Any]:
     return {
         "choices": {
             "methods": {name: {"title": m.title, "kind": m.kind} for name, m in core.METHODS.items()},
-            "proposal": [[entry.title, name] for name, entry in core.PROPOSALS.items()],
-            "backbone": [[entry.title, name] for name, entry in core.BACKBONES.items()],
+            "proposal": [list(choice) for choice in models.titles(shared, "proposal")],
+            "backbone": [list(choice) for choice in models.titles(shared, "backbone")],
             "labels": {"hash": view.labels_hash(labels), "names": list(labels.names)},
         },
         "answer": last,

@@ -67,7 +67,10 @@ class Looks:
     def __init__(self, shared: Shared, asked: Asked) -> None:
         self.shared, self.asked, self.core = shared, asked, shared.core()
         self.asker = Asker(shared, asked.visitor, asked.seq)
+        from papr_core.models.catalog import check_sees_pictures
+
         with said("proposals"):
+            check_sees_pictures(backbone=asked.backbone)
             self.backbone = shared.skeleton(asked.backbone)
             self.picture, self.image = shared.picture(asked.picture)
 
@@ -145,7 +148,10 @@ class Looks:
     def _row(self, name: str, tell: Callable[[str], None] | None = None) -> dict[str, Any]:
         control = name.startswith(UNTRAINED)
         plain = name.removeprefix(UNTRAINED)
+        from papr_core.models.catalog import check_sees_pictures
+
         try:
+            check_sees_pictures(proposal=plain)
             proposal = self._model(name, tell)
         except self.core.Stopped:
             raise

@@ -41,20 +41,17 @@ def _listed(shared: Shared, role: str) -> list[tuple[str, str, float | None]]:
     from papr_core.models import weights
 
     table = core.PROPOSALS if role == "proposal" else core.BACKBONES
-    listed = [(entry.title, name, entry.megabytes) for name, entry in table.items()]
+    listed = [(one.title, name, one.megabytes) for name, one in table.items() if not one.sees_clips]
     own = [name for name in weights.own_models() if name not in table and _plays(name, role)]
     return listed + [(name, name, None) for name in own]
 
 
 def clip_choices(shared: Shared, role: str) -> list[tuple[str, str]]:
     """The same for clips: models of pictures go frame by frame, and those that look at whole clips."""
-    shared.core()
-    from papr_core.models.video_catalog import VIDEO_BACKBONES, VIDEO_PROPOSALS
-
-    table = VIDEO_PROPOSALS if role == "proposal" else VIDEO_BACKBONES
-    listed = [
-        (f"{one.title}, of clips{_fetch(shared, one, one.megabytes)}", name) for name, one in table.items()
-    ]
+    core = shared.core()
+    table = core.PROPOSALS if role == "proposal" else core.BACKBONES
+    of_clips = [one for one in table.values() if one.sees_clips]
+    listed = [(f"{one.title}, of clips{_fetch(shared, one, one.megabytes)}", one.name) for one in of_clips]
     return [*choices(shared, role), *listed]
 
 

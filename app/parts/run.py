@@ -263,7 +263,7 @@ class Run:
 
     def by_ratio(self, count: int) -> bool:
         """Whether the answers at this count are those of the question's ratio, taken stage by stage."""
-        return self.scene.backbone.family == "pixels" and count == self.count
+        return self.scene.backbone.by_stage and count == self.count
 
     def known_in_full(self, name: str) -> bool:
         """Whether the whole curve of a method is there."""
@@ -309,8 +309,11 @@ class Run:
 
     def _ready(self) -> bool:
         """Whether nothing has to be downloaded."""
+        from papr_core.models.catalog import check_sees_pictures
+
         question, ready = self.question, self.shared.ready
         with said("models"):
+            check_sees_pictures(proposal=question.proposal, backbone=question.backbone)
             return ready("proposal", question.proposal) and ready("backbone", question.backbone)
 
     def _picture(self) -> Picture:

@@ -75,7 +75,7 @@ def payload(run: Run, step: Step, points: dict[tuple[str, int], list]) -> dict[s
         "patches": scene.num_patches,
         "prefix": scene.backbone.num_prefix_tokens,
         "models": {"proposal": model(scene.proposal), "backbone": model(scene.backbone)},
-        "by_stage": scene.backbone.family == "pixels",
+        "by_stage": scene.backbone.by_stage,
         "measure": "confidence" if target else "cosine",
         "target": target
         and {

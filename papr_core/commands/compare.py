@@ -14,6 +14,7 @@ from papr_core.errors import InvalidInput, PaprError, UnsupportedModel
 from papr_core.methods.controls import checked_patches
 from papr_core.methods.table import DEFAULT_METHODS, METHODS, find_method, refusal
 from papr_core.models.backbones import load_backbone
+from papr_core.models.catalog import check_sees_pictures
 from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.models.labels import short_label
 from papr_core.models.proposals import load_proposal
@@ -133,6 +134,9 @@ def comparisons(args: argparse.Namespace, *, curve: bool) -> Iterator[tuple[str,
     """(image, comparison) of each picture; one that fails gives a sentence and None, and the others go on."""
     use_weights_dir(args)
     _check(args)
+    check_sees_pictures(
+        proposal=args.proposal or DEFAULT_PROPOSAL, backbone=args.backbone or DEFAULT_BACKBONE
+    )
     with Progress() as progress:
         proposal = load_proposal(
             args.proposal or DEFAULT_PROPOSAL, device=args.device, progress=progress.of("ConvNet's weights")

@@ -18,8 +18,9 @@ from papr_core import cost
 from papr_core.data.images import read_image
 from papr_core.devices import as_probabilities, device_of
 from papr_core.errors import InvalidInput
+from papr_core.models.catalog import check_sees_pictures
 from papr_core.models.embedded import DEFAULT_BACKBONE
-from papr_core.pruning.significance import patch_significance
+from papr_core.pruning.significance import channel_mean, patch_significance
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,7 +81,7 @@ def look(
     with torch.inference_mode():
         features = proposal.features(proposal.view(crop).to(device_of(proposal)))
         probabilities = as_probabilities(proposal.logits(features))[0]
-        coarse = features.float().mean(dim=1).cpu()  # (1, h, w)
+        coarse = channel_mean(features).cpu()  # (1, h, w)
     best = int(probabilities.argmax())
     return Look(
         name=proposal.name,
@@ -219,6 +220,8 @@ def compare_proposals(
 
     if not proposals or not keep:
         raise InvalidInput("Give at least one ConvNet and one keep ratio.")
+    for one in (*proposals, *controls):
+        check_sees_pictures(proposal=one, backbone=backbone)
     if isinstance(backbone, str):  # its structure is enough
         backbone = skeleton_backbone(backbone)
     keep = tuple(dict.fromkeys(keep))

@@ -35,6 +35,7 @@ from papr_core.data.images import read_image
 from papr_core.errors import InvalidInput
 from papr_core.methods.controls import checked_patches
 from papr_core.methods.table import DEFAULT_METHODS, METHODS, find_method
+from papr_core.models.catalog import check_sees_pictures
 from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.models.labels import short_label
 from papr_core.pruning.selection import DEFAULT_KEEP_RATIO
@@ -92,6 +93,7 @@ def compare(
 
     tell = progress or (lambda what, done, of: None)
     names = _method_names(methods, patches)
+    check_sees_pictures(proposal=proposal, backbone=backbone)
     proposal = load_proposal(proposal) if isinstance(proposal, str) else proposal
     backbone = load_backbone(backbone) if isinstance(backbone, str) else backbone
     count = backbone.num_kept(keep_ratio)

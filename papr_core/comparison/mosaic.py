@@ -13,11 +13,12 @@ from torch.nn import functional as F
 
 from papr_core.data.images import read_image
 from papr_core.errors import InvalidInput, UnsupportedModel
-from papr_core.models import catalog, weights
-from papr_core.models.backbones import load_backbone, prunable
+from papr_core.models.backbones import load_backbone, skeleton_backbone
+from papr_core.models.catalog import check_sees_pictures
 from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.models.proposals import load_proposal
 from papr_core.pruning.merging import Merging, as_published
+from papr_core.pruning.significance import channel_mean
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -125,10 +126,9 @@ def merge_picture(
     merging = as_published(tome_r, keep, tome_layers)
     if not merging.active:
         raise InvalidInput("Nothing is merged: tome_r must be above 0.")
-    structure = backbone
-    if isinstance(backbone, str):  # refused before anything is downloaded
-        entry = catalog.find(backbone, "backbone")
-        structure = prunable(weights.skeleton(entry.name), entry)
+    check_sees_pictures(proposal=proposal, backbone=backbone)
+    # refused before anything is downloaded
+    structure = skeleton_backbone(backbone) if isinstance(backbone, str) else backbone
     if reason := structure.merging_refusal():
         raise UnsupportedModel(reason)
     structure.num_kept(keep)  # refuses what is outside (0, 1]
@@ -141,7 +141,7 @@ def merge_picture(
             if isinstance(proposal, str):
                 proposal = load_proposal(proposal, device=device)
             features = proposal.features(proposal.view(crop).to(device))
-            kept = backbone.select(features.mean(dim=1), keep)
+            kept = backbone.select(channel_mean(features), keep)
         groups = backbone.groups(view, kept, merging=merging)[0].cpu()
         full, merged = (
             out[0].float().cpu() for out in (backbone(view), backbone(view, kept, merging=merging))

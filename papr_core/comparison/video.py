@@ -30,9 +30,8 @@ from papr_core.devices import as_probabilities
 from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.methods import table as _methods
 from papr_core.methods.table import METHODS
-from papr_core.models.catalog import find
+from papr_core.models.catalog import find, sees_clips
 from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
-from papr_core.models.video_catalog import find_video
 from papr_core.pruning.selection import DEFAULT_KEEP_RATIO, top_patches
 from papr_core.pruning.significance import constant_as_zeros
 from papr_core.saving import saved_folder
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = [
-    "DEFAULT_VIDEO_PROPOSAL",
+    "DEFAULT_CLIP_PROPOSAL",
     "VIDEO_METHODS",
     "Footage",
     "FootageMap",
@@ -61,11 +60,10 @@ __all__ = [
     "open_footage",
     "prune_clip",
     "pruned",
-    "sees_clips",
     "shown_frames",
 ]
 
-DEFAULT_VIDEO_PROPOSAL = "x3d_s"
+DEFAULT_CLIP_PROPOSAL = "x3d_s"
 VIDEO_METHODS = ("papr", "cam", "grad-cam", "random", "center", "reversed")
 STILL = "Nothing moves in this clip, so time adds no information."
 _SHOWN = 320  # pixels that a frame has at least on its shorter side, for the eye
@@ -149,36 +147,25 @@ def load_pair(
         UnsupportedModel: two that do not go together; and all that loading a model may say.
     """
     from papr_core.models.backbones import load_backbone
-    from papr_core.models.backbones.tubelets import load_tubelets
     from papr_core.models.proposals import load_proposal
-    from papr_core.models.video_convnets import load_video_proposal
 
-    def load(role: str, model: str | nn.Module, of_clips: Callable, of_pictures: Callable) -> nn.Module:
-        if not isinstance(model, str):
-            return model
-        what = "ConvNet's weights" if role == "proposal" else "Backbone's weights"
-        loader = of_clips if find_video(model, role) else of_pictures
-        return loader(model, device=device, progress=_step(progress, what) if progress else None)
+    def told(what: str) -> Callable[[int, int], None] | None:
+        return _step(progress, what) if progress else None
 
     backbone = backbone or DEFAULT_BACKBONE
-    clips = sees_clips(backbone, "backbone")
-    proposal = proposal or (DEFAULT_VIDEO_PROPOSAL if clips else DEFAULT_PROPOSAL)
+    proposal = proposal or (DEFAULT_CLIP_PROPOSAL if sees_clips(backbone, "backbone") else DEFAULT_PROPOSAL)
     check_pair(proposal, backbone)  # before anything is downloaded
-    looking = load("proposal", proposal, load_video_proposal, load_proposal)
-    return find_pair(looking, load("backbone", backbone, load_tubelets, load_backbone))
+    if isinstance(proposal, str):
+        proposal = load_proposal(proposal, device=device, progress=told("ConvNet's weights"))
+    if isinstance(backbone, str):
+        backbone = load_backbone(backbone, device=device, progress=told("Backbone's weights"))
+    return find_pair(proposal, backbone)
 
 
 def find_pair(proposal: nn.Module, backbone: nn.Module) -> FramePair | TubePair:
     """How this pair goes about a clip. Raises UnsupportedModel for two that do not go together."""
     check_pair(proposal, backbone)
     return (TubePair if sees_clips(backbone, "backbone") else FramePair)(proposal, backbone)
-
-
-def sees_clips(model: str | nn.Module | None, role: str) -> bool:
-    """Whether a model, or the one of this name, looks at clips, not pictures. role: proposal | backbone."""
-    if isinstance(model, str):
-        return find_video(model, role) is not None
-    return getattr(model, "family", "") in ("video", "tubelets")
 
 
 def check_pair(proposal: str | nn.Module, backbone: str | nn.Module) -> None:
@@ -190,7 +177,7 @@ def check_pair(proposal: str | nn.Module, backbone: str | nn.Module) -> None:
         raise UnsupportedModel(f"{of_clips} looks at clips and {other} at pictures: choose two of a kind.")
     if isinstance(backbone, str) and not pruned:
         entry = find(backbone, "backbone")
-        check_backbone(entry.name, entry.family, headless=entry.config["num_classes"] < 1)
+        check_backbone(entry.name, entry.family, headless=entry.headless)
 
 
 # Frames, and what the proposal sees in them

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
-from papr_core.comparison.video import check_method, load_pair, sees_clips
+from papr_core.comparison.video import check_method, load_pair
 from papr_core.data.datasets import Dataset, open_dataset
 from papr_core.data.images import FITS
 from papr_core.errors import InvalidInput, UnsupportedModel
@@ -26,6 +26,7 @@ from papr_core.evaluation.records import PartialRecords, Records, gathered, join
 from papr_core.evaluation.trials import Plan, configurations, make_plan
 from papr_core.methods import table as _methods
 from papr_core.models.backbones import load_backbone
+from papr_core.models.catalog import sees_clips
 from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.models.proposals import load_proposal
 from papr_core.pruning.selection import num_kept
@@ -109,7 +110,9 @@ def evaluate(
     _check_names(methods)
     if batch_size < 1:
         raise InvalidInput(f"The batch size is {batch_size}; it must be at least 1.")
-    of_clips = sees_clips(backbone, "backbone") or sees_clips(proposal, "proposal")
+    of_clips = sees_clips(backbone or DEFAULT_BACKBONE, "backbone") or sees_clips(
+        proposal or DEFAULT_PROPOSAL, "proposal"
+    )
     data = _opened(data, limit, clips=of_clips or views is not None)
     of_clips = data.kind == "clips"
     views = Views.parse(views or "1x1")

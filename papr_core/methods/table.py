@@ -18,6 +18,7 @@ from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.methods import cams
 from papr_core.methods.controls import center_map, chosen_map, shuffled_maps
 from papr_core.methods.folding import folded_copy
+from papr_core.pruning.significance import channel_mean
 
 __all__ = [
     "DEFAULT_METHODS",
@@ -139,7 +140,7 @@ class _Call:
 
 
 def _papr(call: _Call) -> Tensor:
-    return call.features.float().mean(dim=1)
+    return channel_mean(call.features)
 
 
 def _reversed(call: _Call) -> Tensor:

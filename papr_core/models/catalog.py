@@ -7,76 +7,22 @@ here.
 """
 
 import difflib
-from dataclasses import dataclass
+from typing import Any
 
 from papr_core.errors import UnknownModel, UnsupportedModel
-from papr_core.models import labels as _labels
 from papr_core.models import weights
 from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
-from papr_core.models.video_catalog import find_video
+from papr_core.models.entries import ClipEntry, Entry
 
-__all__ = ["BACKBONES", "PROPOSALS", "Entry", "find", "own_role"]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A model: its name (timm's with tag, or a file's), the part it plays, and what timm does not know of it.
-
-    role: "proposal" or "backbone"; megabytes: of the published file, None for what is embedded or has no line
-    here (`weights.locate` and `weights.megabytes` know); family: "convnet" for a proposal; for a backbone
-    what is pruned, and so which module of `papr_core.backbones` knows how ("tokens", "pixels"); None where
-    the built model must tell.
-
-    >>> import papr_core
-    >>> entry = papr_core.PROPOSALS["mobileone_s0.apple_in1k"]
-    >>> entry.title, entry.megabytes, entry.input_size
-    ('MobileOne-S0', 21.5, (3, 224, 224))
-    """
-
-    name: str
-    role: str
-    title: str
-    paper: str = ""
-    megabytes: float | None = None
-    family: str | None = None
-
-    @property
-    def config(self) -> dict:
-        """The weights' configuration, in the form of timm's hub config.json."""
-        return weights.read_config(self.name)
-
-    @property
-    def architecture(self) -> str:
-        """timm's name of the architecture."""
-        return self.config["architecture"]
-
-    @property
-    def licence(self) -> str:
-        """As the weights' own configuration says."""
-        return self.config["pretrained_cfg"].get("license") or "not stated"
-
-    @property
-    def source(self) -> str:
-        """Where the weights come from: an address, or "embedded" or "local"."""
-        published = self.config["pretrained_cfg"]
-        if published.get("hf_hub_id"):
-            return f"https://huggingface.co/{published['hf_hub_id']}"
-        return published.get("url") or published.get("origin_url") or weights.own_kind(self.name) or "nowhere"
-
-    @property
-    def input_size(self) -> tuple[int, int, int]:
-        """(3, H, W), as the weights are meant to be used."""
-        return tuple(self.config["pretrained_cfg"]["input_size"])
-
-    def locate(self) -> weights.Source:
-        """Where its weights are now. Raises WeightsUnavailable where nobody has published any."""
-        return weights.locate(self.name)
-
-    @property
-    def labels(self) -> _labels.Labels:
-        """The names of the model's classes."""
-        config = self.config
-        return _labels.from_config(config, config["num_classes"])
+__all__ = [
+    "BACKBONES",
+    "PROPOSALS",
+    "check_sees_pictures",
+    "find",
+    "own_role",
+    "sees_clips",
+    "short_names",
+]
 
 
 _RESNET = "https://arxiv.org/abs/1512.03385"
@@ -103,10 +49,38 @@ _CONVNEXT = "https://arxiv.org/abs/2201.03545"
 _CONVNEXT_V2 = "https://arxiv.org/abs/2301.00808"
 _SWIN = "https://arxiv.org/abs/2103.14030"
 _SWIN_V2 = "https://arxiv.org/abs/2111.09883"
+_X3D = "https://arxiv.org/abs/2004.04730"
+_SLOW = "https://arxiv.org/abs/1812.03982"
+_VIDEOMAE = "https://arxiv.org/abs/2203.12602"
+_ZOO = "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics/"
 
 
 def _table(role: str, family: str, *lines: tuple[str, str, str, float | None]) -> dict[str, Entry]:
     return {name: Entry(name, role, title, paper, size, family) for name, title, paper, size in lines}
+
+
+def _clip_convnet(name: str, title: str, paper: str, frames: int, side: int, file: str) -> ClipEntry:
+    published = {"url": _ZOO + file} if file else {}
+    size = {"frames": frames, "side": side}
+    return ClipEntry(name, "proposal", title, paper, family="video", published=published, file=file, **size)
+
+
+def _videomae(size: str) -> ClipEntry:
+    name = f"videomae-{size}-finetuned-kinetics"
+    return ClipEntry(
+        name,
+        "backbone",
+        f"VideoMAE-{size[0].upper()}",
+        _VIDEOMAE,
+        family="tubelets",
+        published={"hf_hub_id": f"MCG-NJU/{name}"},
+        file=f"{name}.safetensors",
+        stated_licence="CC BY-NC 4.0",
+    )
+
+
+def _by_name(*entries: Entry) -> dict[str, Entry]:
+    return {entry.name: entry for entry in entries}
 
 
 # name, title, paper, megabytes (of a download)
@@ -131,54 +105,69 @@ PROPOSALS: dict[str, Entry] = _table(
     ("regnety_004.tv2_in1k", "RegNetY-400MF", _REGNET, 17.5),
     ("repvit_m0_9.dist_450e_in1k", "RepViT-M0.9", _REPVIT, 22.2),
     ("starnet_s1.in1k", "StarNet-S1", _STARNET, 11.5),
+) | _by_name(
+    _clip_convnet("x3d_xs", "X3D-XS", _X3D, 4, 160, "X3D_XS.pyth"),
+    _clip_convnet("x3d_s", "X3D-S", _X3D, 13, 160, "X3D_S.pyth"),
+    _clip_convnet("x3d_m", "X3D-M", _X3D, 16, 224, "X3D_M.pyth"),
+    _clip_convnet("slow_r50", "Slow-only R50", _SLOW, 8, 224, "SLOW_8x8_R50.pyth"),
+    _clip_convnet("slow_r101", "Slow-only R101, random weights only", _SLOW, 8, 224, ""),
 )
 
-BACKBONES: dict[str, Entry] = _table(
-    "backbone",
-    "tokens",
-    (DEFAULT_BACKBONE, "ViT-Ti/16", _AUGREG, None),
-    ("vit_tiny_patch8_112.tiny200", "ViT-Ti/8, 200 classes, 112 px, trained here", _VIT, None),
-    ("vit_small_patch16_224.augreg_in21k_ft_in1k", "ViT-S/16", _AUGREG, 88.2),
-    ("vit_base_patch16_224.augreg_in21k_ft_in1k", "ViT-B/16", _AUGREG, 346.3),
-    ("vit_large_patch16_224.augreg_in21k_ft_in1k", "ViT-L/16", _AUGREG, 1217.3),
-    ("deit_small_patch16_224.fb_in1k", "DeiT-S/16", _DEIT, 88.2),
-    ("deit_small_distilled_patch16_224.fb_in1k", "DeiT-S/16, distilled", _DEIT, 89.7),
-    ("vit_medium_patch16_gap_256.sw_in12k_ft_in1k", "ViT-M/16, no class token", _VIT, 155.4),
-    ("vit_medium_patch16_gap_384.sw_in12k_ft_in1k", "ViT-M/16, no class token, 384 px", _VIT, 156.1),
-    ("eva02_tiny_patch14_336.mim_in22k_ft_in1k", "EVA-02-Ti/14, 336 px", _EVA02, 23.0),
-    ("vit_betwixt_patch16_rope_reg4_gap_256.sbb_in1k", "Rotary ViT, four registers", _ROPE_VIT, 240.9),
-    ("vit_base_patch16_clip_224.laion2b_ft_in12k_in1k", "ViT-B/16, CLIP fine-tuned", _OPEN_CLIP, 346.3),
-    ("mae_finetuned_vit_base", "ViT-B/16, MAE fine-tuned", _MAE, 346.3),
-    ("mae_finetuned_vit_large", "ViT-L/16, MAE fine-tuned", _MAE, 1217.3),
-    ("mae_finetuned_vit_huge", "ViT-H/14, MAE fine-tuned", _MAE, 2528.2),
-    # without a classifier: what is compared is their embedding
-    ("vit_small_patch14_reg4_dinov2.lvd142m", "DINOv2 ViT-S/14, four registers, 518 px", _DINO_V2, 88.2),
-    ("vit_small_patch16_dinov3.lvd1689m", "DINOv3 ViT-S/16, 256 px", _DINO_V3, 86.3),
-    ("vit_base_patch16_siglip_224.v2_webli", "SigLIP 2 ViT-B/16", _SIGLIP_2, 371.5),
-) | _table(
-    "backbone",
-    "pixels",
-    ("convnext_tiny.fb_in22k_ft_in1k", "ConvNeXt-T, 22k to 1k", _CONVNEXT, 114.4),
-    ("convnext_base.fb_in1k", "ConvNeXt-B, 1k", _CONVNEXT, 354.4),
-    ("convnext_base.fb_in22k_ft_in1k", "ConvNeXt-B, 22k to 1k", _CONVNEXT, 354.4),
-    ("convnext_large.fb_in1k", "ConvNeXt-L, 1k", _CONVNEXT, 791.1),
-    ("convnext_large.fb_in22k_ft_in1k", "ConvNeXt-L, 22k to 1k", _CONVNEXT, 791.1),
-    ("convnextv2_tiny.fcmae_ft_in22k_in1k", "ConvNeXt V2-T, 22k to 1k", _CONVNEXT_V2, 114.5),
-    ("swin_tiny_patch4_window7_224.ms_in22k_ft_in1k", "Swin-T, 22k to 1k", _SWIN, 113.2),
-    ("swin_base_patch4_window7_224.ms_in1k", "Swin-B, 1k", _SWIN, 351.1),
-    ("swin_base_patch4_window7_224.ms_in22k_ft_in1k", "Swin-B, 22k to 1k", _SWIN, 351.1),
-    ("swin_base_patch4_window12_384.ms_in1k", "Swin-B, 1k, 384 px", _SWIN, 351.6),
-    ("swin_base_patch4_window12_384.ms_in22k_ft_in1k", "Swin-B, 22k to 1k, 384 px", _SWIN, 351.6),
-    ("swin_large_patch4_window7_224.ms_in22k_ft_in1k", "Swin-L, 22k to 1k", _SWIN, 786.1),
-    ("swin_large_patch4_window12_384.ms_in22k_ft_in1k", "Swin-L, 22k to 1k, 384 px", _SWIN, 786.9),
-    ("swinv2_tiny_window8_256.ms_in1k", "Swin V2-T, 256 px", _SWIN_V2, 113.4),
+BACKBONES: dict[str, Entry] = (
+    _table(
+        "backbone",
+        "tokens",
+        (DEFAULT_BACKBONE, "ViT-Ti/16", _AUGREG, None),
+        ("vit_tiny_patch8_112.tiny200", "ViT-Ti/8, 200 classes, 112 px, trained here", _VIT, None),
+        ("vit_small_patch16_224.augreg_in21k_ft_in1k", "ViT-S/16", _AUGREG, 88.2),
+        ("vit_base_patch16_224.augreg_in21k_ft_in1k", "ViT-B/16", _AUGREG, 346.3),
+        ("vit_large_patch16_224.augreg_in21k_ft_in1k", "ViT-L/16", _AUGREG, 1217.3),
+        ("deit_small_patch16_224.fb_in1k", "DeiT-S/16", _DEIT, 88.2),
+        ("deit_small_distilled_patch16_224.fb_in1k", "DeiT-S/16, distilled", _DEIT, 89.7),
+        ("vit_medium_patch16_gap_256.sw_in12k_ft_in1k", "ViT-M/16, no class token", _VIT, 155.4),
+        ("vit_medium_patch16_gap_384.sw_in12k_ft_in1k", "ViT-M/16, no class token, 384 px", _VIT, 156.1),
+        ("eva02_tiny_patch14_336.mim_in22k_ft_in1k", "EVA-02-Ti/14, 336 px", _EVA02, 23.0),
+        ("vit_betwixt_patch16_rope_reg4_gap_256.sbb_in1k", "Rotary ViT, four registers", _ROPE_VIT, 240.9),
+        ("vit_base_patch16_clip_224.laion2b_ft_in12k_in1k", "ViT-B/16, CLIP fine-tuned", _OPEN_CLIP, 346.3),
+        ("mae_finetuned_vit_base", "ViT-B/16, MAE fine-tuned", _MAE, 346.3),
+        ("mae_finetuned_vit_large", "ViT-L/16, MAE fine-tuned", _MAE, 1217.3),
+        ("mae_finetuned_vit_huge", "ViT-H/14, MAE fine-tuned", _MAE, 2528.2),
+        # without a classifier: what is compared is their embedding
+        ("vit_small_patch14_reg4_dinov2.lvd142m", "DINOv2 ViT-S/14, four registers, 518 px", _DINO_V2, 88.2),
+        ("vit_small_patch16_dinov3.lvd1689m", "DINOv3 ViT-S/16, 256 px", _DINO_V3, 86.3),
+        ("vit_base_patch16_siglip_224.v2_webli", "SigLIP 2 ViT-B/16", _SIGLIP_2, 371.5),
+    )
+    | _table(
+        "backbone",
+        "pixels",
+        ("convnext_tiny.fb_in22k_ft_in1k", "ConvNeXt-T, 22k to 1k", _CONVNEXT, 114.4),
+        ("convnext_base.fb_in1k", "ConvNeXt-B, 1k", _CONVNEXT, 354.4),
+        ("convnext_base.fb_in22k_ft_in1k", "ConvNeXt-B, 22k to 1k", _CONVNEXT, 354.4),
+        ("convnext_large.fb_in1k", "ConvNeXt-L, 1k", _CONVNEXT, 791.1),
+        ("convnext_large.fb_in22k_ft_in1k", "ConvNeXt-L, 22k to 1k", _CONVNEXT, 791.1),
+        ("convnextv2_tiny.fcmae_ft_in22k_in1k", "ConvNeXt V2-T, 22k to 1k", _CONVNEXT_V2, 114.5),
+        ("swin_tiny_patch4_window7_224.ms_in22k_ft_in1k", "Swin-T, 22k to 1k", _SWIN, 113.2),
+        ("swin_base_patch4_window7_224.ms_in1k", "Swin-B, 1k", _SWIN, 351.1),
+        ("swin_base_patch4_window7_224.ms_in22k_ft_in1k", "Swin-B, 22k to 1k", _SWIN, 351.1),
+        ("swin_base_patch4_window12_384.ms_in1k", "Swin-B, 1k, 384 px", _SWIN, 351.6),
+        ("swin_base_patch4_window12_384.ms_in22k_ft_in1k", "Swin-B, 22k to 1k, 384 px", _SWIN, 351.6),
+        ("swin_large_patch4_window7_224.ms_in22k_ft_in1k", "Swin-L, 22k to 1k", _SWIN, 786.1),
+        ("swin_large_patch4_window12_384.ms_in22k_ft_in1k", "Swin-L, 22k to 1k, 384 px", _SWIN, 786.9),
+        ("swinv2_tiny_window8_256.ms_in1k", "Swin V2-T, 256 px", _SWIN_V2, 113.4),
+    )
+    | _by_name(*map(_videomae, ("small", "base", "large", "huge")))
 )
 
 _TABLES = {"proposal": PROPOSALS, "backbone": BACKBONES}
 
 
 def find(name: str, role: str) -> Entry:
-    """The entry of a name: a catalogue key, a model of the own folder, an architecture, or any timm model.
+    """The entry of a name: a catalogue key, a model of the own folder, an architecture, any timm model, or a
+    short name such as videomae_base.
+
+    >>> from papr_core.models.catalog import find
+    >>> find("videomae_base", "backbone").title, find("mobileone_s0", "proposal").title
+    ('VideoMAE-B', 'MobileOne-S0')
 
     Raises:
         UnknownModel: nothing has this name (paths and hub addresses name nothing); the message gives the
@@ -188,19 +177,42 @@ def find(name: str, role: str) -> Entry:
     if not isinstance(name, str) or not name.strip():
         raise UnknownModel(f"A {role} is given by its name, such as {next(iter(table))}.")
     name = name.strip()
-    if find_video(name, role):
-        raise UnsupportedModel(f"{name} looks at clips, not at pictures: `papr video` takes it.")
     if name in table:
         return table[name]
-    if weights.is_own(name):
+    short = next((entry for key, entry in table.items() if name in short_names(key)), None)
+    own = weights.is_own(name)
+    if short is not None and (short.sees_clips or not own):  # files of clip models have names of their own
+        return short
+    if own:
         return Entry(name, role, name)
-    by_architecture = [entry for key, entry in table.items() if key.split(".")[0] == name]
-    if by_architecture:
-        return by_architecture[0]
     full = weights.timm_name(name)
     if full is None:
         raise UnknownModel(_nothing_named(name, role))
     return table.get(full) or Entry(full, role, full)
+
+
+def short_names(name: str) -> tuple[str, str]:
+    """What a catalogue key is called for short: its architecture; without what it was tuned to."""
+    return name.split(".")[0], name.split("-finetuned")[0].replace("-", "_")
+
+
+def sees_clips(model: Any, role: str) -> bool:
+    """Whether a model, or the one of this name, looks at clips, not at pictures. Raises UnknownModel."""
+    return (find(model, role) if isinstance(model, str) else model).sees_clips
+
+
+def check_sees_pictures(**models: Any) -> None:
+    """Raise UnsupportedModel for a model (proposal=, backbone=; a name, or what `load_proposal` and
+    `load_backbone` give) that looks at clips, or that is something else."""
+    for role, model in models.items():
+        if not isinstance(model, str) and not hasattr(model, "sees_clips"):
+            raise UnsupportedModel(
+                f"A {role} is a name, or what load_{role} gives, not a {type(model).__name__};"
+                " weights of your own get a name in your weights folder (--weights-dir, PAPR_WEIGHTS)."
+            )
+        if sees_clips(model, role):
+            name = model if isinstance(model, str) else model.name
+            raise UnsupportedModel(f"{name} looks at clips, not at pictures: `papr video` takes it.")
 
 
 def own_role(name: str) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from papr_core.errors import PaprError
-from papr_core.models import catalog, video_catalog, weights
+from papr_core.models import catalog, weights
+from papr_core.models.entries import Entry
 
 __all__ = ["fetch_models", "model_rows"]
 
@@ -30,29 +31,25 @@ def fetch_models(names: Iterable[str]) -> Iterator[weights.Source]:
         yield weights.fetch(_entry(name).locate())
 
 
-def _entry(name: str) -> Any:
-    for role in ("proposal", "backbone"):
-        if found := video_catalog.find_video(name, role):
-            return found
-    pruned = name.split(".")[0] in {key.split(".")[0] for key in catalog.BACKBONES}
-    return catalog.find(name, "backbone" if pruned else "proposal")
+def _entry(name: str) -> Entry:
+    pruned = {part for key in catalog.BACKBONES for part in (key, *catalog.short_names(key))}
+    return catalog.find(name, "backbone" if {name, name.split(".")[0]} & pruned else "proposal")
 
 
-def _entries(complain: Callable[[PaprError], None]) -> Iterator[catalog.Entry]:
+def _entries(complain: Callable[[PaprError], None]) -> Iterator[Entry]:
     yield from catalog.PROPOSALS.values()
     yield from catalog.BACKBONES.values()
-    yield from video_catalog.VIDEO_PROPOSALS.values()
-    yield from video_catalog.VIDEO_BACKBONES.values()
+    listed = catalog.PROPOSALS | catalog.BACKBONES
+    short = {part for name, one in listed.items() if one.sees_clips for part in catalog.short_names(name)}
     for name in weights.own_models():
-        named = name in catalog.PROPOSALS or name in catalog.BACKBONES
-        if not named and not any(video_catalog.find_video(name, role) for role in ("proposal", "backbone")):
+        if name not in listed and name not in short:
             try:
                 yield catalog.find(name, catalog.own_role(name))
             except PaprError as error:
                 complain(error)
 
 
-def _row(entry: catalog.Entry) -> dict[str, Any]:
+def _row(entry: Entry) -> dict[str, Any]:
     row = {"name": entry.name, "role": entry.role, "title": entry.title, "paper": entry.paper}
     try:
         labels = entry.labels

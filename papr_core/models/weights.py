@@ -169,6 +169,8 @@ def read_config(name: str) -> dict:
         beside = found[1].with_name(f"{name}.json")
         if beside.is_file():
             return _parse_config(beside)
+        if found[0] == "embedded":
+            raise _missing_asset(beside.name)
     if name in _published():
         return _complete(_published()[name])
     config = _timm_config(name)
@@ -179,7 +181,7 @@ def read_config(name: str) -> dict:
             f"{found[1].name} needs {name}.json beside it, which says what it is (architecture, ...)."
         )
     if name in EMBEDDED:
-        raise _missing_asset(name)
+        raise _missing_asset(f"{name}.safetensors")
     raise UnknownModel(f"There is no model {name!r}.")
 
 
@@ -195,7 +197,7 @@ def locate(name: str) -> Source:
     if path is not None:
         return Source(name, kind, path, config, path.stat().st_size / 1e6)
     if name in EMBEDDED:
-        raise _missing_asset(name)
+        raise _missing_asset(f"{name}.safetensors")
     if not (config["pretrained_cfg"].get("hf_hub_id") or config["pretrained_cfg"].get("url")):
         raise WeightsUnavailable(f"timm knows no weights for {name}: {_put_it(name)}.")
     return Source(name, "download", None, config)
@@ -641,9 +643,9 @@ def _offline() -> bool:
 # Words
 
 
-def _missing_asset(name: str) -> WeightsUnavailable:
+def _missing_asset(file: str) -> WeightsUnavailable:
     return WeightsUnavailable(
-        f"The embedded weights {name}.safetensors are missing from the assets folder:"
+        f"The embedded file {file} is missing from the assets folder:"
         " install the project again, or take the file from its repository."
     )
 

@@ -12,7 +12,13 @@ from torch.nn import functional as F
 
 from papr_core.errors import InvalidInput
 
-__all__ = ["constant_as_zeros", "min_max", "patch_significance"]
+__all__ = ["channel_mean", "constant_as_zeros", "min_max", "patch_significance"]
+
+
+def channel_mean(features: Tensor) -> Tensor:
+    """PaPr's map before it is resized (Eq. 2): features (B, K, ...) to their mean over channels, (B, ...), in
+    float32 at least."""
+    return features.to(torch.promote_types(features.dtype, torch.float32)).mean(dim=1)
 
 
 def patch_significance(features: Tensor, grid: Sequence[int], *, align_corners: bool = True) -> Tensor:
@@ -42,9 +48,8 @@ def patch_significance(features: Tensor, grid: Sequence[int], *, align_corners: 
         )
     if 0 in features.shape:
         raise InvalidInput(f"Features of shape {tuple(features.shape)} are empty, so they rank nothing.")
-    if features.dtype not in (torch.float32, torch.float64):
-        features = features.float()
-    coarse = features.mean(dim=1) if features.ndim == dims + 2 else features  # (B, h, w) or (B, t, h, w)
+    coarse = channel_mean(features) if features.ndim == dims + 2 else features  # (B, h, w) or (B, t, h, w)
+    coarse = coarse.to(torch.promote_types(coarse.dtype, torch.float32))
     if tuple(coarse.shape[1:]) == grid:
         return coarse
     mode = "bicubic" if dims == 2 else "trilinear"

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from papr_core.data.datasets import Dataset
 from papr_core.errors import InvalidInput, UnsupportedModel
+from papr_core.models.catalog import check_sees_pictures
 from papr_core.saving import saved_file
 from papr_core.training.augmentation import Views, mixed_likewise, resized, whole_pictures
 from papr_core.training.progress import Progress, told
@@ -44,6 +45,7 @@ class Teacher:
         from papr_core.models.labels import match_classes
         from papr_core.models.proposals import load_proposal
 
+        check_sees_pictures(proposal=recipe.teacher)
         try:
             self.model = load_proposal(recipe.teacher, device=device)
         except UnsupportedModel:

@@ -23,6 +23,8 @@ from torch import Tensor, nn
 
 from papr_core.data.datasets import Dataset, open_dataset
 from papr_core.errors import InvalidInput, reason
+from papr_core.models.catalog import check_sees_pictures
+from papr_core.pruning.significance import channel_mean
 from papr_core.saving import saved_file
 from papr_core.training.augmentation import (
     Viewed,
@@ -349,6 +351,7 @@ class _Pruner:
 
         any_size = None if hasattr(model, "patch_embed") else size
         self.backbone = prunable(model, catalog.find(recipe.model, "backbone"), img_size=any_size)
+        check_sees_pictures(proposal=recipe.proposal)
         self.proposal = load_proposal(recipe.proposal, device=device)
         self.keep_ratio = recipe.keep
         if recipe.compile:
@@ -358,7 +361,7 @@ class _Pruner:
     def kept(self, images: Tensor) -> Tensor:
         """images (B, 3, H, W) in 0..1 to the kept patches (B, k)."""
         seen = self.proposal.normalise(resized(images, self.proposal.input_size[1:]))
-        return self.backbone.select(self.proposal.features(seen).float().mean(1), self.keep_ratio)
+        return self.backbone.select(channel_mean(self.proposal.features(seen)), self.keep_ratio)
 
 
 def _create(recipe: Recipe, num_classes: int) -> nn.Module:

@@ -35,7 +35,5 @@ def test_help_begins_with_what_is_ours(name):
     """What every torch module has comes after it."""
     text = pydoc.plain(pydoc.render_doc(getattr(papr_core, name)))
     own = text[: text.index("Methods inherited from torch.nn.modules.module.Module")]
-    for word in ("input_size (3, H, W)", "labels", "view(", "normalise("):
-        assert word in own or name in ("TokenBackbone", "PixelBackbone")
-    assert "view(" in own
+    assert "normalise(" in own
     assert len(own.splitlines()) < 200

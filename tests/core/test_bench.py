@@ -9,7 +9,7 @@ from papr_core import InvalidInput, Stopped, UnsupportedModel, load_backbone, lo
 from papr_core.bench import bench
 from papr_core.commands.main import main
 from papr_core.models.backbones import prunable
-from papr_core.models.catalog import Entry
+from papr_core.models.entries import Entry
 
 SMALL = {"batch_size": 2, "rounds": 2}
 

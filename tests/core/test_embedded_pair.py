@@ -17,7 +17,6 @@ from packaging.requirements import Requirement
 
 import papr_core
 from papr_core.data.images import read_image
-from papr_core.models import weights
 from papr_core.models.embedded import (
     ASSETS,
     DEFAULT_BACKBONE,
@@ -181,12 +180,6 @@ def test_the_second_loading_takes_little_of_the_processor(pair):
     papr_core.load_proposal()
     papr_core.load_backbone()
     assert time.process_time() - start < 2.0
-
-
-def test_the_card_names_the_files_as_they_are():
-    card = (ASSETS / "README.md").read_text(encoding="utf-8")
-    for name in EMBEDDED:
-        assert weights.sha256(ASSETS / f"{name}.safetensors") in card
 
 
 def test_a_bundled_photograph_is_named(pair, offline):

@@ -18,8 +18,7 @@ from papr_core.evaluation.clip_trials import Views
 from papr_core.evaluation.run import evaluate
 from papr_core.models import weights
 from papr_core.models.backbones.tubelets import TubeletBackbone
-from papr_core.models.video_catalog import VIDEO_BACKBONES
-from papr_core.models.video_convnets import load_video_proposal
+from papr_core.models.catalog import BACKBONES
 from papr_core.pruning.significance import patch_significance
 
 KEEP = (0.6, 0.25)
@@ -47,8 +46,8 @@ def frame_pair(tmp_path_factory):
 @pytest.fixture(scope="module")
 def video_pair():
     torch.manual_seed(0)
-    proposal = load_video_proposal("x3d_xs", pretrained=False)
-    return proposal, TubeletBackbone(small(), VIDEO_BACKBONES["videomae-small-finetuned-kinetics"])
+    proposal = load_proposal("x3d_xs", pretrained=False)
+    return proposal, TubeletBackbone(small(), BACKBONES["videomae-small-finetuned-kinetics"])
 
 
 @pytest.fixture(scope="module")

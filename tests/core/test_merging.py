@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from papr_core import BACKBONES, InvalidInput, Merging, UnsupportedModel, bipartite_soft_matching
 from papr_core.models import weights
 from papr_core.models.backbones import TokenBackbone, merged, prunable
-from papr_core.models.catalog import Entry
+from papr_core.models.entries import Entry
 from papr_core.pruning.merging import as_published
 
 KINDS = {

@@ -18,7 +18,7 @@ def models():
     return {"proposal": load_proposal(), "backbone": load_backbone()}
 
 
-@pytest.mark.parametrize(("keep", "r", "tokens"), [(1.0, 8, 196 - 6 * 8), (0.5, 8, 98 - 3 * 8)])
+@pytest.mark.parametrize(("keep", "r", "tokens"), [(1.0, 8, 196 - 12 * 8), (0.5, 8, 98 - 6 * 8)])
 def test_patches_become_tokens(models, keep, r, tokens):
     found = merge_picture(PICTURE, keep=keep, tome_r=r, **models)
     assert found.groups.shape == (196,)
@@ -56,5 +56,5 @@ def test_the_command(tmp_path, capsys):
     command = ["figure", "merged", PICTURE, "--keep", "0.5", "--tome-r", "4", "--json", "--out"]
     assert main([*command, str(tmp_path / "m.png")]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert (said["kept"], said["tokens"], said["tome_layers"]) == (98, 98 - 3 * 4, "second_half")
+    assert (said["kept"], said["tokens"], said["tome_layers"]) == (98, 98 - 6 * 4, "second_half")
     assert (tmp_path / "m.png").stat().st_size > 10_000

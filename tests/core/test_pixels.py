@@ -12,7 +12,7 @@ from torch import nn
 
 from papr_core import BACKBONES, InvalidInput, UnsupportedModel, load_backbone
 from papr_core.models.backbones import PixelBackbone, TokenBackbone, prunable
-from papr_core.models.catalog import Entry
+from papr_core.models.entries import Entry
 
 SHORT = {"depths": (1, 1, 2, 1)}
 SIZE = (96, 160)

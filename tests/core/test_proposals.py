@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from papr_core import PROPOSALS, UnknownModel, UnsupportedModel, load_proposal
-from papr_core.models.catalog import Entry
 from papr_core.models.embedded import DEFAULT_PROPOSAL
+from papr_core.models.entries import Entry
 from papr_core.models.proposals import Proposal, refusal
 
 CATALOGUE = [name for name in PROPOSALS if name != DEFAULT_PROPOSAL]

@@ -6,12 +6,12 @@ import papr_core
 from papr_core.models.backbones import skeleton_backbone
 
 WANTED = {
-    "vit_tiny_patch8_112.tiny200": "TokenBackbone('vit_tiny_patch8_112.tiny200', 112 x 112 px, "
-    "14 x 14 patches, 200 classes, embedded weights)",
-    "convnext_tiny": "PixelBackbone('convnext_tiny.fb_in22k_ft_in1k', 224 x 224 px, "
-    "14 x 14 patches, 1000 classes, random weights)",
-    "vit_small_patch16_dinov3": "TokenBackbone('vit_small_patch16_dinov3.lvd1689m', 256 x 256 px, "
-    "16 x 16 patches, no classifier, random weights)",
+    "vit_tiny_patch8_112.tiny200": "TokenBackbone('vit_tiny_patch8_112.tiny200', 14x14 patches, "
+    "Labels('tiny-imagenet-200', 200 classes))",
+    "convnext_tiny": "PixelBackbone('convnext_tiny.fb_in22k_ft_in1k', 14x14 patches, "
+    "Labels('imagenet-1k', 1000 classes))",
+    "vit_small_patch16_dinov3": "TokenBackbone('vit_small_patch16_dinov3.lvd1689m', 16x16 patches, "
+    "Labels('no classes', 0 classes))",
 }
 
 

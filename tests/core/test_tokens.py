@@ -14,8 +14,8 @@ from torch import nn
 
 from papr_core import BACKBONES, InvalidInput, PaprError, UnsupportedModel, load_backbone
 from papr_core.models.backbones import TokenBackbone
-from papr_core.models.catalog import Entry
 from papr_core.models.embedded import DEFAULT_BACKBONE
+from papr_core.models.entries import Entry
 
 CATALOGUE = [name for name, line in BACKBONES.items() if name != DEFAULT_BACKBONE and line.family == "tokens"]
 # What the catalogue does not name: each kind of embedding, token, pool and block that a timm ViT can have.

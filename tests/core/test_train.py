@@ -83,7 +83,7 @@ def test_a_run_that_was_killed_resumes_to_the_same_weights(settings, workers, pi
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     train(recipe, pictures, whole)
     script = (
-        "import sys, time; from papr_core import train as t; r = t.Recipe(**eval(sys.argv[1]));"
+        "import sys, time; from papr_core.training import train as t; r = t.Recipe(**eval(sys.argv[1]));"
         "step = t._Run.train_step\n"
         "def slow(self, *a): step(self, *a); time.sleep(0.3)\n"
         "t._Run.train_step = slow\n"

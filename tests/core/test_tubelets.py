@@ -14,11 +14,11 @@ from papr_core.comparison.video import find_pair, load_pair
 from papr_core.cost import backbone_gmacs, count_macs
 from papr_core.data.clips import Clip, ClipInfo
 from papr_core.models import weights
-from papr_core.models.backbones.tubelets import TubeletBackbone, _attention, build_videomae, load_tubelets
+from papr_core.models.backbones import load_backbone
+from papr_core.models.backbones.tubelets import TubeletBackbone, _attention, build_videomae
 from papr_core.models.catalog import BACKBONES
 from papr_core.models.labels import kinetics
-from papr_core.models.video_catalog import VIDEO_BACKBONES
-from papr_core.models.video_convnets import load_video_proposal
+from papr_core.models.proposals import load_proposal
 from papr_core.pruning.merging import Merging
 from papr_core.pruning.significance import patch_significance
 
@@ -44,7 +44,7 @@ def small(**changes) -> torch.nn.Module:
 
 @pytest.fixture(scope="module")
 def backbone():
-    return TubeletBackbone(small(), VIDEO_BACKBONES["videomae-small-finetuned-kinetics"])
+    return TubeletBackbone(small(), BACKBONES["videomae-small-finetuned-kinetics"])
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +157,7 @@ def test_threads_share_one_model(backbone, clips, kept):
 
 def test_a_model_that_reads_one_token_is_refused():
     with pytest.raises(UnsupportedModel, match="does not average"):
-        TubeletBackbone(small(use_mean_pooling=False), VIDEO_BACKBONES["videomae-small-finetuned-kinetics"])
+        TubeletBackbone(small(use_mean_pooling=False), BACKBONES["videomae-small-finetuned-kinetics"])
 
 
 # Merging on top
@@ -191,7 +191,7 @@ def test_equal_tokens_merge_without_a_trace(backbone):
 
 def test_costs_follow_the_formula():
     with torch.device("meta"):
-        model = load_tubelets("videomae_small", pretrained=False, device="meta")
+        model = load_backbone("videomae_small", pretrained=False, device="meta")
     full = 1568 * 1536 * 384 + 12 * (1568 * 12 * 384**2 + 2 * 1568**2 * 384) + 384 * 400
     assert count_macs(model, torch.empty(1, 16, 3, 224, 224, device="meta")) == full
     half = 1568 * 1536 * 384 + 12 * (784 * 12 * 384**2 + 2 * 784**2 * 384) + 384 * 400
@@ -216,27 +216,27 @@ def test_published_files_load_strictly(tmp_path, monkeypatch):
         tubelets, "build_videomae", lambda size, **changes: build_videomae(size, **SMALL, **changes)
     )
     with weights.configured(weights_dir=tmp_path):
-        loaded = load_tubelets("videomae_small")
+        loaded = load_backbone("videomae_small")
         for key, value in loaded.model.state_dict().items():
             assert torch.equal(value, model.state_dict()[key]), key
         assert loaded.labels == kinetics()
         assert loaded.weights.kind == "local"
         torch.save(state, tmp_path / f"{name}.bin")
         (tmp_path / f"{name}.safetensors").unlink()
-        assert torch.equal(load_tubelets(name).model.classifier.weight, model.classifier.weight)
+        assert torch.equal(load_backbone(name).model.classifier.weight, model.classifier.weight)
 
         names = {str(i): f"thing {i}" for i in range(400)}
         (tmp_path / f"{name}.json").write_text(json.dumps({"id2label": names}))
-        assert load_tubelets(name).labels[7] == "thing 7"
+        assert load_backbone(name).labels[7] == "thing 7"
         (tmp_path / f"{name}.json").write_text("{}")
         with pytest.raises(WeightsUnavailable, match="id2label"):
-            load_tubelets(name)
+            load_backbone(name)
         (tmp_path / f"{name}.json").unlink()
         torch.save(
             {key: value for key, value in state.items() if "fc_norm" not in key}, tmp_path / f"{name}.bin"
         )
         with pytest.raises(WeightsUnavailable, match="not those of"):
-            load_tubelets(name)
+            load_backbone(name)
 
 
 def test_without_weights_one_sentence_says_what_to_do(tmp_path, monkeypatch):
@@ -245,9 +245,9 @@ def test_without_weights_one_sentence_says_what_to_do(tmp_path, monkeypatch):
         weights.configured(weights_dir=tmp_path, downloads=False),
         pytest.raises(WeightsUnavailable, match="put videomae-base-finetuned-kinetics.safetensors"),
     ):
-        load_tubelets("videomae_base")
+        load_backbone("videomae_base")
     with pytest.raises(UnknownModel, match="no backbone of clips"):
-        load_tubelets("videomae_giant")
+        load_backbone("videomae_giant")
 
 
 # On a clip
@@ -256,7 +256,7 @@ def test_without_weights_one_sentence_says_what_to_do(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def video_pair(backbone):
     torch.manual_seed(0)
-    return load_video_proposal("x3d_xs", pretrained=False), backbone
+    return load_proposal("x3d_xs", pretrained=False), backbone
 
 
 @pytest.fixture(scope="module")
@@ -302,7 +302,7 @@ def test_grad_cam_and_cam_agree_with_a_slow_loop_on_slow_r50():
     from papr_core.methods.table import method_map
 
     torch.manual_seed(0)
-    proposal = load_video_proposal("slow_r50", pretrained=False)
+    proposal = load_proposal("slow_r50", pretrained=False)
     features = torch.rand(1, 2048, 8, 7, 7)
     cam = method_map("cam", proposal, None, features, class_index=3, grid=(8, 14, 14))[0, 0]
     expected = sum(proposal.class_weights[3, k] * features[0, k] for k in range(2048))

@@ -13,8 +13,9 @@ from papr_core import UnknownModel, UnsupportedModel, WeightsUnavailable
 from papr_core.cost import count_macs
 from papr_core.methods import table as methods
 from papr_core.models import catalog, weights
-from papr_core.models.video_catalog import VIDEO_PROPOSALS
-from papr_core.models.video_convnets import build, load_video_proposal
+from papr_core.models.catalog import PROPOSALS
+from papr_core.models.proposals import load_proposal
+from papr_core.models.proposals.clips import build
 
 REFERENCE = json.loads((Path(__file__).resolve().parents[1] / "data" / "video_convnets.json").read_text())
 NETS = REFERENCE["nets"]
@@ -100,10 +101,10 @@ def published(name: str, path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["x3d_s", "slow_r50"])
 def test_published_files_load_strictly(name, tmp_path):
-    entry = VIDEO_PROPOSALS[name]
+    entry = PROPOSALS[name]
     published(name, tmp_path / entry.file)
     with weights.configured(weights_dir=tmp_path):
-        proposal = load_video_proposal(name)
+        proposal = load_proposal(name)
         assert proposal.weights.kind == "local"
         assert len(proposal.sha256) == 64
         expected = fill.fill(build(name)).state_dict()
@@ -115,22 +116,22 @@ def test_published_files_load_strictly(name, tmp_path):
         state["model_state"].pop("blocks.5.proj.bias")
         torch.save(state, tmp_path / entry.file)
         with pytest.raises(WeightsUnavailable, match="not those of"):
-            load_video_proposal(name)
+            load_proposal(name)
         data = (tmp_path / entry.file).read_bytes()
         (tmp_path / entry.file).write_bytes(data[: len(data) // 2])
         with pytest.raises(WeightsUnavailable, match="damaged or of another format"):
-            load_video_proposal(name)
+            load_proposal(name)
 
 
 def test_without_weights_one_sentence_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with weights.configured(weights_dir=tmp_path, downloads=False):
         with pytest.raises(WeightsUnavailable, match=r"put X3D_S\.pyth into your weights folder"):
-            load_video_proposal("x3d_s")
+            load_proposal("x3d_s")
         with pytest.raises(WeightsUnavailable, match="Nobody has published"):
-            load_video_proposal("slow_r101")
+            load_proposal("slow_r101")
     with pytest.raises(UnknownModel, match="no video ConvNet 'x3d_l'"):
-        load_video_proposal("x3d_l")
+        load_proposal("x3d_l")
     with pytest.raises(UnsupportedModel, match="looks at clips"):
         catalog.find("x3d_s", "proposal")
 
@@ -139,7 +140,7 @@ def test_without_weights_one_sentence_says_what_to_do(tmp_path, monkeypatch):
 
 
 def test_it_sees_a_clip_in_its_own_size_and_scale():
-    proposal = load_video_proposal("x3d_xs", pretrained=False)
+    proposal = load_proposal("x3d_xs", pretrained=False)
     crops = [Image.new("RGB", (224, 224), (i, 100, 200)) for i in range(16)]
     clips = proposal.view(crops)
     assert clips.shape == (1, 3, 4, 160, 160)
@@ -149,8 +150,8 @@ def test_it_sees_a_clip_in_its_own_size_and_scale():
 
 
 def test_cam_needs_a_linear_head_and_x3d_has_none():
-    x3d = load_video_proposal("x3d_xs", pretrained=False)
-    slow = load_video_proposal("slow_r50", pretrained=False)
+    x3d = load_proposal("x3d_xs", pretrained=False)
+    slow = load_proposal("slow_r50", pretrained=False)
     assert "more than that" in methods.refusal("cam", x3d)
     assert methods.refusal("cam", slow) is None
     features = torch.rand(2, 2048, 8, 7, 7)
@@ -160,9 +161,9 @@ def test_cam_needs_a_linear_head_and_x3d_has_none():
 
 
 def test_every_entry_has_a_network():
-    for name, entry in VIDEO_PROPOSALS.items():
+    for name, entry in ((name, one) for name, one in PROPOSALS.items() if one.sees_clips):
         with torch.device("meta"):
-            proposal = load_video_proposal(name, pretrained=False, device="meta")
+            proposal = load_proposal(name, pretrained=False, device="meta")
         assert proposal.input_size == entry.input_size
-    assert len(VIDEO_PROPOSALS["x3d_s"].labels) == 400
-    assert np.unique(VIDEO_PROPOSALS["x3d_s"].labels.names).size == 400
+    assert len(PROPOSALS["x3d_s"].labels) == 400
+    assert np.unique(PROPOSALS["x3d_s"].labels.names).size == 400

@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SPACE = yaml.safe_load(README.split("---")[1])
+TEXT = (".py", ".md", ".txt", ".toml", ".js", ".css", ".html", ".json", ".cff", ".csv")
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
@@ -70,6 +71,22 @@ def test_the_dockerfile_asks_for_the_torch_of_the_requirements():
     for package in ("torch", "torchvision"):
         (asked,) = re.findall(rf'"({package}>=[^"]+)"', DOCKERFILE)
         assert f"\n{asked}\n" in needed
+
+
+def test_the_builder_gives_pip_no_words_of_ours():
+    assert ("ARG", 'PIP_ARGS=""') in instructions()
+    (asked,) = [words for kind, words in instructions() if kind == "RUN" and "torch" in words]
+    assert "pip install --no-cache-dir $PIP_ARGS" in asked
+
+
+def test_no_address_of_a_package_registry_stands_in_the_repository():
+    """pip's own default is enough, and a mirror is the reader's to name."""
+    hosts = r"(pypi|pythonhosted|npmjs|download\.pytorch)\.(org|com)"
+    folders = ("app", "assets", "benchmarks", "docs", "papr_core", "recipes", "tests", ".ci")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*")] + list(ROOT.iterdir())
+    for path in files:
+        if path.is_file() and (path.suffix in TEXT or path.name in ("Dockerfile", ".dockerignore", "run")):
+            assert not re.search(hosts, path.read_text(encoding="utf-8")), path
 
 
 def test_the_builder_is_sent_what_is_copied_and_no_more():

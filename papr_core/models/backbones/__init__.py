@@ -1,14 +1,17 @@
 """What is pruned: one module a family. `load_backbone` finds the family, its module does the rest."""
 
+from typing import Any
+
 import torch
-from torch import nn
 
 from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.models import catalog, weights
+from papr_core.models.backbones import tubelets
 from papr_core.models.backbones.base import Backbone
 from papr_core.models.backbones.pixels import PixelBackbone
 from papr_core.models.backbones.tokens import TokenBackbone
 from papr_core.models.embedded import DEFAULT_BACKBONE
+from papr_core.models.entries import ClipEntry, Entry
 
 __all__ = ["Backbone", "PixelBackbone", "TokenBackbone", "load_backbone", "prunable", "skeleton_backbone"]
 
@@ -25,7 +28,7 @@ def load_backbone(
     progress: weights.Progress | None = None,
 ) -> Backbone:
     """A backbone by name: a catalogue key, an architecture, a model of the own folder, or any timm ViT,
-    ConvNeXt or Swin.
+    ConvNeXt or Swin; VideoMAE for clips.
 
     img_size: pixels, or (height, width), other than the weights' own; timm resamples the position embedding.
     residual: "keep" or "zero", what becomes of a pruned position in ConvNeXt and Swin (pixels.py).
@@ -44,6 +47,10 @@ def load_backbone(
         downloaded.
     """
     entry = catalog.find(name, "backbone")
+    if isinstance(entry, ClipEntry):
+        if img_size is not None or residual is not None:
+            raise InvalidInput(f"{entry.name} has one size, and drops the tubelets that it prunes.")
+        return tubelets.load(entry, pretrained=pretrained, device=device, progress=progress)
     skeleton = None
     if entry.family is None or img_size is not None:
         skeleton = weights.skeleton(entry.name)
@@ -60,8 +67,8 @@ def load_backbone(
 
 
 def prunable(
-    model: nn.Module,
-    entry: catalog.Entry,
+    model: Any,
+    entry: Entry,
     source: weights.Source | None = None,
     *,
     img_size: int | tuple[int, int] | None = None,
@@ -87,10 +94,13 @@ def skeleton_backbone(name: str) -> Backbone:
         UnknownModel, UnsupportedModel, WeightsUnavailable: each in one sentence.
     """
     entry = catalog.find(name, "backbone")
+    if isinstance(entry, ClipEntry):
+        with torch.device("meta"):
+            return tubelets.load(entry, pretrained=False, device="meta")
     return prunable(weights.skeleton(entry.name), entry)
 
 
-def _family_of(model: nn.Module, name: str) -> str:
+def _family_of(model: Any, name: str) -> str:
     refusals = {family: module.refusal(model) for family, module in _FAMILIES.items()}
     for family, reason in refusals.items():
         if reason is None:

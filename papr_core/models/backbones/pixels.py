@@ -13,13 +13,15 @@ A block's forward is written once a family, over the block's own parts; timm's m
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from papr_core.errors import InvalidInput, UnsupportedModel
-from papr_core.models import catalog, weights
-from papr_core.models.backbones.base import Backbone
+from papr_core.models import weights
+from papr_core.models.backbones.base import Backbone, of_timm
+from papr_core.models.entries import Entry
 from papr_core.pruning.merging import Merging
 from papr_core.pruning.selection import check_kept, num_kept, top_patches
 from papr_core.pruning.significance import patch_significance
@@ -47,12 +49,13 @@ class PixelBackbone(Backbone):
     """
 
     family = "pixels"
+    by_stage = True
     kinds = tuple(_DEFAULT_RESIDUAL)
 
     def __init__(
         self,
-        model: nn.Module,
-        entry: catalog.Entry,
+        model: Any,
+        entry: Entry,
         source: weights.Source | None = None,
         *,
         img_size: int | tuple[int, int] | None = None,
@@ -66,7 +69,14 @@ class PixelBackbone(Backbone):
         grids = _stage_grids(model, size)
         rows = [grid[0] for grid in grids]
         shown = min(range(len(grids)), key=lambda stage: abs(rows[stage] - _SHOWN))
-        super().__init__(model, entry, source, input_size=(3, *size), grid=grids[shown])
+        super().__init__(
+            model,
+            entry,
+            source,
+            input_size=(3, *size),
+            grid=grids[shown],
+            **of_timm(model, entry, source, size),
+        )
         if min(min(grid) for grid in grids) < 1:
             raise InvalidInput(f"{entry.name} cannot see pictures of {size[0]} x {size[1]} pixels.")
         self.grids, self.shown = grids, shown
@@ -152,7 +162,7 @@ class PixelBackbone(Backbone):
         return tuple(top_patches(patch_significance(map, grid), k) for grid, k in zip(self.grids, counts))
 
     @staticmethod
-    def refusal(model: nn.Module) -> str | None:
+    def refusal(model: Any) -> str | None:
         """Why a timm model's pixel operators cannot be pruned here, or None if they can."""
         kind = type(model).__name__
         if kind not in _DEFAULT_RESIDUAL:

@@ -11,14 +11,16 @@ of threads may share a model. Merging tokens (ToMe) may follow: merged.py. Writt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 import papr_core.models.backbones.merged as merged
 from papr_core.errors import InvalidInput, UnsupportedModel
-from papr_core.models import catalog, weights
-from papr_core.models.backbones.base import Backbone
+from papr_core.models import weights
+from papr_core.models.backbones.base import Backbone, of_timm
+from papr_core.models.entries import Entry
 from papr_core.pruning.merging import Merging
 from papr_core.pruning.selection import check_kept, num_kept, select_patches, top_patches
 from papr_core.pruning.significance import patch_significance
@@ -37,7 +39,7 @@ class TokenBackbone(Backbone):
 
     family = "tokens"
 
-    def __init__(self, model: nn.Module, entry: catalog.Entry, source: weights.Source | None = None) -> None:
+    def __init__(self, model: Any, entry: Entry, source: weights.Source | None = None) -> None:
         self._check(model, entry)
         super().__init__(
             model,
@@ -46,6 +48,7 @@ class TokenBackbone(Backbone):
             input_size=(3, *model.patch_embed.img_size),
             grid=model.patch_embed.grid_size,
             num_prefix_tokens=model.num_prefix_tokens,
+            **of_timm(model, entry, source, model.patch_embed.img_size),
         )
         model.patch_drop = _KeepPatches(model)
         self.eval()
@@ -149,7 +152,7 @@ class TokenBackbone(Backbone):
         return num_kept(self.num_patches, keep_ratio, self.num_prefix_tokens)
 
     @staticmethod
-    def refusal(model: nn.Module) -> str | None:
+    def refusal(model: Any) -> str | None:
         """Why a timm model cannot be pruned here, or None if it can."""
         from timm.models.eva import Eva
         from timm.models.vision_transformer import VisionTransformer

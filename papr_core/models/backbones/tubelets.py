@@ -6,61 +6,52 @@ Merging tokens (ToMe, https://arxiv.org/abs/2210.09461) may follow. Written from
 """
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from papr_core.data.images import View
-from papr_core.errors import InvalidInput, UnknownModel, UnsupportedModel, WeightsUnavailable
+from papr_core.errors import InvalidInput, UnsupportedModel, WeightsUnavailable
 from papr_core.models import labels as _labels
 from papr_core.models import weights
-from papr_core.models.representation import representation
-from papr_core.models.video_catalog import VIDEO_BACKBONES, VideoEntry, find_video
+from papr_core.models.backbones.base import Backbone
+from papr_core.models.entries import ClipEntry
 from papr_core.pruning.merging import Merging, bipartite_soft_matching
 from papr_core.pruning.selection import check_kept, num_kept, select_patches, top_patches
 from papr_core.pruning.significance import patch_significance
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-__all__ = ["TubeletBackbone", "build_videomae", "load_tubelets"]
+__all__ = ["TubeletBackbone", "build_videomae", "load"]
 
 # width, depth, heads
 _SIZES = {"small": (384, 12, 6), "base": (768, 12, 12), "large": (1024, 24, 16), "huge": (1280, 32, 16)}
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-class TubeletBackbone(nn.Module):
+class TubeletBackbone(Backbone):
     """VideoMAE in eval mode that sees only the tubelets it is told to keep.
 
-    name, title; model: the plain transformers model; input_size (frames, 3, H, W), as its clips are; grid
-    (T, rows, columns) and num_patches of its tubelets; num_prefix_tokens: none; labels; weights: where they
-    came from, None if they are random.
+    model: the plain transformers model; input_size (frames, 3, H, W), as its clips are; grid (T, rows,
+    columns) and num_patches of its tubelets; num_prefix_tokens: none.
     """
 
     family = "tubelets"
-    headless = False
-    num_prefix_tokens = 0
 
-    def __init__(self, model: nn.Module, entry: VideoEntry, source: weights.Source | None = None) -> None:
-        super().__init__()
+    def __init__(self, model: Any, entry: ClipEntry, source: weights.Source | None = None) -> None:
         config = model.config
         if not config.use_mean_pooling:
             raise UnsupportedModel(f"{entry.name} does not average its tokens, so none can be dropped.")
-        self.name, self.title, self.weights = entry.name, entry.title, source
-        self.model = model
-        self.input_size = (config.num_frames, config.num_channels, config.image_size, config.image_size)
         side = config.image_size // config.patch_size
-        self.grid = (config.num_frames // config.tubelet_size, side, side)
-        self.num_patches = self.grid[0] * side * side
-        self.labels = _labels_of(source, entry, config.num_labels)
-        self._view = View((config.image_size, config.image_size), _MEAN, _STD, interpolation="bilinear")
-        self.eval()
-
-    def __repr__(self) -> str:
-        return representation(self, f"{' x '.join(map(str, self.grid))} tubelets")
+        super().__init__(
+            model,
+            entry,
+            source,
+            input_size=(config.num_frames, config.num_channels, config.image_size, config.image_size),
+            grid=(config.num_frames // config.tubelet_size, side, side),
+            labels=_labels_of(source, entry, config.num_labels),
+            view=View((config.image_size, config.image_size), _MEAN, _STD, interpolation="bilinear"),
+        )
 
     def forward(
         self, clips: Tensor, kept: Tensor | None = None, *, merging: Merging | int | None = None
@@ -131,21 +122,8 @@ class TubeletBackbone(nn.Module):
         """How many tubelets of a clip stay at a keep ratio."""
         return num_kept(self.num_patches, keep_ratio)
 
-    def fit(self, image: "Image.Image", fit: str = "crop", *, times: int = 1) -> "Image.Image":
-        """The backbone's own crop of a frame, exactly its input size, or so many times as large."""
-        return self._view.fit(image, fit, times=times)
 
-    def view(self, crop: "Image.Image") -> Tensor:
-        """A frame's crop as this backbone wants it: (1, 3, H, W), normalised."""
-        return self._view.tensor(crop)
-
-    @property
-    def sha256(self) -> str | None:
-        """Of the weights file; None for random weights."""
-        return weights.sha256(self.weights.path) if self.weights else None
-
-
-def _attention(attention: nn.Module, x: Tensor, sizes: Tensor | None) -> tuple[Tensor, Tensor]:
+def _attention(attention: Any, x: Tensor, sizes: Tensor | None) -> tuple[Tensor, Tensor]:
     """transformers' attention on (B, N, D), proportional to tokens' sizes, and its keys' mean over heads."""
     inner = attention.attention
     shape = (*x.shape[:2], inner.num_attention_heads, inner.attention_head_size)
@@ -155,7 +133,7 @@ def _attention(attention: nn.Module, x: Tensor, sizes: Tensor | None) -> tuple[T
     return attention.output(out.transpose(1, 2).flatten(2), x), k.mean(dim=1)
 
 
-def build_videomae(size: str, **changes: Any) -> nn.Module:
+def build_videomae(size: str, **changes: Any) -> Any:
     """transformers' VideoMAE of this size with random weights, in eval mode. changes: of its configuration.
 
     Raises:
@@ -173,29 +151,25 @@ def build_videomae(size: str, **changes: Any) -> nn.Module:
     return VideoMAEForVideoClassification(VideoMAEConfig(**settings)).eval()
 
 
-def load_tubelets(
-    name: str,
+def load(
+    entry: ClipEntry,
     *,
     pretrained: bool = True,
     device: str | torch.device = "cpu",
     progress: weights.Progress | None = None,
 ) -> TubeletBackbone:
-    """A VideoMAE by name, with its published weights (of the own folder, cached, or downloaded).
+    """A VideoMAE of the catalogue, with its published weights (of the own folder, cached, or downloaded).
 
     Raises:
-        UnknownModel, WeightsUnavailable: in one sentence.
+        WeightsUnavailable: in one sentence.
     """
-    entry = find_video(name, "backbone")
-    if entry is None:
-        known = ", ".join(VIDEO_BACKBONES)
-        raise UnknownModel(f"There is no backbone of clips named {str(name)[:80]!r}; there are {known}.")
     size, source, changes = entry.name.split("-")[1], None, {}
     if pretrained:
         source = weights.fetch(entry.locate(), progress)
         if own := _own_classes(source):
             changes["num_labels"] = len(own)
     model = build_videomae(size, **changes)
-    if pretrained:
+    if source is not None:
         source = weights.load_strictly(model, source, rename=_renamed, device=device)
     return TubeletBackbone(model.to(device), entry, source)
 
@@ -207,7 +181,7 @@ def _renamed(key: str) -> str:
     )
 
 
-def _labels_of(source: weights.Source | None, entry: VideoEntry, count: int) -> _labels.Labels:
+def _labels_of(source: weights.Source | None, entry: ClipEntry, count: int) -> _labels.Labels:
     if own := _own_classes(source):
         return own
     return entry.labels if len(entry.labels) == count else _labels.numbers(count)

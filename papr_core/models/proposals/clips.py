@@ -17,37 +17,38 @@ from torch import Tensor, nn
 from papr_core.data.images import View
 from papr_core.errors import UnknownModel
 from papr_core.models import weights
-from papr_core.models.representation import representation
-from papr_core.models.video_catalog import VIDEO_PROPOSALS, VideoEntry, find_video
+from papr_core.models.catalog import PROPOSALS
+from papr_core.models.entries import ClipEntry
+from papr_core.models.proposals.base import Proposal
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["VideoConvNet", "VideoProposal", "build", "load_video_proposal"]
+__all__ = ["ClipConvNet", "ClipProposal", "build", "load"]
 
 _MEAN, _STD = (0.45,) * 3, (0.225,) * 3
 _X3D_WIDTHS, _X3D_DEPTHS, _X3D_EXPANSION = (24, 24, 48, 96, 192), (3, 5, 11, 7), 2.25
 _SLOW_DEPTHS = {"slow_r50": (3, 4, 6, 3), "slow_r101": (3, 4, 23, 3)}
 
 
-def build(name: str, num_classes: int = 400) -> "VideoConvNet":
+def build(name: str, num_classes: int = 400) -> "ClipConvNet":
     """A network of this name with random weights, in eval mode.
 
     Raises:
         UnknownModel: no such network.
     """
-    if name not in VIDEO_PROPOSALS:
-        known = ", ".join(VIDEO_PROPOSALS)
-        raise UnknownModel(f"There is no video ConvNet {str(name)[:80]!r}; there are {known}.")
-    _, frames, side, _ = VIDEO_PROPOSALS[name].input_size
+    known = {entry.name: entry for entry in PROPOSALS.values() if entry.sees_clips}
+    if name not in known:
+        raise UnknownModel(f"There is no video ConvNet {str(name)[:80]!r}; there are {', '.join(known)}.")
+    _, frames, side, _ = known[name].input_size
     pool = (frames, side // 32, side // 32)
     blocks = (
         _x3d(pool, num_classes) if name.startswith("x3d") else _slow(_SLOW_DEPTHS[name], pool, num_classes)
     )
-    return VideoConvNet(blocks).eval()
+    return ClipConvNet(blocks).eval()
 
 
-class VideoConvNet(nn.Module):
+class ClipConvNet(nn.Module):
     """Stem, four residual stages, head."""
 
     def __init__(self, blocks: Sequence[nn.Module]) -> None:
@@ -268,38 +269,28 @@ def _over_places(layer: nn.Linear, x: Tensor) -> Tensor:
 # As a proposal
 
 
-class VideoProposal(nn.Module):
-    """A video ConvNet in eval mode.
+class ClipProposal(Proposal):
+    """A video ConvNet in eval mode."""
 
-    name, title; model: the network; input_size (3, frames, height, width); labels; weights: where they came
-    from, None if they are random.
-    """
-
-    family = "video"
-
-    def __init__(self, model: VideoConvNet, entry: VideoEntry, source: weights.Source | None = None) -> None:
-        super().__init__()
-        self.name, self.title, self.weights = entry.name, entry.title, source
-        self.model = model
-        self.input_size = entry.input_size
-        self.labels = entry.labels
-        self._view = View(self.input_size[2:], _MEAN, _STD)
-        self.eval()
-
-    def __repr__(self) -> str:
-        return representation(self, f"{self.input_size[1]} frames")
+    def __init__(self, model: "ClipConvNet", entry: ClipEntry, source: weights.Source | None = None) -> None:
+        size = entry.input_size
+        super().__init__(
+            model,
+            entry.name,
+            entry.title,
+            source,
+            input_size=size,
+            labels=entry.labels,
+            view=View(size[2:], _MEAN, _STD),
+        )
 
     def features(self, clips: Tensor) -> Tensor:
-        """See `VideoConvNet.features`."""
+        """See `ClipConvNet.features`."""
         return self.model.features(clips)
 
     def logits(self, features: Tensor) -> Tensor:
-        """See `VideoConvNet.logits`."""
+        """See `ClipConvNet.logits`."""
         return self.model.logits(features)
-
-    def forward(self, clips: Tensor) -> Tensor:
-        """Normalised clips (B, 3, T, H, W) to logits (B, C)."""
-        return self.model(clips)
 
     def view(self, crops: "Sequence[Image.Image]") -> Tensor:
         """Crops of a clip's frames as this network wants them, (1, 3, T, H, W): as many frames as it takes,
@@ -309,31 +300,25 @@ class VideoProposal(nn.Module):
         return torch.stack([self._view.tensor(crops[i])[0] for i in chosen], dim=1).unsqueeze(0)
 
     @property
-    def sha256(self) -> str | None:
-        """Of the weights file; None for random weights."""
-        return weights.sha256(self.weights.path) if self.weights else None
-
-    @property
     def class_weights(self) -> Tensor | None:
         """(C, K) of the linear layer that reads the map's mean; None for X3D, whose head is more."""
         return None if self.name.startswith("x3d") else self.model.classifier.weight.detach()
 
 
-def load_video_proposal(
-    name: str,
+def load(
+    entry: ClipEntry,
     *,
     pretrained: bool = True,
     device: str | torch.device = "cpu",
     progress: weights.Progress | None = None,
-) -> VideoProposal:
-    """A video ConvNet by name, with its published weights (of the own folder, cached, or downloaded).
+) -> ClipProposal:
+    """A video ConvNet of the catalogue, with its published weights.
 
     Raises:
-        UnknownModel, WeightsUnavailable: in one sentence; nobody has published weights of slow_r101.
+        WeightsUnavailable: in one sentence; nobody has published weights of slow_r101.
     """
-    entry = find_video(name, "proposal")
-    model, source = build(entry.name if entry else name), None
+    model, source = build(entry.name), None
     if pretrained:
         found = entry.locate()
         source = weights.load_strictly(model, found, inside="model_state", device=device, progress=progress)
-    return VideoProposal(model.to(device), entry, source)
+    return ClipProposal(model.to(device), entry, source)
