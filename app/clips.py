@@ -12,9 +12,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from app.session import EXAMPLES, Cache, Recent, Shared
-from app.uploads import received
 from papr_core.errors import UnreadableClip
+
+from .session import EXAMPLES, Cache, Recent, Shared
+from .uploads import received
 
 __all__ = [
     "MAX_MEGABYTES",
@@ -92,8 +93,9 @@ def example_clips() -> dict[str, VideoClip]:
 
 def made(id: str, frames: int = 36) -> Any:
     """An example, as `app.moving.moving_clip` gives it: a thing of one picture moves over another."""
-    from app.moving import moving_clip
     from papr_core.data.images import read_image
+
+    from .moving import moving_clip
 
     one = _recipes()[id]
     thing, ground = (

@@ -6,14 +6,15 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
-from app import look
-from app.clips import MAX_MEGABYTES
-from app.gate import Gate
-from app.mailboxes import Mailboxes
-from app.pages import compare, cost, learn, proposals, video
-from app.parts import api
-from app.session import QUEUES, Settings, Shared
 from papr_core import __version__
+
+from . import look
+from .clips import MAX_MEGABYTES
+from .gate import Gate
+from .mailboxes import Mailboxes
+from .pages import compare, cost, learn, proposals, video
+from .parts import api
+from .session import QUEUES, Settings, Shared
 
 __all__ = ["build", "launch_options", "mcp_refusal"]
 

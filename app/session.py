@@ -18,9 +18,10 @@ from typing import Any
 
 from anyio import CapacityLimiter
 
-from app.uploads import MAX_MEGABYTES, received
 from papr_core.errors import PaprError, Stopped, UnreadableImage  # which brings no torch
 from papr_core.models.embedded import ASSETS, DEFAULT_BACKBONE, DEFAULT_PROPOSAL
+
+from .uploads import MAX_MEGABYTES, received
 
 __all__ = [
     "EXAMPLES",

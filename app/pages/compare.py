@@ -6,14 +6,14 @@ from typing import Any
 
 import gradio as gr
 
-from app.parts import arrival, models, rail, view
-from app.parts.direct import direct, newest_of
-from app.parts.question import Question
-from app.parts.run import Run, Step
-from app.parts.save import save
-from app.parts.stage import intake, note, stage
-from app.parts.streams import answers, download, refused
-from app.session import Shared, examples
+from ..parts import arrival, models, rail, view
+from ..parts.direct import direct, newest_of
+from ..parts.question import Question
+from ..parts.run import Run, Step
+from ..parts.save import save
+from ..parts.stage import intake, note, stage
+from ..parts.streams import answers, download, refused
+from ..session import Shared, examples
 
 __all__ = ["build"]
 

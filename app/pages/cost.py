@@ -5,13 +5,13 @@ from typing import Any
 
 import gradio as gr
 
-from app.parts import arrival, models, paper, rail, speed
-from app.parts.alongside import alongside
-from app.parts.direct import direct, newest_of
-from app.parts.question import parsed, read_who
-from app.parts.stage import note
-from app.parts.streams import refused, stream
-from app.session import Asker, Shared, said
+from ..parts import arrival, models, paper, rail, speed
+from ..parts.alongside import alongside
+from ..parts.direct import direct, newest_of
+from ..parts.question import parsed, read_who
+from ..parts.stage import note
+from ..parts.streams import refused, stream
+from ..session import Asker, Shared, said
 
 __all__ = ["build"]
 

@@ -5,13 +5,14 @@ from typing import Any
 
 import gradio as gr
 
-from app.parts import models, rail
-from app.parts.direct import direct, newest_of
-from app.parts.looks import Asked, Looks
-from app.parts.save import check_kind, save_drawing
-from app.parts.streams import download, refused, stream
-from app.session import Shared, said
 from papr_core.models.embedded import EMBEDDED_PROPOSALS
+
+from ..parts import models, rail
+from ..parts.direct import direct, newest_of
+from ..parts.looks import Asked, Looks
+from ..parts.save import check_kind, save_drawing
+from ..parts.streams import download, refused, stream
+from ..session import Shared, said
 
 __all__ = ["build"]
 

@@ -6,17 +6,17 @@ from typing import Any
 
 import gradio as gr
 
-from app.clips import MAX_MEGABYTES, Clips, example_clips, made
-from app.parts import arrival, clip_view, models, rail
-from app.parts.clip_run import ClipRun
-from app.parts.direct import direct, newest_of
-from app.parts.live import live
-from app.parts.pictures import button
-from app.parts.question import Question
-from app.parts.save import check_kind, save_part
-from app.parts.stage import note
-from app.parts.streams import answers, download, refused
-from app.session import Shared
+from ..clips import MAX_MEGABYTES, Clips, example_clips, made
+from ..parts import arrival, clip_view, models, rail
+from ..parts.clip_run import ClipRun
+from ..parts.direct import direct, newest_of
+from ..parts.live import live
+from ..parts.pictures import button
+from ..parts.question import Question
+from ..parts.save import check_kind, save_part
+from ..parts.stage import note
+from ..parts.streams import answers, download, refused
+from ..session import Shared
 
 __all__ = ["build"]
 

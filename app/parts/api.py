@@ -13,8 +13,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.clips import clip_models, receive_clip
-from app.session import Asker, Shared, explain_error, printable
+from ..clips import clip_models, receive_clip
+from ..session import Asker, Shared, explain_error, printable
 
 __all__ = ["ENDPOINTS", "PYTHON", "SHELL", "document", "publish"]
 

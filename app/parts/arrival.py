@@ -15,8 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from app.session import Settings, Shared, examples
 from papr_core.models.embedded import ASSETS
+
+from ..session import Settings, Shared, examples
 
 __all__ = ["compute", "read", "warm_up"]
 
@@ -65,8 +66,8 @@ def _hash(name: str, settings: Settings) -> str | None:
 
 def compute(settings: Settings) -> dict[str, Any]:
     """The same from the library itself; takes seconds."""
-    from app.parts import models, view
-    from app.parts.lesson import lesson
+    from . import models, view
+    from .lesson import lesson
 
     shared = Shared(settings)
     core = shared.core()
@@ -100,9 +101,9 @@ def warm_up(shared: Shared) -> None:
 
 def _run(shared: Shared) -> Any:
     """The question that the shipped answer answers."""
-    from app.parts.lesson import WANTS
-    from app.parts.question import Question
-    from app.parts.run import Run
+    from .lesson import WANTS
+    from .question import Question
+    from .run import Run
 
     pair = {"proposal": shared.settings.proposal, "backbone": shared.settings.backbone}
     methods = [*VIEW["methods"], *WANTS]  # more than there are cards: what Learn needs

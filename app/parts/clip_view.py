@@ -22,10 +22,10 @@ What is not known yet is not there. top: [[label, probability], ...], five of th
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from app.parts.clip_run import ClipRun
-from app.parts.pictures import mp4
-from app.parts.run import Step
-from app.parts.view import model, rounded, status
+from .clip_run import ClipRun
+from .pictures import mp4
+from .run import Step
+from .view import model, rounded, status
 
 __all__ = ["payloads"]
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.parts.run import Run
+from .run import Run
 
 __all__ = ["WANTS", "lesson"]
 

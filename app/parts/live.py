@@ -4,9 +4,9 @@ import base64
 import binascii
 from typing import Any
 
-from app.clips import check_at_hand, clip_models
-from app.parts.question import Question
-from app.session import Shared, said
+from ..clips import check_at_hand, clip_models
+from ..session import Shared, said
+from .question import Question
 
 __all__ = ["live"]
 

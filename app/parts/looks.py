@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.parts import view
-from app.parts.alongside import alongside
-from app.session import Asker, Shared, printable, said
+from ..session import Asker, Shared, printable, said
+from . import view
+from .alongside import alongside
 
 __all__ = ["Asked", "Looks"]
 

@@ -4,7 +4,7 @@ import base64
 import io
 from typing import Any
 
-from app.session import examples
+from ..session import examples
 
 __all__ = ["button", "example_buttons", "jpeg", "mp4"]
 

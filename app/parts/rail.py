@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.session import Shared
+from ..session import Shared
 
 __all__ = [
     "COLOURS",

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from app.parts.alongside import EVERY, alongside
-from app.parts.pictures import jpeg
-from app.parts.question import Question
-from app.session import Asker, Picture, Shared, said
+from ..session import Asker, Picture, Shared, said
+from .alongside import EVERY, alongside
+from .pictures import jpeg
+from .question import Question
 
 __all__ = ["Run", "Step"]
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import gradio as gr
 
-from app.parts.arrival import VIEW
-from app.parts.pictures import example_buttons
-from app.uploads import MAX_MEGABYTES
+from ..uploads import MAX_MEGABYTES
+from .arrival import VIEW
+from .pictures import example_buttons
 
 __all__ = ["intake", "note", "stage"]
 

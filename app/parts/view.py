@@ -26,7 +26,7 @@ import statistics
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from app.parts.run import Run, Step
+from .run import Run, Step
 
 __all__ = ["at_rest", "labels_hash", "model", "payloads", "ranked", "rounded", "status"]
 

@@ -88,6 +88,11 @@ def evaluate(
     `images_per_second` (of clips: views) is the backbone's call alone, the first batch not counted. The head
     says all that decided the numbers; a model with random weights has no hash, null.
 
+    >>> import papr_core
+    >>> found = papr_core.evaluate("tests/data/caltech101-200", keep=[1, 0.4], methods=["papr"], limit=2)
+    >>> [(row["method"], row["kept"]) for row in found["rows"] if row["subset"] == "all"]
+    [('full', 196), ('papr', 78)]
+
     Under torchrun every process evaluates its share of the batches; the first gives the result, the others
     None.
 

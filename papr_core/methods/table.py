@@ -39,6 +39,10 @@ class Method:
     kind: papr | cam | control | choice. slow: takes seconds rather than milliseconds. uses_class: explains
     one class of the proposal. draws: how many maps it gives (random has five). looks: its map depends on the
     image. needs: the attribute that a proposal must have (not None), with `why` as the words of the refusal.
+
+    >>> import papr_core
+    >>> [name for name, method in papr_core.METHODS.items() if method.uses_class]
+    ['cam', 'grad-cam', 'score-cam', 'grad-cam++', 'layer-cam']
     """
 
     name: str

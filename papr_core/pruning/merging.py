@@ -27,6 +27,10 @@ class Merging:
     r: as many in every block, or a number a block. layers: "all", or "second_half" of the blocks (after PaPr,
     as in its paper, Sec. 4.2). decreasing: from 2 r in the first of them in even steps to 0 in the last
     (ToMe, Sec. 4.1 and Appendix), as many in all; r is one number then.
+
+    >>> import papr_core
+    >>> papr_core.Merging(8, layers="second_half").per_block(depth=4)
+    (0, 0, 8, 8)
     """
 
     r: int | Sequence[int]
@@ -116,6 +120,12 @@ def bipartite_soft_matching(keys: Tensor, r: int, *, num_prefix_tokens: int) -> 
     The tokens behind the prefix are dealt into two sets by turns; each of the first set draws an edge to the
     most similar of the second (cosine), and the r strongest edges merge. r is cut to what is possible, half
     of the tokens that are no prefix. Gives `merge(tokens, sizes=None) -> (tokens, sizes)`.
+
+    >>> import papr_core, torch
+    >>> tokens = torch.rand(1, 197, 192)
+    >>> merged, sizes = papr_core.bipartite_soft_matching(tokens, 16, num_prefix_tokens=1)(tokens)
+    >>> merged.shape, int(sizes.sum())
+    (torch.Size([1, 181, 192]), 197)
 
     Raises:
         InvalidInput: keys that are not (B, N, C) with N of at least the prefix, or r below 0.
