@@ -12,6 +12,7 @@ from app.gate import Gate
 from app.mailboxes import Mailboxes
 from app.pages import compare, cost, learn, proposals, video
 from app.parts import api
+from app.scripts import Scripts
 from app.session import QUEUES, Settings, Shared
 from papr_core import __version__
 
@@ -44,7 +45,7 @@ def build(settings: Settings | None = None) -> gr.Blocks:
     with gr.Blocks(title="PaPr", fill_width=True, analytics_enabled=False, delete_cache=(300, 3600)) as demo:
         gr.HTML(
             html_template=HEADER,
-            js_on_load="papr.header(element)",
+            js_on_load="papr.ready.then(p => p.mountHeader({element}))",
             elem_id="header",
             apply_default_css=False,
         )
@@ -52,13 +53,12 @@ def build(settings: Settings | None = None) -> gr.Blocks:
             for title, make in PAGES.items():
                 with gr.Tab(title, id=title) as tab:
                     make(shared)
-                tab.select(
-                    None, None, None, js=f"() => papr.pages.opened('{title}')", api_visibility="private"
-                )
+                opened = f"() => papr.ready.then(p => p.pages.opened('{title}'))"
+                tab.select(None, None, None, js=opened, api_visibility="private")
         gr.HTML(
             value={"version": __version__, **api.document(shared)},
             html_template='<footer class="papr papr-footer"></footer>',
-            js_on_load="papr.footer.mount({element, props})",
+            js_on_load="papr.ready.then(p => p.mountFooter({element, props}))",
             elem_id="footer",
             apply_default_css=False,
         )
@@ -80,7 +80,7 @@ def launch_options() -> dict[str, Any]:
         "run_history": False,
         "show_error": True,
         "state_session_capacity": 200,  # each takes 100 kB and its last answer; nothing here depends on it
-        "app_kwargs": {"middleware": [Middleware(Gate)]},
+        "app_kwargs": {"middleware": [Middleware(Scripts), Middleware(Gate)]},
     }
 
 
