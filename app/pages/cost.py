@@ -53,13 +53,14 @@ def build(shared: Shared) -> None:
             value={"view": shown, "most_merged": MOST_MERGED},
             elem_id="costs",
             html_template='<div class="papr papr-costs"></div>',
-            js_on_load='papr.costs.mount({element, props, trigger, watch, server});["measure", "sync"]',
+            js_on_load="papr.ready.then(p => p.mountCosts({element, props, trigger, watch, server}));"
+            '["measure", "sync"]',
             server_functions=[costs_of(shared), tables_of(shared), newest_of(shared)],
             apply_default_css=False,
         )
 
     controls = {**pickers, "percent": percent, "r": r, "layers": layers}
-    rail.connect(screen, controls, set="papr.costs.set", view="papr.costs.view")
+    rail.connect(screen, controls, page="loadCosts", set="p.costs.set", view="papr.costs.view")
     event = screen.measure(
         stream("measured", lambda data: measured(shared, data)),
         None,

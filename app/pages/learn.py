@@ -34,7 +34,7 @@ def build(shared: Shared) -> None:
         },
         elem_id="learn",
         html_template=(STATIC / "learn.html").read_text(encoding="utf-8"),
-        js_on_load="papr.learn.mount({element, props, server})",
+        js_on_load="papr.ready.then(p => p.mountLearn({element, props, server}))",
         server_functions=[lesson_of(shared)],
         apply_default_css=False,
     )

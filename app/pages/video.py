@@ -53,7 +53,7 @@ def build(shared: Shared) -> None:
                     value={"max_megabytes": MAX_MEGABYTES},
                     elem_id="clip-intake",
                     html_template='<div class="papr papr-intake"></div>',
-                    js_on_load="papr.clip.intake({element, props, upload})",
+                    js_on_load="papr.ready.then(p => p.mountClipIntake({element, props, upload}))",
                     apply_default_css=False,
                 )
                 with gr.Column(elem_id="clip-ratio", elem_classes="p-sticky"):
@@ -92,7 +92,7 @@ def build(shared: Shared) -> None:
             elem_id="clip-stage",
             html_template='<div class="papr papr-stage"></div>',
             # Gradio takes the names of events from the quoted words in here
-            js_on_load="papr.clip.mount({element, props, trigger, watch, server});"
+            js_on_load="papr.ready.then(p => p.mountClip({element, props, trigger, watch, server}));"
             '["ask", "save", "sync", "arrive"]',
             server_functions=[
                 arrive_of(shared, clips),
@@ -114,7 +114,7 @@ def build(shared: Shared) -> None:
         "opacity": opacity,
         "colours": colours,
     }
-    rail.connect(screen, controls, set="papr.clip.controls", view="papr.clip.view")
+    rail.connect(screen, controls, set="p.clip.controls", view="papr.clip.view")
 
     def run(data: Any) -> ClipRun:
         return ClipRun(shared, clips, Question.read(data, shared))

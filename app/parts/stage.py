@@ -23,7 +23,7 @@ def stage(value: dict[str, Any], calls: list[Callable]) -> gr.HTML:
         elem_id="stage",
         html_template='<div class="papr papr-stage"></div>',
         # Gradio takes the names of events from the quoted words in here
-        js_on_load="papr.stage.mount({element, props, trigger, watch, server});"
+        js_on_load="papr.ready.then(p => p.mountStage({element, props, trigger, watch, server}));"
         '["ask", "finish", "save", "pick", "sync"]',
         server_functions=calls,
         apply_default_css=False,
@@ -40,7 +40,7 @@ def intake() -> gr.HTML:
         },
         elem_id="intake",
         html_template='<div class="papr papr-intake"></div>',
-        js_on_load="papr.intake.mount({element, props, upload})",
+        js_on_load="papr.ready.then(p => p.mountIntake({element, props, upload}))",
         apply_default_css=False,
     )
 
@@ -51,7 +51,7 @@ def note(place: str) -> gr.HTML:
         value={"place": place},
         elem_id=f"note-{place}",
         html_template='<div class="papr papr-place"></div>',
-        js_on_load="papr.note.mount({element, props})",
+        js_on_load="papr.ready.then(p => p.mountNote({element, props}))",
         apply_default_css=False,
         padding=False,
     )

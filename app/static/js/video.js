@@ -1,0 +1,4 @@
+// What Gradio mounts on Video.
+
+export { mountClipIntake } from "./clip_intake.js";
+export { mountClip } from "./clip_stage.js";
