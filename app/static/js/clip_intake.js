@@ -1,12 +1,12 @@
 // How a clip comes in: a file chosen, dropped or pasted, recorded with the camera, or one of the examples; and the way
 // to the webcam's live view.
 
-import { parameters } from "./address.js";
 import { record } from "./camera.js";
 import { clip } from "./clip.js";
 import { button, el, put } from "./dom.js";
 import { dropBox, exampleButtons, files, mark } from "./files.js";
 import { intake } from "./intake.js";
+import { parameters } from "./links.js";
 import { place } from "./said.js";
 
 const ACCEPT = "video/*,.mkv,.avi,.gif,.webm,.mov,.m4v,.ts,.mpg,.flv,.wmv,.ogv";

@@ -18,7 +18,8 @@ let quiet = true; // until the link has been read
 /** @type {{view: Record<string, any>, plain: Record<string, any>, fields: import("./address.js").Fields}[]} */
 const joined = []; // pages that have a part of the address of their own
 
-const parameters = () => new URL(window.location.href).searchParams;
+/** What the address says now. */
+export const parameters = () => new URL(window.location.href).searchParams;
 
 /** @returns {import("./address.js").Fields} */
 const fields = () => ({
