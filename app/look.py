@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from .parts.arrival import methods
 from .scripts import boot
 
 __all__ = ["options"]
@@ -35,9 +36,14 @@ def head() -> str:
         for weight, name in WEIGHTS.items()
     )
     style = "\n".join((STATIC / f"{name}.css").read_text(encoding="utf-8") for name in STYLES)
+    colours = "\n".join(
+        f".{ground}p-{name.replace('+', 'p')} {{ --m: {colour}; }}"
+        for name, method in methods().items()
+        for ground, colour in zip(("", "dark ."), method["colours"])
+    )
     return (
         '<meta name="description" content="Which patches does a vision transformer need?">'
-        f"<style>{faces}\n{style}</style>"
+        f"<style>{faces}\n{style}\n{colours}</style>"
         f"<script>{boot()}</script>"
     )
 

@@ -19,7 +19,7 @@ from papr_core.models.embedded import ASSETS
 
 from ..session import Settings, Shared, examples
 
-__all__ = ["compute", "read", "warm_up"]
+__all__ = ["compute", "methods", "read", "warm_up"]
 
 FILE = Path(__file__).resolve().parent.parent / "static" / "arrival.json"
 EXAMPLE = next(iter(examples()))
@@ -34,6 +34,11 @@ VIEW: dict[str, Any] = {
     "look": "dim",
     "picture": EXAMPLE,
 }
+
+
+def methods() -> dict[str, dict[str, Any]]:
+    """Name -> title, kind and colours of each method: the library's table, without importing it."""
+    return json.loads(FILE.read_text(encoding="utf-8"))["choices"]["methods"]
 
 
 def read(settings: Settings) -> dict[str, Any]:
@@ -78,7 +83,10 @@ def compute(settings: Settings) -> dict[str, Any]:
     labels = run.scene.backbone.labels
     return {
         "choices": {
-            "methods": {name: {"title": m.title, "kind": m.kind} for name, m in core.METHODS.items()},
+            "methods": {
+                name: {"title": m.title, "kind": m.kind, "colours": list(m.colours)}
+                for name, m in core.METHODS.items()
+            },
             "proposal": [list(choice) for choice in models.titles(shared, "proposal")],
             "backbone": [list(choice) for choice in models.titles(shared, "backbone")],
             "labels": {"hash": view.labels_hash(labels), "names": list(labels.names)},

@@ -327,9 +327,15 @@ class Comparison:
         from papr_core.figures import Line, curve_figure
 
         lines = [
-            Line(METHODS[one.name].title, one.name, one.curve.counts, one.curve.confidence)
+            Line(
+                method.title,
+                method.colours[0],
+                one.curve.counts,
+                one.curve.confidence,
+                dashed=method.kind == "control",
+            )
             for one in self.methods
-            if one.curve
+            if one.curve and (method := METHODS[one.name])
         ]
         if not lines:
             raise InvalidInput("This comparison has no curve; compare with curve=True.")
