@@ -25,7 +25,7 @@ export function mountClipIntake({ element, props, upload }) {
     accept: ACCEPT,
     most: props.value.max_megabytes,
     say: (text) => clip.say(text && "clip", text),
-    bring: clip.bring,
+    bring: (brought) => clip.bring(brought),
     sending,
     advice: " Cut it shorter.",
   });
