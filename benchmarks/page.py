@@ -115,7 +115,7 @@ def visit(address: str, repeats: int, times: dict[str, list[float]]) -> None:
         page = chrome.new_page(viewport={"width": 1440, "height": 1600})
         page.set_default_timeout(300_000)
         page.goto(address)
-        page.wait_for_function("window.papr?.store.answer?.full && papr.draw.picture")
+        page.wait_for_function("window.papr?.store?.answer?.full && papr.draw.picture")
         for i in range(repeats + 1):  # the first loads the models and does not count
             name = f"picture {i}.jpg"
             page.evaluate(f"window.times = ({WATCH})({json.dumps(name)}); 0")

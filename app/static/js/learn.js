@@ -93,5 +93,6 @@ export function mountLearn({ element, props, server }) {
     element.firstElementChild.classList.toggle("p-old", !store.fresh);
   });
   store.onchange(redraw);
+  document.fonts.addEventListener("loadingdone", redraw); // numbers drawn before their font has come are drawn again
   redraw();
 }
