@@ -114,7 +114,7 @@ def build(shared: Shared) -> None:
         "opacity": opacity,
         "colours": colours,
     }
-    rail.connect(screen, controls, set="p.clip.controls", view="papr.clip.view")
+    rail.connect(screen, controls, page="loadVideo", set="p.clip.controls", view="papr.clip.view")
 
     def run(data: Any) -> ClipRun:
         return ClipRun(shared, clips, Question.read(data, shared))

@@ -5,10 +5,9 @@
 // A newer question makes the server drop the older one at its next step; so does Stop.
 
 import { pages } from "./pages.js";
-import { onRelease, held } from "./held.js";
 import { say } from "./said.js";
 import { addPoints, cardMethods, current, keptCount, lineMethods, pointAt, store } from "./store.js";
-import { debounce } from "./timing.js";
+import { debounce, held, onRelease } from "./timing.js";
 
 /** @typedef {import("./types").Answer} Answer */
 

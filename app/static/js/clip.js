@@ -8,11 +8,10 @@
 
 import { isRatio } from "./controls.js";
 import { keptByTime, numKept } from "./counts.js";
-import { held, onRelease } from "./held.js";
 import { address, forget, loaded } from "./media.js";
 import { say } from "./said.js";
 import { Stream } from "./stream.js";
-import { debounce } from "./timing.js";
+import { debounce, held, onRelease } from "./timing.js";
 
 /** @typedef {import("./types").ClipAnswer} ClipAnswer @typedef {import("./files.js").Brought} Brought */
 /** @typedef {"proposal" | "backbone"} Role */

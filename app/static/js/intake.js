@@ -2,7 +2,6 @@
 // The file is uploaded as it is and decoded on the server; what is shown is the crop that the models see.
 
 import { ask } from "./ask.js";
-import { takePicture } from "./camera.js";
 import { button, el, put } from "./dom.js";
 import { dropBox, exampleButtons, files, mark } from "./files.js";
 import { pages } from "./pages.js";
@@ -77,7 +76,8 @@ export function mountIntake({ element, props, upload }) {
     }
   }
 
-  const ways = [button("paste", "Paste", paste), button("camera", "Camera", () => takePicture(complain, send))];
+  const still = async () => (await import("./camera.js")).takePicture(complain, send);
+  const ways = [button("paste", "Paste", paste), button("camera", "Camera", still)];
   const examples = el("div", { class: "p-examples", role: "group", "aria-label": "Examples" });
   examples.append(...exampleButtons(props.value.examples, "Example", (id) => choose({ picture: id })));
   const caption = el("p", { class: "p-note p-caption", role: "status" });

@@ -2,7 +2,6 @@
 // mounts and controls; a page's state is there for whoever looks from outside (tests, a console).
 
 export { ask } from "./ask.js";
-export { clip } from "./clip.js";
 export { controls, setPercent } from "./controls.js";
 export { numKept } from "./counts.js";
 export { dark } from "./dom.js";

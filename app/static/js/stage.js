@@ -7,13 +7,12 @@ import { drawDialog } from "./dialog.js";
 import { el } from "./dom.js";
 import { draw } from "./draw.js";
 import { fewest } from "./fewest.js";
-import { watchHolding } from "./held.js";
 import { intake } from "./intake.js";
 import { links } from "./links.js";
 import { pages } from "./pages.js";
 import { downloads } from "./saver.js";
 import { store } from "./store.js";
-import { debounce } from "./timing.js";
+import { debounce, watchHolding } from "./timing.js";
 import { verdict } from "./verdict.js";
 
 const KINDS = { png: "Figure (PNG)", pdf: "PDF", svg: "SVG", npz: "Maps (npz)", json: "Manifest (json)" };

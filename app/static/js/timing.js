@@ -1,4 +1,4 @@
-// When a function is called: once after the last wish, once a frame, one call at a time.
+// When a function is called: once after the last wish, once a frame, one call at a time; and when a slider is at rest.
 
 /**
  * Call f once, `wait` milliseconds after the last call.
@@ -41,4 +41,31 @@ export function oneAtATime(call) {
     }
     busy = false;
   };
+}
+
+// --- a slider that is held down is not at rest, however long it stands still ------------------------------------------
+
+let down = false;
+/** @type {(() => void)[]} */
+const released = [];
+
+export const held = () => down;
+/** @param {() => void} f */
+export function onRelease(f) {
+  released.push(f);
+}
+
+/** Watch the pointer. */
+export function watchHolding() {
+  window.addEventListener(
+    "pointerdown",
+    ({ target }) => (down = target instanceof Element && Boolean(target.closest("input[type=range], .p-frame"))),
+    true,
+  );
+  for (const end of ["pointerup", "pointercancel"])
+    window.addEventListener(end, () => {
+      const was = down;
+      down = false;
+      if (was) released.forEach((f) => f());
+    });
 }

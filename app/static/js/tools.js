@@ -1,6 +1,5 @@
 // The page's own small tools outside the stages: light and dark, open or closed, places for one sentence.
 
-import { clip } from "./clip.js";
 import { el, icon } from "./dom.js";
 import { modelNote } from "./models.js";
 import { place } from "./said.js";
@@ -31,13 +30,15 @@ function sayOpen() {
   }
 }
 
+/** Whose models are named above a place. @type {Record<string, () => Promise<import("./stream.js").Stream>>} */
+const NAMED = { models: async () => store, "clip-models": async () => (await import("./clip.js")).clip };
+
 /** A place under a native control where one sentence can be said. @param {import("./types").Given} given */
-export function mountNote({ element, props }) {
+export async function mountNote({ element, props }) {
   const root = element.querySelector(".papr-place");
   const says = el("p", { class: "p-says", role: "alert" });
-  /** @type {Record<string, import("./stream.js").Stream>} */
-  const streams = { models: store, "clip-models": clip };
-  const about = streams[props.value.place];
-  root.append(...(about ? [modelNote(about)] : []), says);
+  root.append(says);
   place(props.value.place, says);
+  const named = await NAMED[props.value.place]?.();
+  if (named) root.prepend(modelNote(named));
 }
