@@ -35,7 +35,7 @@ def intake() -> gr.HTML:
     return gr.HTML(
         value={
             "examples": example_buttons(),
-            "captions": f" ({VIEW['percent']} % kept, default models)",
+            "captions": f" ({VIEW['percent']}\u00a0% kept, default models)",
             "max_megabytes": MAX_MEGABYTES,
         },
         elem_id="intake",

@@ -232,10 +232,10 @@ def test_frames_stream_in_and_stop_works_in_between(visit, monkeypatch):
     gates = {"open_footage": threading.Event(), "full_answer": threading.Event()}
     for (name, gate), after in zip(gates.items(), (8, 16)):
         monkeypatch.setattr(video, name, gated(gate, after, getattr(video, name)))
-    reading, read = threading.Event(), papr_core.read_clip
+    asked, reading, read = threading.Event(), threading.Event(), papr_core.read_clip
 
     def slow_to_read(clip, pick, **more):
-        while "progress" in more and isinstance(clip, Path) and not reading.wait(0.05):
+        while "progress" in more and asked.is_set() and not reading.wait(0.05):
             more["progress"](0, 100)  # it raises Stopped once the visitor stops
         return read(clip, pick, **more)
 
@@ -243,6 +243,7 @@ def test_frames_stream_in_and_stop_works_in_between(visit, monkeypatch):
     page = visit()
     page.get_by_role("tab", name="Video", exact=True).click()
     working = page.locator("#clip-stage .p-working")
+    asked.set()
     page.get_by_role("button", name="Example clip: A football in a crowd").click()
     # nothing of it is there yet: what goes on after a stop, or with another look, is still this clip
     expect(working).to_contain_text("Reading the clip")
