@@ -162,7 +162,7 @@ def report(times: dict[str, list[float]], arguments: argparse.Namespace) -> None
         print(json.dumps({**machine, "times": rows}))
         return
     print(
-        "embedded pair, four default methods, random in the curve; "
+        "the default pair, four default methods, random in the curve; "
         + ", ".join(f"{k} {v}" for k, v in machine.items())
     )
     for name, row in rows.items():

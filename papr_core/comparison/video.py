@@ -140,7 +140,7 @@ def load_pair(
     device: str | torch.device = "cpu",
     progress: NamedProgress | None = None,
 ) -> FramePair | TubePair:
-    """Two models by their names, of pictures or of clips; by default the embedded ones, and X3D-S for a
+    """Two models by their names, of pictures or of clips; by default the page's own, and X3D-S for a
     backbone of clips.
 
     Raises:

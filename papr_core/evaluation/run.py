@@ -73,7 +73,7 @@ def evaluate(
     classes: which classes compete, all that the models know ("model") or those of the folders ("data"), then
     for the proposal too.
     backbone, proposal: names, loaded to `device`, or loaded models, which stay where they are; by default the
-    embedded pair, and X3D-S for a backbone of clips.
+    pair that the page starts with, and X3D-S for a backbone of clips.
     views: of a clip, places x times ("3x5"): each view is pruned by itself, the probabilities are averaged
     over views, a CAM explains each view's own answer, and costs and speed are those of one view ("1x1", the
     default, is `prune_clip`'s). With views, or with models of clips, data are clips; else they are images
