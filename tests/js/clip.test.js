@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import "./setup.js";
 import { clip, keepKnown, sameFrames } from "../../app/static/js/clip.js";
 
 const models = { proposal: { name: "p" }, backbone: { name: "b" } };

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import test from "node:test";
+import "./setup.js";
 
 const FOLDER = new URL("../../app/static/js/", import.meta.url);
 const NAMES = readdirSync(FOLDER).filter((name) => name.endsWith(".js") && name !== "boot.js");

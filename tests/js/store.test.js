@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
+import "./setup.js";
 import { keepKnown } from "../../app/static/js/ask.js";
 import { addPoints, cardMethods, current, formatted, keptCount, lineMethods, measured, pointAt, stateOf, store, withUnit } from "../../app/static/js/store.js";
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import "./setup.js";
 import { Stream } from "../../app/static/js/stream.js";
 
 function opened(name) {

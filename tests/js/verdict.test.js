@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import "./setup.js";
 import { textOf } from "../../app/static/js/sentence.js";
 import { store } from "../../app/static/js/store.js";
 import { keepers, nearest } from "../../app/static/js/verdict.js";
