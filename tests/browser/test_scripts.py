@@ -104,7 +104,7 @@ def test_gradio_may_mount_its_components_before_the_scripts_have_come(browser, a
 def test_a_proxy_may_serve_the_page_under_a_path(browser, weights_folder):
     import page_server
 
-    from papr_core import weights
+    from papr_core.models import weights
 
     with (
         weights.configured(),
