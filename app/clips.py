@@ -2,6 +2,8 @@
 endpoint share. Nothing here imports torch before the first question.
 """
 
+import functools
+import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,9 +12,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from app.session import EXAMPLES, Cache, Recent, Shared
-from app.uploads import received
 from papr_core.errors import UnreadableClip
+
+from .session import EXAMPLES, Cache, Recent, Shared
+from .uploads import received
 
 __all__ = [
     "MAX_MEGABYTES",
@@ -22,24 +25,27 @@ __all__ = [
     "clip_models",
     "encoded",
     "example_clips",
+    "made",
     "receive_clip",
 ]
 
 MAX_MEGABYTES = 300
-MADE = "moving-cup"  # the example that is made here
+FPS = 12  # of the examples
 
 
 @dataclass(frozen=True)
 class VideoClip:
-    """A clip: its id (an example's name, or the hash of its content) and its file; None of the one made here.
+    """A clip: its id (an example's name, or the hash of its content) and its file; None of an example, which
+    is made here.
 
-    What a visitor calls it stays with the visitor.
+    What a visitor calls it stays with the visitor. credit: by whom its pictures are; caption: what it shows.
     """
 
     id: str
     path: Path | None
     name: str = ""
     credit: str = ""
+    caption: str = ""
 
 
 class Clips:
@@ -66,7 +72,7 @@ class Clips:
 
     def source(self, shared: Shared, clip: VideoClip) -> Path | bytes:
         """What `read_clip` takes."""
-        return clip.path or self.cache.once(("made", clip.id), lambda: _moving_cup(shared))
+        return clip.path or self.cache.once(("made", clip.id), lambda: encoded(made(clip.id).frames, FPS))
 
 
 def receive_clip(path: object) -> VideoClip:
@@ -79,25 +85,31 @@ def receive_clip(path: object) -> VideoClip:
 
 
 def example_clips() -> dict[str, VideoClip]:
-    """The examples that are there: one made here, and those that ship inside Gradio's package."""
-    import gradio
-
-    folder = Path(gradio.__file__).parent / "media_assets" / "videos"
-    shipped = "ships with Gradio"
-    found = [
-        VideoClip(MADE, None, "A cup that moves", "made here, of a picture by Rachel Michetti, CC0"),
-        VideoClip("words", folder / "a.mp4", "Words appear", shipped),
-        VideoClip("night", folder / "b.mp4", "The Earth at night", shipped),
-        VideoClip("earth", folder / "world.mp4", "The Earth turns once", shipped),
-    ]
-    return {clip.id: clip for clip in found if clip.path is None or clip.path.is_file()}
+    """The examples, in the order of assets/examples/clips.json: the page opens with the first."""
+    return {
+        id: VideoClip(id, None, one["title"], one["credit"], one["caption"]) for id, one in _recipes().items()
+    }
 
 
-def _moving_cup(shared: Shared) -> bytes:
-    from app.moving import moving_clip
+def made(id: str, frames: int = 36) -> Any:
+    """An example, as `app.moving.moving_clip` gives it: a thing of one picture moves over another."""
+    from papr_core.data.images import read_image
 
-    cup = shared.core().read_image(EXAMPLES / "coffee.jpg").crop((110, 5, 350, 245))
-    return encoded(moving_clip(cup, size=0.72, contrast=8, beside=None).frames, 12)
+    from .moving import moving_clip
+
+    one = _recipes()[id]
+    thing, ground = (
+        read_image(EXAMPLES / part["file"]).crop(part["box"]) for part in (one["object"], one["ground"])
+    )
+    look = {"size": one["size"], "feather": one["feather"]}
+    return moving_clip(thing, frames=frames, beside=None, ground=ground, **look)
+
+
+@functools.cache
+def _recipes() -> dict[str, dict[str, Any]]:
+    """How each example is made: which part of which picture moves over which."""
+    listed = json.loads((EXAMPLES / "clips.json").read_text(encoding="utf-8"))
+    return {one["id"]: one for one in listed}
 
 
 def clip_models(

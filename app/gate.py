@@ -14,8 +14,8 @@ from typing import Any
 
 from gradio.data_classes import FileData
 
-from app.session import log
-from app.uploads import upload
+from .session import log
+from .uploads import upload
 
 __all__ = ["Gate"]
 

@@ -1,4 +1,4 @@
-"""Everything the browser needs beside Gradio's own: theme, fonts, style and scripts, all served from here."""
+"""Everything the browser needs beside Gradio's own and the scripts (scripts.py): theme, fonts and style."""
 
 import base64
 from functools import cache
@@ -7,48 +7,15 @@ from typing import Any
 
 import gradio as gr
 
+from .parts.arrival import methods
+from .scripts import boot
+
 __all__ = ["options"]
 
 STATIC = Path(__file__).resolve().parent / "static"
 WEIGHTS = {400: "Inter-Regular", 500: "Inter-Medium", 600: "Inter-SemiBold"}
 
 STYLES = ("page", "proposals", "video", "cost", "learn")
-
-# In this order: each file finds what it needs in `papr` already.
-SCRIPTS = (
-    "base",
-    "pages",
-    "store",
-    "links",
-    "ask",
-    "draw",
-    "verdict",
-    "hand",
-    "cards",
-    "axes",
-    "curve",
-    "fewest",
-    "dialog",
-    "intake",
-    "stage",
-    "tools",
-    "footer",
-    "clip",
-    "clip_player",
-    "clip_numbers",
-    "clip_intake",
-    "live",
-    "cells",
-    "chart",
-    "steps",
-    "experiments",
-    "evidence",
-    "picture_bar",
-    "learn",
-    "proposals",
-    "costs",
-    "tables",
-)
 
 
 def options() -> dict[str, Any]:
@@ -62,27 +29,23 @@ def options() -> dict[str, Any]:
 
 @cache
 def head() -> str:
-    """Fonts, style and scripts inline: no request, here or elsewhere."""
+    """Fonts and style inline: no request, here or elsewhere; and what fetches the scripts."""
     faces = "".join(
         f"@font-face{{font-family:'Inter UI';font-weight:{weight};font-display:block;"
         f"src:url(data:font/woff2;base64,{_base64(STATIC / 'fonts' / f'{name}.woff2')}) format('woff2')}}"
         for weight, name in WEIGHTS.items()
     )
     style = "\n".join((STATIC / f"{name}.css").read_text(encoding="utf-8") for name in STYLES)
-    maps = (STATIC / "colour_maps.json").read_text(encoding="utf-8")
+    colours = "\n".join(
+        f".{ground}p-{name.replace('+', 'p')} {{ --m: {colour}; }}"
+        for name, method in methods().items()
+        for ground, colour in zip(("", "dark ."), method["colours"])
+    )
     return (
         '<meta name="description" content="Which patches does a vision transformer need?">'
-        f"<style>{faces}\n{style}</style>"
-        f"<script>{script()}\npapr.colourMaps = {maps};papr.theme.start();</script>"
+        f"<style>{faces}\n{style}\n{colours}</style>"
+        f"<script>{boot()}</script>"
     )
-
-
-@cache
-def script() -> str:
-    """The scripts as one, each in a block of its own so that their private names do not meet."""
-    files = [(STATIC / "js" / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
-    parts = [f"{{\n{text}\n}}" for text in files]
-    return '"use strict";\nconst papr = (window.papr = {});\n' + "\n".join(parts)
 
 
 @cache

@@ -1,8 +1,9 @@
-"""A clip made on the spot: an object moves over a still, textured ground, past a still thing of its texture.
+"""A clip made on the spot: an object moves over a still ground, past a still thing of its texture.
 
-It says where both are, so that one can count which patches a selector keeps. The still thing is the object's
-own picture, cut into tiles that are shuffled: the same colours and edges, and nothing to recognise. Or it is
-noise of the object's mean colour: as much texture as one likes, and no edges of things.
+It says where both are, so that one can count which patches a selector keeps. The ground is noise or a
+photograph. The still thing is the object's own picture, cut into tiles that are shuffled: the same colours
+and edges, and nothing to recognise. Or it is noise of the object's mean colour: as much texture as one likes,
+and no edges of things.
 """
 
 from dataclasses import dataclass
@@ -37,24 +38,30 @@ def moving_clip(
     size: float = 0.46,
     contrast: float = 12,
     beside: str | None = "tiles",
+    ground: "Image.Image | None" = None,
+    feather: float = 0,
     seed: int = 0,
 ) -> MovingClip:
-    """The middle of a picture, as a disc, goes from left to right over a ground of noise.
+    """The middle of a picture, as a disc, goes from left to right over noise or over a photograph.
 
     side: of a frame, in pixels; size: of the disc, as a share of it, below a half; contrast: the ground's
     standard deviation, of 255; beside: what the still thing is, "tiles" of the picture or "noise". An odd
     seed puts the object below and the still thing above. Without a still thing (None) the object goes through
-    the middle, and may be larger.
+    the middle, and may be larger. ground: a photograph, whose middle is taken instead of the noise; feather:
+    the share of the disc's radius, up to 1, over which its edge fades.
     """
     from PIL import Image, ImageOps
 
     rng = np.random.default_rng(seed)
     across = round(size * side)
-    disc = _disc(across)
+    disc = _disc(across, feather)
     seen = np.asarray(ImageOps.fit(picture.convert("RGB"), (across, across)))
     above, below = round(0.03 * side), round(0.97 * side) - across
     top, other = (below, above) if seed % 2 else (above, below)
-    ground = Image.fromarray(_ground(rng, side, contrast))
+    if ground is None:
+        ground = Image.fromarray(_noise_ground(rng, side, contrast))
+    else:
+        ground = ImageOps.fit(ground.convert("RGB"), (side, side))
     middle = (side - across) // 2
     if beside:
         thing = {"tiles": _shuffled, "noise": _noise}[beside](rng, seen)
@@ -71,7 +78,7 @@ def moving_clip(
     return MovingClip(tuple(shown), tuple(objects), still, across / 2)
 
 
-def _ground(rng: np.random.Generator, side: int, contrast: float) -> np.ndarray:
+def _noise_ground(rng: np.random.Generator, side: int, contrast: float) -> np.ndarray:
     """Noise whose amplitude falls with its frequency, as that of natural surfaces does: (H, W, 3) uint8."""
     frequencies = np.fft.fftfreq(side)
     falling = 1 / (np.hypot(frequencies[:, None], frequencies) + 1 / side)
@@ -99,10 +106,11 @@ def _noise(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     return np.clip(picture.mean(axis=(0, 1)) + 50 * grains, 0, 255).astype(np.uint8)
 
 
-def _disc(across: int) -> "Image.Image":
-    """A white disc with a smooth edge, on black."""
-    from PIL import Image, ImageDraw
+def _disc(across: int, feather: float) -> "Image.Image":
+    """A white disc on black; its edge is smooth, or fades over this share of the radius."""
+    from PIL import Image
 
-    mask = Image.new("L", (4 * across, 4 * across))
-    ImageDraw.Draw(mask).ellipse((0, 0, 4 * across - 1, 4 * across - 1), fill=255)
-    return mask.resize((across, across), Image.Resampling.BOX)
+    places = (np.arange(across) + 0.5) * (2 / across) - 1
+    from_edge = (1 - np.hypot(places[:, None], places)) * (across / 2)  # in pixels, positive inside
+    fading = max(1, feather * across / 2)
+    return Image.fromarray(np.round(255 * np.clip((from_edge + 0.5) / fading, 0, 1)).astype(np.uint8))

@@ -6,14 +6,16 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
-from app import look
-from app.clips import MAX_MEGABYTES
-from app.gate import Gate
-from app.mailboxes import Mailboxes
-from app.pages import compare, cost, learn, proposals, video
-from app.parts import api
-from app.session import QUEUES, Settings, Shared
 from papr_core import __version__
+
+from . import look
+from .clips import MAX_MEGABYTES
+from .gate import Gate
+from .mailboxes import Mailboxes
+from .pages import compare, cost, learn, proposals, video
+from .parts import api
+from .scripts import Scripts
+from .session import QUEUES, Settings, Shared
 
 __all__ = ["build", "launch_options", "mcp_refusal"]
 
@@ -44,7 +46,7 @@ def build(settings: Settings | None = None) -> gr.Blocks:
     with gr.Blocks(title="PaPr", fill_width=True, analytics_enabled=False, delete_cache=(300, 3600)) as demo:
         gr.HTML(
             html_template=HEADER,
-            js_on_load="papr.header(element)",
+            js_on_load="papr.ready.then(p => p.mountHeader({element}))",
             elem_id="header",
             apply_default_css=False,
         )
@@ -52,13 +54,12 @@ def build(settings: Settings | None = None) -> gr.Blocks:
             for title, make in PAGES.items():
                 with gr.Tab(title, id=title) as tab:
                     make(shared)
-                tab.select(
-                    None, None, None, js=f"() => papr.pages.opened('{title}')", api_visibility="private"
-                )
+                opened = f"() => papr.ready.then(p => p.pages.opened('{title}'))"
+                tab.select(None, None, None, js=opened, api_visibility="private")
         gr.HTML(
             value={"version": __version__, **api.document(shared)},
             html_template='<footer class="papr papr-footer"></footer>',
-            js_on_load="papr.footer.mount({element, props})",
+            js_on_load="papr.ready.then(p => p.mountFooter({element, props}))",
             elem_id="footer",
             apply_default_css=False,
         )
@@ -80,7 +81,7 @@ def launch_options() -> dict[str, Any]:
         "run_history": False,
         "show_error": True,
         "state_session_capacity": 200,  # each takes 100 kB and its last answer; nothing here depends on it
-        "app_kwargs": {"middleware": [Middleware(Gate)]},
+        "app_kwargs": {"middleware": [Middleware(Scripts), Middleware(Gate)]},
     }
 
 

@@ -3,6 +3,8 @@
 Nothing here imports torch before the first question: the page is served while papr_core is being imported.
 """
 
+import functools
+import json
 import logging
 import secrets
 import threading
@@ -16,10 +18,11 @@ from typing import Any
 
 from anyio import CapacityLimiter
 
-from app.uploads import MAX_MEGABYTES, received
 from papr_core.errors import PaprError, Stopped, UnreadableImage  # which brings no torch
 from papr_core.models.embedded import ASSETS, DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.pruning.reductions import Asked, settled
+
+from .uploads import MAX_MEGABYTES, received
 
 __all__ = [
     "EXAMPLES",
@@ -137,11 +140,14 @@ class Picture:
     """A picture: its id (an example's name, or the hash of the content) and its file.
 
     What a visitor calls it stays with the visitor: two may bring the same picture under different names.
+    credit: by whom an example is, and its licence; caption: what it shows of the methods.
     """
 
     id: str
     path: Path
     name: str = ""
+    credit: str = ""
+    caption: str = ""
 
 
 class Recent(OrderedDict):
@@ -304,16 +310,26 @@ class Shared:
 
 
 def examples() -> dict[str, Picture]:
-    """The examples that are there: two of ours (CC0), and a lion that ships inside Gradio's package."""
+    """The examples of assets/examples/examples.json that are there, in its order: the page opens with the
+    first. Those with a name of Gradio's lie inside its package."""
+    return {picture.id: picture for picture in _listed() if picture.path.is_file()}
+
+
+@functools.cache
+def _listed() -> tuple[Picture, ...]:
     import gradio
 
-    lion = Path(gradio.__file__).parent / "media_assets" / "images" / "lion.jpg"
-    found = [
-        Picture("coffee", EXAMPLES / "coffee.jpg", "A cup of coffee"),
-        Picture("chelsea", EXAMPLES / "chelsea.jpg", "Chelsea the cat"),
-        Picture("lion", lion, "A lion"),
-    ]
-    return {picture.id: picture for picture in found if picture.path.is_file()}
+    shipped = Path(gradio.__file__).parent / "media_assets" / "images"
+    return tuple(
+        Picture(
+            one["id"],
+            shipped / one["gradio"] if "gradio" in one else EXAMPLES / one["file"],
+            one["title"],
+            f"{one['credit']}, {one['licence']}" if "licence" in one else one["credit"],
+            one["caption"],
+        )
+        for one in json.loads((EXAMPLES / "examples.json").read_text(encoding="utf-8"))
+    )
 
 
 # handlers

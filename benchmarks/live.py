@@ -2,7 +2,7 @@
 
     python benchmarks/live.py [--seconds 20] [--rounds 5]
 
-It starts the page on the embedded pair and opens it in Chromium, whose fake camera moves. The time of a
+It starts the page on the default pair and opens it in Chromium, whose fake camera moves. The time of a
 picture is parted: what the models take, what is left for the way there and back, and the work of the browser.
 Needs what the browser tests need (requirements-test.txt).
 """
@@ -67,9 +67,7 @@ def main() -> None:
             page.goto(f"{address}/?tab=video")
             page.wait_for_function("window.papr?.clip?.answer")
             page.wait_for_function(DONE)
-            print(
-                f"{os.cpu_count()} cores; the embedded pair; Chromium {browser.version} on the same machine"
-            )
+            print(f"{os.cpu_count()} cores; the default pair; Chromium {browser.version} on the same machine")
             wait(page, args.rounds)
             live(page, args.seconds)
             browser.close()

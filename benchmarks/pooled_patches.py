@@ -1,8 +1,8 @@
-"""Why chance beats PaPr on the embedded pair: what single patches know at the end of the backbone.
+"""Why chance beats PaPr on the pair trained here: what single patches know at the end of the backbone.
 
     python benchmarks/pooled_patches.py DIR_or_TAR [--limit 1000]
 
-Top-1 (%) of the embedded backbone, pruned at its input by PaPr or by chance; and of the unpruned one where
+Top-1 (%) of its backbone, pruned at its input by PaPr or by chance; and of the unpruned one where
 its answer is pooled over the same patches of its last layer alone: each of them has seen all others, so what
 differs is whose word counts, not what was seen.
 """
@@ -32,7 +32,8 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=1000)
     options = parser.parse_args()
     dataset = open_dataset(options.data, limit=options.limit)
-    proposal, backbone = load_proposal(), load_backbone()
+    proposal = load_proposal("resnet10t_112.tiny200")
+    backbone = load_backbone("vit_tiny_patch8_112.tiny200")
     model, classes = backbone.model, torch.tensor(match_classes(dataset.classes, backbone.labels))
     size, draws, hits = backbone.input_size[-1], torch.Generator().manual_seed(0), Counter()
     for images, labels in whole_pictures(dataset, size, 100):

@@ -26,9 +26,9 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from papr_core import Proposal  # noqa: E402
 from papr_core.methods.table import method_map  # noqa: E402
 from papr_core.models import catalog  # noqa: E402
+from papr_core.models.proposals.images import ImageProposal  # noqa: E402
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 MODELS = ("mobileone_s0", "mobilenetv2_100", "resnet18")
@@ -97,7 +97,7 @@ def main() -> int:
     for name in args.models:
         torch.manual_seed(0)
         loaded = calibrated(timm.create_model(name), args.size)
-        proposal = Proposal(copy.deepcopy(loaded), catalog.find(name, "proposal"))
+        proposal = ImageProposal(copy.deepcopy(loaded), catalog.find(name, "proposal"))
         images = torch.randn(1, 3, args.size, args.size)
         with torch.inference_mode():
             target = int(loaded(images).argmax())

@@ -4,7 +4,7 @@
 
 videomae  VideoMAE-B (random weights) at keep ratio 0.45 against plain, interleaved, batch 1, model only: the
           speed-up, and its share of the multiply-accumulates plain / pruned (meant: at least 0.95).
-wait      the embedded pair on a 5-second clip of 720p: seconds from the file to the first masked frames, and
+wait      the default pair on a 5-second clip of 720p: seconds from the file to the first masked frames, and
           to all of them, pruned answer, both clips and the figure (meant: 2 and 8 on two cores).
 long      the same pair on ten minutes of 1080p beside ten seconds, one process a run: seconds (meant: at
           most three times) and peak memory (meant: under 1 GB; torch's own exit, which adds 0.1, is not

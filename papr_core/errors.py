@@ -33,7 +33,15 @@ class PaprError(Exception):
 
 
 class InvalidInput(PaprError, ValueError):
-    """A value that the caller can correct."""
+    """A value that the caller can correct.
+
+    >>> import papr_core
+    >>> try:
+    ...     papr_core.load_proposal("mobilenetv1_25")
+    ... except papr_core.PaprError as error:  # any of them: the message is one sentence
+    ...     print(error)
+    There is no proposal named 'mobilenetv1_25'; the nearest names are mobilenetv1_125, mobilenetv1_025, ...
+    """
 
 
 class UnreadableImage(InvalidInput):

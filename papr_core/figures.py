@@ -23,7 +23,6 @@ from PIL import Image, ImageFilter
 from papr_core.errors import InvalidInput
 
 __all__ = [
-    "COLORS",
     "FORMATS",
     "LOOKS",
     "Frame",
@@ -47,19 +46,14 @@ __all__ = [
 
 FORMATS = ("png", "pdf", "svg")
 LOOKS = ("dim", "white", "black", "blur")
-COLORS = {
-    "papr": "#3b50d6",
-    "cam": "#c47a0a",
-    "grad-cam": "#0f8a8a",
-    "score-cam": "#9a36b5",
-    "grad-cam++": "#4d8f1d",
-    "layer-cam": "#c2417c",
-    "eigen-cam": "#7a5a3a",
-    "random": "#6b7280",
-    "center": "#94a3b8",
-    "reversed": "#b4493b",
-    "by-hand": "#111827",
-}
+SERIES = (
+    "#3b50d6",
+    "#c77700",
+    "#0b8494",
+    "#9a37a8",
+    "#4d8f1d",
+    "#c2417c",
+)  # told apart by marker and dash too
 INK, QUIET, GOOD, BAD = "#16181d", "#5c6370", "#0b7a4b", "#b42318"
 
 _CELL, _GAP, _PAIR_GAP, _MARGIN = 1.3, 0.05, 0.17, 0.12  # inches
@@ -101,9 +95,10 @@ class Line:
     """One method's curve: confidence[d][i] of draw d when counts[i] patches are kept."""
 
     title: str
-    name: str
+    colour: str
     counts: Sequence[int]
     confidence: Sequence[Sequence[float]]
+    dashed: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -298,12 +293,12 @@ def curve_figure(
     for index, line in enumerate(lines):
         share = 100 * np.asarray(line.counts) / num_patches
         confidence = 100 * np.asarray(line.confidence)  # (D, n)
-        color = COLORS.get(line.name, INK)
+        color = line.colour
         if len(confidence) > 1:
             axes.fill_between(
                 share, confidence.min(axis=0), confidence.max(axis=0), color=color, alpha=0.16, linewidth=0
             )
-        style = "--" if line.name in ("random", "center", "reversed") else "-"
+        style = "--" if line.dashed else "-"
         width = max(1.1, 2.6 - 0.35 * index)  # later lines are thinner and on top: equal ones stay visible
         axes.plot(
             share, confidence.mean(axis=0), style, color=color, linewidth=width, label=line.title, zorder=3
@@ -321,7 +316,7 @@ def series_figure(lines: Sequence[Series], *, title: str, x_label: str, y_label:
     """A chart of several lines; intervals are thin bars, words stand beside their points."""
     figure, axes = _chart()
     for index, line in enumerate(lines):
-        color, marker = list(COLORS.values())[index % len(COLORS)], "osD^vP"[index % 6]
+        color, marker = SERIES[index % len(SERIES)], "osD^vP"[index % 6]
         axes.plot(
             line.x,
             line.y,

@@ -2,6 +2,7 @@
 
 python -m papr_core evaluate --data runs/heldout.tar ... --json > assets/evaluations/NAME.json
 python recipes/card_table.py assets/evaluations/NAME.json
+Of several evaluations of one backbone: one table that compares their ConvNets.
 """
 
 import json
@@ -60,5 +61,41 @@ def _interval(row: dict) -> str:
     return f"{row['top1']:.1f} ({row['top1_low']:.1f} to {row['top1_high']:.1f})"
 
 
+def convnets(results: list[dict], keeps: tuple[float, ...] = (0.5, 0.4, 0.3)) -> str:
+    """One table of several ConvNets that prune one backbone: PaPr's top-1, and how far it is ahead of CAM and
+    of chance, with intervals; a row a ConvNet and subset."""
+    lines = [
+        _line(
+            "pictures",
+            [
+                "ConvNet",
+                f"PaPr at {' / '.join(f'{keep:g}' for keep in keeps)}",
+                *(f"PaPr less {other} at {keep:g}" for other in ("CAM", "random") for keep in keeps),
+            ],
+        )
+    ]
+    lines.append("|---" * (3 + 2 * len(keeps)) + "|")
+    for subset, title in SUBSETS.items():
+        for result in results:
+            rows = {
+                row["keep"]: row
+                for row in result["rows"]
+                if (row["subset"], row["method"]) == (subset, "papr")
+            }
+            if not rows:
+                continue
+            less = {
+                (one["minus"], one["keep"]): f"{one['top1']:+.1f} ({one['low']:+.1f} to {one['high']:+.1f})"
+                for one in result["differences"]
+                if one["subset"] == subset
+            }
+            top = " / ".join(f"{rows[keep]['top1']:.1f}" for keep in keeps)
+            cells = [less[other, keep] for other in ("cam", "random") for keep in keeps]
+            n = next(iter(rows.values()))["n"]
+            lines.append(_line(f"{title}, n = {n}", [f"`{result['proposal']}`", top, *cells]))
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
-    print(tables(json.loads(Path(sys.argv[1]).read_text())))
+    read = [json.loads(Path(path).read_text()) for path in sys.argv[1:]]
+    print(convnets(read) if len(read) > 1 else tables(*read))

@@ -107,9 +107,9 @@ def settled(page: Page) -> None:
 @contextmanager
 def answered(page: Page) -> Iterator[None]:
     """Do something that asks the server, and wait for the whole answer."""
-    before = page.evaluate("papr.ask.seq")
+    before = page.evaluate("papr.store.seq")
     yield
-    page.wait_for_function("before => papr.ask.seq > before", arg=before)
+    page.wait_for_function("before => papr.store.seq > before", arg=before)
     settled(page)
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import gradio as gr
 
-from app.parts import arrival, models, rail, view
-from app.parts.direct import direct, newest_of
-from app.parts.question import Question
-from app.parts.run import Run, Step
-from app.parts.save import save
-from app.parts.stage import intake, note, stage
-from app.parts.streams import answers, download, refused
-from app.session import Shared, examples
+from ..parts import arrival, models, rail, view
+from ..parts.direct import direct, newest_of
+from ..parts.question import Question
+from ..parts.run import Run, Step
+from ..parts.save import save
+from ..parts.stage import intake, note, stage
+from ..parts.streams import answers, download, refused
+from ..session import Shared, examples
 
 __all__ = ["build"]
 
@@ -89,13 +89,13 @@ def build(shared: Shared) -> None:
         "colours": colours,
         "scale": scale,
     }
-    rail.connect(screen, controls, set="papr.controls", view="papr.store.view")
+    rail.connect(screen, controls, set="p.controls", view="papr.store.view")
     gr.on(
         [methods.input, checks.input],
         None,
         [methods, checks],
         None,
-        js="(a, b) => papr.controls({methods: [...a, ...b]})",
+        js="(a, b) => papr.ready.then(p => p.controls({methods: [...a, ...b]}))",
         **rail.PRIVATE,
     )
     groups = [[name for _, name in chips(*kinds)] for kinds in (("papr", "cam"), ("control", "choice"))]
@@ -125,7 +125,7 @@ def build(shared: Shared) -> None:
         screen,
         lambda data: save(run(data)),
         elem_id="saved",
-        script="papr.saved",
+        script="papr.store.saved",
         concurrency_id="slow",
     )
 

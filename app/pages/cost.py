@@ -5,14 +5,15 @@ from typing import Any
 
 import gradio as gr
 
-from app.parts import arrival, models, paper, rail, speed
-from app.parts.alongside import alongside
-from app.parts.direct import direct, newest_of
-from app.parts.question import parsed, read_who
-from app.parts.stage import note
-from app.parts.streams import refused, stream
-from app.session import Asker, Shared, said
 from papr_core.pruning.reductions import REDUCTIONS, Word, asked, reduction_in  # which bring no torch
+
+from ..parts import arrival, models, paper, rail, speed
+from ..parts.alongside import alongside
+from ..parts.direct import direct, newest_of
+from ..parts.question import parsed, read_who
+from ..parts.stage import note
+from ..parts.streams import refused, stream
+from ..session import Asker, Shared, said
 
 __all__ = ["build"]
 
@@ -48,13 +49,14 @@ def build(shared: Shared) -> None:
             },
             elem_id="costs",
             html_template='<div class="papr papr-costs"></div>',
-            js_on_load='papr.costs.mount({element, props, trigger, watch, server});["measure", "sync"]',
+            js_on_load="papr.ready.then(p => p.mountCosts({element, props, trigger, watch, server}));"
+            '["measure", "sync"]',
             server_functions=[costs_of(shared), tables_of(shared), newest_of(shared)],
             apply_default_css=False,
         )
 
     controls = {**pickers, "percent": percent, **said_of_reductions}
-    rail.connect(screen, controls, set="papr.costs.set", view="papr.costs.view")
+    rail.connect(screen, controls, page="loadCosts", set="p.costs.set", view="papr.costs.view")
     event = screen.measure(
         stream("measured", lambda data: measured(shared, data)),
         None,

@@ -9,14 +9,14 @@ from typing import Any
 
 import gradio as gr
 
-from app.look import STATIC
-from app.parts import arrival
-from app.parts.direct import direct
-from app.parts.evidence import evidence
-from app.parts.lesson import WANTS, lesson
-from app.parts.question import Question
-from app.parts.run import Run
-from app.session import Shared
+from ..look import STATIC
+from ..parts import arrival
+from ..parts.direct import direct
+from ..parts.evidence import evidence
+from ..parts.lesson import WANTS, lesson
+from ..parts.question import Question
+from ..parts.run import Run
+from ..session import Shared
 
 __all__ = ["build"]
 
@@ -34,7 +34,7 @@ def build(shared: Shared) -> None:
         },
         elem_id="learn",
         html_template=(STATIC / "learn.html").read_text(encoding="utf-8"),
-        js_on_load="papr.learn.mount({element, props, server})",
+        js_on_load="papr.ready.then(p => p.mountLearn({element, props, server}))",
         server_functions=[lesson_of(shared)],
         apply_default_css=False,
     )

@@ -5,13 +5,14 @@ from typing import Any
 
 import gradio as gr
 
-from app.parts import models, rail
-from app.parts.direct import direct, newest_of
-from app.parts.looks import Asked, Looks
-from app.parts.save import check_kind, save_drawing
-from app.parts.streams import download, refused, stream
-from app.session import Shared, said
 from papr_core.models.embedded import EMBEDDED_PROPOSALS
+
+from ..parts import models, rail
+from ..parts.direct import direct, newest_of
+from ..parts.looks import Asked, Looks
+from ..parts.save import check_kind, save_drawing
+from ..parts.streams import download, refused, stream
+from ..session import Shared, said
 
 __all__ = ["build"]
 
@@ -29,7 +30,7 @@ def build(shared: Shared) -> None:
             gr.HTML(
                 elem_id="convnets",
                 html_template='<div class="papr papr-convnets"></div>',
-                js_on_load="papr.proposals.list({element, server})",
+                js_on_load="papr.ready.then(p => p.mountConvnets({element, server}))",
                 server_functions=[offer_of(shared)],
                 apply_default_css=False,
             )
@@ -42,13 +43,13 @@ def build(shared: Shared) -> None:
             value={"view": shown},
             elem_id="looks",
             html_template='<div class="papr papr-looks"></div>',
-            js_on_load="papr.proposals.mount({element, props, trigger, watch, server});"
+            js_on_load="papr.ready.then(p => p.mountProposals({element, props, trigger, watch, server}));"
             '["look", "fetch", "save", "sync"]',
             server_functions=[newest_of(shared)],
             apply_default_css=False,
         )
 
-    rail.connect(screen, ratios, set="papr.proposals.set", view="papr.proposals.view")
+    rail.connect(screen, ratios, page="loadProposals", set="p.proposals.set", view="papr.proposals.view")
 
     def looks(data: Any) -> Looks:
         return Looks(shared, Asked.read(data, shared))

@@ -6,23 +6,23 @@ from typing import Any
 
 import gradio as gr
 
-from app.clips import MADE, MAX_MEGABYTES, Clips, example_clips
-from app.parts import arrival, clip_view, models, rail
-from app.parts.clip_run import ClipRun
-from app.parts.direct import direct, newest_of
-from app.parts.live import live
-from app.parts.pictures import jpeg
-from app.parts.question import Question
-from app.parts.save import check_kind, save_part
-from app.parts.stage import note
-from app.parts.streams import answers, download, refused
-from app.session import Shared
+from ..clips import MAX_MEGABYTES, Clips, example_clips, made
+from ..parts import arrival, clip_view, models, rail
+from ..parts.clip_run import ClipRun
+from ..parts.direct import direct, newest_of
+from ..parts.live import live
+from ..parts.pictures import button
+from ..parts.question import Question
+from ..parts.save import check_kind, save_part
+from ..parts.stage import note
+from ..parts.streams import answers, download, refused
+from ..session import Shared
 
 __all__ = ["build"]
 
 METHODS = ("papr", "cam", "grad-cam", "random", "center", "reversed")  # as the library's; a test compares
 VIEW: dict[str, Any] = {
-    "clip": MADE,
+    "clip": next(iter(example_clips())),
     "percent": 40,
     "method": "papr",
     "target": None,
@@ -53,7 +53,7 @@ def build(shared: Shared) -> None:
                     value={"max_megabytes": MAX_MEGABYTES},
                     elem_id="clip-intake",
                     html_template='<div class="papr papr-intake"></div>',
-                    js_on_load="papr.clip.intake({element, props, upload})",
+                    js_on_load="papr.ready.then(p => p.mountClipIntake({element, props, upload}))",
                     apply_default_css=False,
                 )
                 with gr.Column(elem_id="clip-ratio", elem_classes="p-sticky"):
@@ -92,7 +92,7 @@ def build(shared: Shared) -> None:
             elem_id="clip-stage",
             html_template='<div class="papr papr-stage"></div>',
             # Gradio takes the names of events from the quoted words in here
-            js_on_load="papr.clip.mount({element, props, trigger, watch, server});"
+            js_on_load="papr.ready.then(p => p.mountClip({element, props, trigger, watch, server}));"
             '["ask", "save", "sync", "arrive"]',
             server_functions=[
                 arrive_of(shared, clips),
@@ -114,7 +114,7 @@ def build(shared: Shared) -> None:
         "opacity": opacity,
         "colours": colours,
     }
-    rail.connect(screen, controls, set="papr.clip.controls", view="papr.clip.view")
+    rail.connect(screen, controls, page="loadVideo", set="p.clip.controls", view="papr.clip.view")
 
     def run(data: Any) -> ClipRun:
         return ClipRun(shared, clips, Question.read(data, shared))
@@ -151,7 +151,7 @@ def arrive_of(shared: Shared, clips: Clips) -> Callable:
         core = shared.core()
         of_clips = [one for one in (core.PROPOSALS | core.BACKBONES).values() if one.sees_clips]
         return {
-            "examples": clips.cache.once(("examples",), lambda: _examples(shared, clips)),
+            "examples": clips.cache.once(("examples",), _examples),
             "ofClips": [one.name for one in of_clips],
             "partners": {
                 "clips": {
@@ -165,15 +165,9 @@ def arrive_of(shared: Shared, clips: Clips) -> Callable:
     return direct(shared, examples)
 
 
-def _examples(shared: Shared, clips: Clips) -> list[dict[str, str]]:
-    from PIL import ImageOps
-
-    buttons = []
-    for clip in example_clips().values():
-        read = shared.core().read_clip(clips.source(shared, clip), lambda frames: [frames // 2])
-        src = jpeg(ImageOps.fit(read.frames[0], (128, 128)), 80)
-        buttons.append({"id": clip.id, "title": clip.name, "credit": clip.credit, "src": src})
-    return buttons
+def _examples() -> list[dict[str, str]]:
+    middles = ((clip, made(clip.id, frames=3).frames[1]) for clip in example_clips().values())
+    return [button(clip, middle.resize((128, 128))) for clip, middle in middles]
 
 
 def frames_of(shared: Shared, clips: Clips) -> Callable:

@@ -13,9 +13,10 @@ from typing import Any
 
 import gradio as gr
 
-from app.clips import clip_models, receive_clip
-from app.session import Asker, Shared, explain_error, printable
 from papr_core.pruning.reductions import asked
+
+from ..clips import clip_models, receive_clip
+from ..session import Asker, Shared, explain_error, printable
 
 __all__ = ["ENDPOINTS", "PYTHON", "SHELL", "document", "publish"]
 

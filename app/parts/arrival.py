@@ -15,13 +15,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from app.session import Settings, Shared
 from papr_core.models.embedded import ASSETS
 
-__all__ = ["compute", "read", "warm_up"]
+from ..session import Settings, Shared, examples
+
+__all__ = ["compute", "methods", "read", "warm_up"]
 
 FILE = Path(__file__).resolve().parent.parent / "static" / "arrival.json"
-EXAMPLE = "coffee"
+EXAMPLE = next(iter(examples()))
 VIEW: dict[str, Any] = {
     "percent": 40,
     "methods": ["papr", "cam", "grad-cam", "score-cam"],
@@ -33,6 +34,11 @@ VIEW: dict[str, Any] = {
     "look": "dim",
     "picture": EXAMPLE,
 }
+
+
+def methods() -> dict[str, dict[str, Any]]:
+    """Name -> title, kind and colours of each method: the library's table, without importing it."""
+    return json.loads(FILE.read_text(encoding="utf-8"))["choices"]["methods"]
 
 
 def read(settings: Settings) -> dict[str, Any]:
@@ -65,8 +71,8 @@ def _hash(name: str, settings: Settings) -> str | None:
 
 def compute(settings: Settings) -> dict[str, Any]:
     """The same from the library itself; takes seconds."""
-    from app.parts import models, view
-    from app.parts.lesson import lesson
+    from . import models, view
+    from .lesson import lesson
 
     shared = Shared(settings)
     core = shared.core()
@@ -77,7 +83,10 @@ def compute(settings: Settings) -> dict[str, Any]:
     labels = run.scene.backbone.labels
     return {
         "choices": {
-            "methods": {name: {"title": m.title, "kind": m.kind} for name, m in core.METHODS.items()},
+            "methods": {
+                name: {"title": m.title, "kind": m.kind, "colours": list(m.colours)}
+                for name, m in core.METHODS.items()
+            },
             "proposal": [list(choice) for choice in models.titles(shared, "proposal")],
             "backbone": [list(choice) for choice in models.titles(shared, "backbone")],
             "labels": {"hash": view.labels_hash(labels), "names": list(labels.names)},
@@ -100,9 +109,9 @@ def warm_up(shared: Shared) -> None:
 
 def _run(shared: Shared) -> Any:
     """The question that the shipped answer answers."""
-    from app.parts.lesson import WANTS
-    from app.parts.question import Question
-    from app.parts.run import Run
+    from .lesson import WANTS
+    from .question import Question
+    from .run import Run
 
     pair = {"proposal": shared.settings.proposal, "backbone": shared.settings.backbone}
     methods = [*VIEW["methods"], *WANTS]  # more than there are cards: what Learn needs

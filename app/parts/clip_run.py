@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from app.clips import Clips, VideoClip, check_at_hand, clip_models, encoded
-from app.parts.alongside import alongside
-from app.parts.pictures import jpeg, mp4
-from app.parts.question import Question
-from app.parts.run import Step
-from app.session import Asker, Shared, said
+from ..clips import Clips, VideoClip, check_at_hand, clip_models, encoded
+from ..session import Asker, Shared, said
+from .alongside import alongside
+from .pictures import jpeg, mp4
+from .question import Question
+from .run import Step
 
 __all__ = ["ClipRun"]
 

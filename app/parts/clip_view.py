@@ -22,10 +22,12 @@ What is not known yet is not there. top: [[label, probability], ...], five of th
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from app.parts.clip_run import ClipRun
-from app.parts.pictures import mp4
-from app.parts.run import Step
-from app.parts.view import model, rounded, status
+from papr_core.models.labels import short_label
+
+from .clip_run import ClipRun
+from .pictures import mp4
+from .run import Step
+from .view import model, rounded, status
 
 __all__ = ["payloads"]
 
@@ -94,7 +96,7 @@ def _method(run: ClipRun) -> dict[str, Any]:
         "about": entry.about,
         "draws": entry.draws,
         "id": run.map_id,
-        "explains": run.core.models.labels.short_label(found.explain.label) if found.explain else None,
+        "explains": short_label(found.explain.label) if found.explain else None,
         "seconds": rounded(found.seconds),
         "constant": found.constant,
         "order": None,
@@ -116,7 +118,7 @@ def _for_the_eye(values: Any) -> dict[str, Any]:
 
 def _full(run: ClipRun) -> dict[str, Any]:
     probabilities, seconds = run.full
-    whole, short = probabilities.mean(dim=0), run.core.models.labels.short_label
+    whole, short = probabilities.mean(dim=0), short_label
     labels, index = run.pair.backbone.labels, int(whole.argmax())
     return {
         "target": {
@@ -157,4 +159,4 @@ def _top(run: ClipRun, probabilities: Any) -> list[list]:
     from papr_core.comparison.results import top_classes
 
     best = top_classes(probabilities, run.pair.backbone.labels)
-    return [[run.core.models.labels.short_label(label), rounded(p)] for label, p in best]
+    return [[short_label(label), rounded(p)] for label, p in best]

@@ -5,9 +5,10 @@ from typing import Any
 
 from anyio import to_thread
 
-from app.parts.question import read_who
-from app.session import Shared, explain_error
 from papr_core.errors import Stopped
+
+from ..session import Shared, explain_error
+from .question import read_who
 
 __all__ = ["direct", "newest_of"]
 

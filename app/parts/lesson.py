@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from app.parts.run import Run
+from papr_core.models.labels import short_label
+
+from .run import Run
 
 __all__ = ["WANTS", "lesson"]
 
@@ -25,7 +27,7 @@ def lesson(run: Run) -> dict[str, Any]:
         "means": _short(shown.means),
         "quantiles": _short(shown.quantiles),
         "answer": {
-            "label": run.core.models.labels.short_label(shown.answer.label),
+            "label": short_label(shown.answer.label),
             "confidence": round(shown.confidence, 6),
             "agrees": shown.agrees,
         },

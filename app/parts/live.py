@@ -4,9 +4,11 @@ import base64
 import binascii
 from typing import Any
 
-from app.clips import check_at_hand, clip_models
-from app.parts.question import Question
-from app.session import Shared, said
+from papr_core.models.labels import short_label
+
+from ..clips import check_at_hand, clip_models
+from ..session import Shared, said
+from .question import Question
 
 __all__ = ["live"]
 
@@ -42,6 +44,6 @@ def live(shared: Shared, data: str) -> dict[str, Any]:
         "prefix": pair.backbone.num_prefix_tokens,
         "order": seen.order.tolist(),
         "kept": seen.kept,
-        "top": [[core.models.labels.short_label(label), round(p, 4)] for label, p in top],
+        "top": [[short_label(label), round(p, 4)] for label, p in top],
         "seconds": round(seen.seconds, 4),
     }

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.parts import view
-from app.parts.alongside import alongside
-from app.session import Asker, Shared, printable, said
+from papr_core.models.labels import short_label
+
+from ..session import Asker, Shared, printable, said
+from . import view
+from .alongside import alongside
 
 __all__ = ["Asked", "Looks"]
 
@@ -170,7 +172,7 @@ class Looks:
             "control": control,
             "gmacs": one.gmacs,
             "parameters": one.parameters,
-            "label": self.core.models.labels.short_label(one.label),
+            "label": short_label(one.label),
             "confidence": view.rounded(one.confidence),
             **view.ranked(one.significance),
         }

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.session import Shared
+from ..session import Shared
 
 __all__ = ["choices", "clip_choices", "offered", "titles"]
 

@@ -4,15 +4,9 @@ import base64
 import io
 from typing import Any
 
-from app.session import examples
+from ..session import examples
 
-__all__ = ["example_buttons", "jpeg", "mp4"]
-
-CREDITS = {
-    "chelsea": "Stefan van der Walt, CC0",
-    "coffee": "Rachel Michetti, CC0",
-    "lion": "ships with Gradio",
-}
+__all__ = ["button", "example_buttons", "jpeg", "mp4"]
 
 
 def jpeg(image: Any, quality: int = 90) -> str:
@@ -27,15 +21,24 @@ def mp4(data: bytes) -> str:
     return "data:video/mp4;base64," + base64.b64encode(data).decode()
 
 
+def button(example: Any, small: Any) -> dict[str, str]:
+    """An example, of a picture or a clip, as the browser's buttons take it; small: its picture (PIL)."""
+    return {
+        "id": example.id,
+        "title": example.name,
+        "caption": example.caption,
+        "credit": example.credit,
+        "src": jpeg(small, 80),
+    }
+
+
 def example_buttons(side: int = 128) -> list[dict[str, str]]:
-    """The examples as small squares, with title and credit."""
+    """The examples as small squares, with title, caption and credit."""
     from PIL import Image, ImageOps
 
     buttons = []
     for picture in examples().values():
         with Image.open(picture.path) as image:
             small = ImageOps.fit(image.convert("RGB"), (side, side))
-        buttons.append(
-            {"id": picture.id, "title": picture.name, "credit": CREDITS[picture.id], "src": jpeg(small, 80)}
-        )
+        buttons.append(button(picture, small))
     return buttons

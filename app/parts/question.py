@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.session import Shared, printable, said
+from ..session import Shared, printable, said
 
 __all__ = ["Question", "parsed", "read_who"]
 

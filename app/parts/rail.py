@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.session import Shared
+from ..session import Shared
 
 __all__ = [
     "COLOURS",
@@ -112,12 +112,16 @@ def fill(
     )
 
 
-def connect(screen: gr.HTML, controls: Mapping[str, Any], *, set: str, view: str) -> None:
+def connect(
+    screen: gr.HTML, controls: Mapping[str, Any], *, set: str, view: str, page: str | None = None
+) -> None:
     """What is set acts in the browser, by the script's function `set`, which decides what needs the server;
     at the screen's event `sync` the controls take what stands in the script's `view`. Both know the controls
-    by the names here."""
+    by the names here. page: of main.js, whose `p` holds `set`; without one it is main.js itself."""
+    loaded = f"papr.ready.then(p => p.{page}())" if page else "papr.ready"
     for name, control in controls.items():
         value = f"v === {OWN_ANSWER} ? null : v" if name == "target" else "v"
-        control.input(None, control, None, js=f"v => {set}({{{name}: {value}}})", **PRIVATE)
+        js = f"v => {loaded}.then(p => {set}({{{name}: {value}}}))"
+        control.input(None, control, None, js=js, **PRIVATE)
     held = f"() => {json.dumps(list(controls))}.map(name => {view}[name] ?? {OWN_ANSWER})"
     screen.sync(None, None, list(controls.values()), js=held, **PRIVATE)

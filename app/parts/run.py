@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from app.parts.alongside import EVERY, alongside
-from app.parts.pictures import jpeg
-from app.parts.question import Question
-from app.session import Asker, Picture, Shared, said
+from ..session import Asker, Picture, Shared, said
+from .alongside import EVERY, alongside
+from .pictures import jpeg
+from .question import Question
 
 __all__ = ["Run", "Step"]
 
@@ -61,6 +61,8 @@ class Run:
 
     def slow(self) -> Iterator[Step]:
         """The rest: coarse curves, Score-CAM with its progress, then the curves in full."""
+        from papr_core.comparison.scene import coarse_counts
+
         self.asker.check()
         if self.scene is None:
             for note in alongside(self._models, self.asker.leave):
@@ -69,7 +71,7 @@ class Run:
         for name in self.names():
             if not self._slow(name):
                 self.map(name)
-        coarse = self.core.comparison.scene.coarse_counts(self.scene.num_patches)
+        coarse = coarse_counts(self.scene.num_patches)
         self.numbers([self.count, *coarse], only=self.question.methods)
         yield Step("Computing")
         for name in self.names():
@@ -112,6 +114,9 @@ class Run:
 
     def open(self) -> None:
         """Load the pair, run both models on the crop."""
+        from papr_core.comparison.scene import open_scene
+        from papr_core.methods.table import refusal
+
         question, shared = self.question, self.shared
         with said("models"):
             proposal = shared.model("proposal", question.proposal)
@@ -121,7 +126,6 @@ class Run:
         self.asker.check()
         pair = (proposal.name, proposal.sha256, backbone.name, backbone.sha256)
         self._base = ("scene", self.picture.id, *pair)
-        open_scene = self.core.comparison.scene.open_scene
         with said("picture"):
             scene = shared.cache.once(
                 self._base, lambda: open_scene(shared.pixels(self.picture), proposal, backbone)
@@ -130,7 +134,6 @@ class Run:
             scene = scene.with_classes(target=question.target)
         with said("explain"):
             self.scene = scene.with_classes(target=question.target, explain=question.explain)
-        refusal = self.core.methods.table.refusal
         self.refused = {name: why for name in self.names() if (why := refusal(name, proposal))}
         for name in self.names():  # what is in the cache already
             one = shared.cache.get(self._map_key(name))
@@ -139,6 +142,8 @@ class Run:
 
     def map(self, name: str, progress: Any = None) -> None:
         """One method's map."""
+        from papr_core.comparison.scene import scene_map
+
         if name in self.refused or name in self.maps:
             return
         self.asker.check()
@@ -149,17 +154,19 @@ class Run:
                 progress((done, of))
 
         self.maps[name] = self.shared.cache.once(
-            self._map_key(name), lambda: self.core.comparison.scene.scene_map(self.scene, name, progress=tell)
+            self._map_key(name), lambda: scene_map(self.scene, name, progress=tell)
         )
 
     def numbers(self, counts: Iterable[int], only: Iterable[str] | None = None) -> None:
         """The backbone's answers at these counts, all methods in one batch a count; known ones do not run."""
+        from papr_core.comparison.scene import answers
+
         wanted = self.maps if only is None else [name for name in only if name in self.maps]
         for count in counts:
             missing = [self.maps[name] for name in wanted if not self._known(name, count)]
             if not missing:
                 continue
-            steps = self.core.comparison.scene.answers(
+            steps = answers(
                 self.scene, missing, [count], keep_ratio=self.question.keep_ratio, stop=self.asker.gone
             )
             for key, probabilities in steps:
@@ -193,12 +200,15 @@ class Run:
 
     def by_hand(self) -> None:
         """The patches that the visitor chose."""
-        steps = self.core.comparison.scene
-        self.maps["by-hand"] = one = steps.scene_map(self.scene, "by-hand", patches=self.question.patches)
-        self.found.update(steps.answers(self.scene, [one], []))
+        from papr_core.comparison.scene import answers, scene_map
+
+        self.maps["by-hand"] = one = scene_map(self.scene, "by-hand", patches=self.question.patches)
+        self.found.update(answers(self.scene, [one], []))
 
     def comparison(self) -> Any:
         """All of it as the library's own result; what is missing is computed."""
+        from papr_core.comparison.comparison import build_comparison
+
         for _ in self.slow():
             pass
         names = [name for name in self.core.METHODS if name in self.question.methods and name in self.maps]
@@ -208,7 +218,7 @@ class Run:
         if not names:
             raise self.core.InvalidInput("Choose at least one method first.")
         question = self.question
-        return self.core.comparison.comparison.build_comparison(
+        return build_comparison(
             self.scene,
             {name: self.maps[name] for name in names},
             self.found,
@@ -271,9 +281,11 @@ class Run:
 
     def fewest(self, name: str) -> int | None:
         """Fewest patches that keep the answer, read off the full curve."""
+        from papr_core.comparison.results import method_result
+
         if name not in self._fewest:
             counts = self.maps[name].curve_counts
-            result = self.core.comparison.results.method_result(
+            result = method_result(
                 self.scene, self.maps[name], self.found, counts[-1], papr=self.maps["papr"], curve=counts
             )
             self._fewest[name] = result.fewest_patches
@@ -283,7 +295,9 @@ class Run:
 
     @property
     def _steps(self) -> tuple[int, ...]:
-        return self.core.comparison.scene.curve_counts(self.scene.num_patches)
+        from papr_core.comparison.scene import curve_counts
+
+        return curve_counts(self.scene.num_patches)
 
     def _slow(self, name: str) -> bool:
         return self.core.METHODS[name].slow

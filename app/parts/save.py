@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from app.parts.run import Run
-from app.uploads import upload_folder
 from papr_core.errors import InvalidInput
+
+from ..uploads import upload_folder
+from .run import Run
 
 __all__ = ["KINDS", "check_kind", "save", "save_drawing", "save_part"]
 

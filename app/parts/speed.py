@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from app.session import Shared, said
+from ..session import Shared, said
 
 __all__ = ["measure"]
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import gradio as gr
 
-from app.parts.pictures import example_buttons
-from app.uploads import MAX_MEGABYTES
+from ..uploads import MAX_MEGABYTES
+from .arrival import VIEW
+from .pictures import example_buttons
 
 __all__ = ["intake", "note", "stage"]
 
@@ -22,7 +23,7 @@ def stage(value: dict[str, Any], calls: list[Callable]) -> gr.HTML:
         elem_id="stage",
         html_template='<div class="papr papr-stage"></div>',
         # Gradio takes the names of events from the quoted words in here
-        js_on_load="papr.stage.mount({element, props, trigger, watch, server});"
+        js_on_load="papr.ready.then(p => p.mountStage({element, props, trigger, watch, server}));"
         '["ask", "finish", "save", "pick", "sync"]',
         server_functions=calls,
         apply_default_css=False,
@@ -30,12 +31,16 @@ def stage(value: dict[str, Any], calls: list[Callable]) -> gr.HTML:
 
 
 def intake() -> gr.HTML:
-    """The picture, the ways to bring another, and the examples."""
+    """The picture, the ways to bring another, and the examples. captions: what theirs hold for."""
     return gr.HTML(
-        value={"examples": example_buttons(), "max_megabytes": MAX_MEGABYTES},
+        value={
+            "examples": example_buttons(),
+            "captions": f" ({VIEW['percent']}\u00a0% kept, default models)",
+            "max_megabytes": MAX_MEGABYTES,
+        },
         elem_id="intake",
         html_template='<div class="papr papr-intake"></div>',
-        js_on_load="papr.intake.mount({element, props, upload})",
+        js_on_load="papr.ready.then(p => p.mountIntake({element, props, upload}))",
         apply_default_css=False,
     )
 
@@ -46,7 +51,7 @@ def note(place: str) -> gr.HTML:
         value={"place": place},
         elem_id=f"note-{place}",
         html_template='<div class="papr papr-place"></div>',
-        js_on_load="papr.note.mount({element, props})",
+        js_on_load="papr.ready.then(p => p.mountNote({element, props}))",
         apply_default_css=False,
         padding=False,
     )

@@ -6,9 +6,10 @@ from typing import Any
 
 import gradio as gr
 
-from app.parts import rail, view
-from app.session import explain_error
 from papr_core.errors import Stopped
+
+from ..session import explain_error
+from . import rail, view
 
 __all__ = ["answers", "download", "refused", "stream"]
 

@@ -26,7 +26,9 @@ import statistics
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from app.parts.run import Run, Step
+from papr_core.models.labels import short_label
+
+from .run import Run, Step
 
 __all__ = ["at_rest", "labels_hash", "model", "payloads", "ranked", "rounded", "status"]
 
@@ -58,7 +60,9 @@ def payloads(run: Run, steps: Iterable[Step]) -> Iterator[dict[str, Any]]:
 
 
 def payload(run: Run, step: Step, points: dict[tuple[str, int], list]) -> dict[str, Any]:
-    scene, short_label = run.scene, run.core.models.labels.short_label
+    from papr_core.comparison.scene import scene_notes
+
+    scene = run.scene
     labels, target, answer = scene.backbone.labels, scene.target, scene.answer
     seen: set[int] = {one.index for one in (target, answer) if one}
     methods = [method(run, name, seen, points) for name in [*run.names(), "by-hand"]]
@@ -95,7 +99,7 @@ def payload(run: Run, step: Step, points: dict[tuple[str, int], list]) -> dict[s
             "top": top,
         },
         "methods": methods,
-        "notes": list(run.core.comparison.scene.scene_notes(scene, run.maps.values())),
+        "notes": list(scene_notes(scene, run.maps.values())),
     }
 
 
@@ -114,7 +118,7 @@ def method(run: Run, name: str, seen: set[int], packed: dict[tuple[str, int], li
     if name in run.refused:
         return {**part, "refused": run.refused[name]}
     if entry.uses_class:
-        part["explains"] = run.core.models.labels.short_label(run.scene.explain.label)
+        part["explains"] = short_label(run.scene.explain.label)
     one = run.maps.get(name)
     if one is None:
         return {**part, "waiting": run.waits.get(name)}
@@ -144,7 +148,7 @@ def at_rest(run: Run) -> dict[str, Any]:
     labels, named = run.labels, {index for one in points.values() for index, _ in one[5]}
     return {
         "points": points,
-        "labels": {str(index): run.core.models.labels.short_label(labels[index]) for index in sorted(named)},
+        "labels": {str(index): short_label(labels[index]) for index in sorted(named)},
         "again": run.lacking(names),
     }
 

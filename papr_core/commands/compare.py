@@ -117,8 +117,8 @@ def add_comparison(parser: argparse.ArgumentParser) -> None:
     )
     patches = "patches to keep by hand, counted row by row from 0; adds the method by-hand"
     add("images", metavar="IMAGE", nargs="+", help="a picture's file")
-    add("--proposal", metavar="NAME", help="the ConvNet that ranks patches (default: the embedded one)")
-    add("--backbone", metavar="NAME", help="the model that is pruned (default: the embedded one)")
+    add("--proposal", metavar="NAME", help=f"the ConvNet that ranks patches (default: {DEFAULT_PROPOSAL})")
+    add("--backbone", metavar="NAME", help=f"the model that is pruned (default: {DEFAULT_BACKBONE})")
     share = "keep ratio, 0 to 1 (default: %(default)s)"
     add("--keep", metavar="RATIO", type=float, default=DEFAULT_KEEP_RATIO, help=share)
     add("--methods", metavar="METHOD", nargs="+", help=methods)

@@ -17,6 +17,7 @@ from papr_core.devices import chosen_device
 from papr_core.evaluation.records import share
 from papr_core.evaluation.run import KEEP, METHODS, evaluate
 from papr_core.methods.table import METHODS as ALL_METHODS
+from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.pruning.reductions import reduction_in
 
 __all__ = ["add_arguments", "run"]
@@ -26,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `papr evaluate` takes."""
     add = parser.add_argument
     add("--data", required=True, metavar="DIR_or_TAR", help="class folders, or a .tar or .tar.gz of them")
-    add("--backbone", help="the model that is pruned (default: the embedded one)")
-    looking = "the ConvNet that looks first (default: the embedded one, or x3d_s for a model of clips)"
+    add("--backbone", help=f"the model that is pruned (default: {DEFAULT_BACKBONE})")
+    looking = f"the ConvNet that looks first (default: {DEFAULT_PROPOSAL}, or x3d_s for a model of clips)"
     add("--proposal", help=looking)
     add(
         "--keep",

@@ -58,7 +58,7 @@ def _proposals_arguments(parser: argparse.ArgumentParser) -> None:
     add("image", metavar="IMAGE", help="a picture's file")
     add("--proposals", metavar="NAME", nargs="+", required=True, help="the ConvNets, a row each")
     add("--untrained", metavar="NAME", nargs="+", default=[], help="ConvNets with random weights, a control")
-    add("--backbone", metavar="NAME", help="whose crop and patches (default: the embedded one)")
+    add("--backbone", metavar="NAME", help=f"whose crop and patches (default: {DEFAULT_BACKBONE})")
     add("--keep", metavar="RATIO", type=float, nargs="+", default=[0.5, 0.3], help="default: 0.5 0.3")
     add("--json", action="store_true", help="print what is drawn as one JSON object")
     add_weights_dir(parser)
@@ -67,8 +67,8 @@ def _proposals_arguments(parser: argparse.ArgumentParser) -> None:
 def _merged_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("image", metavar="IMAGE", help="a picture's file")
-    add("--backbone", metavar="NAME", help="the ViT that reduces (default: the embedded one)")
-    add("--proposal", metavar="NAME", help="the ConvNet that ranks patches (default: the embedded one)")
+    add("--backbone", metavar="NAME", help=f"the ViT that reduces (default: {DEFAULT_BACKBONE})")
+    add("--proposal", metavar="NAME", help=f"the ConvNet that ranks patches (default: {DEFAULT_PROPOSAL})")
     add("--keep", metavar="RATIO", type=float, default=1.0, help="patches kept before (default: 1, all)")
     add_reduction(parser, default=SHOWN)
     add("--json", action="store_true", help="print what is drawn as one JSON object")

@@ -11,6 +11,7 @@ from papr_core.commands.terminal import Progress, complain, plain, table
 from papr_core.comparison.video import VIDEO_METHODS, PrunedClip, check_method, load_pair, prune_clip
 from papr_core.errors import PaprError
 from papr_core.methods.table import METHODS
+from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.models.labels import short_label
 from papr_core.pruning.selection import DEFAULT_KEEP_RATIO, num_kept
 
@@ -80,10 +81,10 @@ def add_video(parser: argparse.ArgumentParser, metavar: str, **clips: Any) -> No
         "the class that CAMs explain: proposal (the ConvNet's own answer, the default), target, or a class"
     )
     methods = f"of {', '.join(VIDEO_METHODS)} (default: papr)"
-    looking = "the ConvNet that ranks patches (default: the embedded one, or x3d_s for a model of clips)"
+    looking = f"the ConvNet that ranks patches (default: {DEFAULT_PROPOSAL}, or x3d_s for a model of clips)"
     add("clips", metavar=metavar, help="a clip's file", **({"nargs": 1} | clips))
     add("--proposal", metavar="NAME", help=looking)
-    add("--backbone", metavar="NAME", help="the model that is pruned (default: the embedded one)")
+    add("--backbone", metavar="NAME", help=f"the model that is pruned (default: {DEFAULT_BACKBONE})")
     share = "keep ratio, 0 to 1 (default: %(default)s)"
     add("--keep", metavar="RATIO", type=float, default=DEFAULT_KEEP_RATIO, help=share)
     add("--method", metavar="METHOD", default="papr", help=methods)

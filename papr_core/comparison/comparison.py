@@ -70,14 +70,20 @@ def compare(
     """Prune one image by several methods and see what the backbone still says.
 
     image: a path, a file's bytes, a PIL image or an array (H, W, 3). proposal, backbone: names, or loaded
-    models. target, explain, fit: see `open_scene`. patches: the choice of `by-hand`, which they add to the
+    models. target: the class whose confidence is reported, a class of the backbone by index or name; None is
+    the full model's top-1. explain: the class that a CAM explains, the "proposal"'s own top-1, the "target",
+    or a class of the proposal by index or name. fit: the picture to the backbone's square: "crop" (its own
+    rule), "pad" or "squash". patches: the choice of `by-hand`, which they add to the
     methods: whole numbers in a sequence, array or tensor, such as a row of `backbone.select`. curve: also run
     the full curve, without which fewest_patches is None. name: of the image, for a reader. progress: called
     as progress(what, done, of); it may raise `Stopped`.
 
-    >>> comparison = papr_core.compare("lion.jpg", keep_ratio=0.4)  # doctest: +SKIP
-    >>> comparison.methods[0].kept_answer  # doctest: +SKIP
-    True
+    >>> import papr_core
+    >>> comparison = papr_core.compare("assets/examples/coffee.jpg", methods=["papr", "center"], curve=False)
+    >>> comparison.target.label, comparison.methods[0].kept
+    ('espresso', 78)
+    >>> comparison.verdict
+    'PaPr keeps “espresso”, Centre loses it.'
 
     Raises:
         InvalidInput and its kin, WeightsUnavailable, Stopped: each in one sentence.
@@ -212,6 +218,10 @@ class Comparison:
     settings: dict[str, Any]
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        said = ", ".join(f"{method.title} {self.shown(method.confidence)}" for method in self.methods)
+        return f"Comparison({self.image!r}, {self._subject}, keep ratio {self.keep_ratio:g}: {said})"
+
     @property
     def measure(self) -> str:
         return "confidence" if self.target else "cosine"
@@ -317,9 +327,15 @@ class Comparison:
         from papr_core.figures import Line, curve_figure
 
         lines = [
-            Line(METHODS[one.name].title, one.name, one.curve.counts, one.curve.confidence)
+            Line(
+                method.title,
+                method.colours[0],
+                one.curve.counts,
+                one.curve.confidence,
+                dashed=method.kind == "control",
+            )
             for one in self.methods
-            if one.curve
+            if one.curve and (method := METHODS[one.name])
         ]
         if not lines:
             raise InvalidInput("This comparison has no curve; compare with curve=True.")

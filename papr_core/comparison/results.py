@@ -64,6 +64,9 @@ class MethodResult:
     fewest_patches: int | None
     curve: Curve | None = None
 
+    def __repr__(self) -> str:
+        return f"MethodResult({self.name!r}, {self.kept} of {self.patches} patches, {self.confidence:.3f})"
+
     @property
     def title(self) -> str:
         return METHODS[self.name].title

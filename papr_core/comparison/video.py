@@ -93,8 +93,16 @@ def prune_clip(
     (`load_pair`). target, explain: classes, as for pictures (`compare`). name: of the clip, for a reader.
     progress: called as progress(what, done, of); it may raise `Stopped`.
 
-    >>> clip = papr_core.prune_clip("skating.mp4", keep_ratio=0.3)  # doctest: +SKIP
-    >>> [frame["kept"] for frame in clip.to_dict()["frames"]]  # doctest: +SKIP
+    >>> import papr_core
+    >>> from papr_core.data.clips import Clip, ClipInfo
+    >>> cup = papr_core.read_image("assets/examples/coffee.jpg")
+    >>> info = ClipInfo("none", *cup.size, seconds=1.0, frames=2)
+    >>> clip = Clip(frames=(cup, cup), times=(0.0, 0.5), info=info)
+    >>> result = papr_core.prune_clip(clip, keep_ratio=0.3)
+    >>> result
+    PrunedClip(2 frames, espresso, 'papr': 118 of 392 patches)
+    >>> [len(patches) for patches in result.each_frame()]
+    [59, 59]
 
     Raises:
         InvalidInput and its kin, WeightsUnavailable, Stopped: each in one sentence.
@@ -132,7 +140,7 @@ def load_pair(
     device: str | torch.device = "cpu",
     progress: NamedProgress | None = None,
 ) -> FramePair | TubePair:
-    """Two models by their names, of pictures or of clips; by default the embedded ones, and X3D-S for a
+    """Two models by their names, of pictures or of clips; by default the page's own, and X3D-S for a
     backbone of clips.
 
     Raises:
@@ -431,6 +439,10 @@ class PrunedClip:
     gmacs_full: float
     gmacs_pruned: float
     seconds: float
+
+    def __repr__(self) -> str:
+        kept = f"{len(self.kept)} of {self.footage.num_patches} patches"
+        return f"PrunedClip({len(self.footage)} frames, {self.target.label}, {self.method.name!r}: {kept})"
 
     @property
     def kept_answer(self) -> bool:

@@ -122,6 +122,14 @@ def read_clip(
     the way from their keyframes is. progress: called as progress(done, of) for each frame
     decoded on the way; what it raises ends the reading.
 
+    >>> import os, tempfile, numpy, papr_core
+    >>> from papr_core.data.clips import write_clip
+    >>> dark = [numpy.zeros((48, 64, 3), numpy.uint8)] * 8
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     clip = papr_core.read_clip(write_clip(dark, os.path.join(folder, "dark.mp4"), fps=8))
+    >>> len(clip), clip.frames[0].size, clip.info.seconds
+    (8, (64, 48), 1.0)
+
     Raises:
         UnreadableClip: in one sentence, what is wrong; size and length are checked before anything is
         decoded.

@@ -56,6 +56,13 @@ def read_image(
 
     Of an animation the first frame; transparency lies over white; 16-bit grey is scaled to eight bits.
 
+    >>> import numpy, papr_core
+    >>> papr_core.read_image(numpy.zeros((48, 64, 4), numpy.uint8)).getpixel((0, 0))
+    (255, 255, 255)
+    >>> papr_core.read_image(b"no picture")
+    Traceback (most recent call last):
+    papr_core.errors.UnreadableImage: ...
+
     Raises:
         UnreadableImage: in one sentence, what is wrong with it; sizes are checked before anything is decoded.
     """

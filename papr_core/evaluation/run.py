@@ -72,7 +72,7 @@ def evaluate(
     classes: which classes compete, all that the models know ("model") or those of the folders ("data"), then
     for the proposal too.
     backbone, proposal: names, loaded to `device`, or loaded models, which stay where they are; by default the
-    embedded pair, and X3D-S for a backbone of clips.
+    pair that the page starts with, and X3D-S for a backbone of clips.
     views: of a clip, places x times ("3x5"): each view is pruned by itself, the probabilities are averaged
     over views, a CAM explains each view's own answer, and costs and speed are those of one view ("1x1", the
     default, is `prune_clip`'s). With views, or with models of clips, data are clips; else they are images
@@ -86,6 +86,11 @@ def evaluate(
     one pass of the proposal, keep 1 included; `patches` and `kept` are those of an image or a view.
     `images_per_second` (of clips: views) is the backbone's call alone, the first batch not counted. The head
     says all that decided the numbers; a model with random weights has no hash, null.
+
+    >>> import papr_core
+    >>> found = papr_core.evaluate("tests/data/caltech101-200", keep=[1, 0.4], methods=["papr"], limit=2)
+    >>> [(row["method"], row["kept"]) for row in found["rows"] if row["subset"] == "all"]
+    [('full', 196), ('papr', 78)]
 
     Under torchrun every process evaluates its share of the batches; the first gives the result, the others
     None.

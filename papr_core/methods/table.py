@@ -39,6 +39,11 @@ class Method:
     kind: papr | cam | control | choice. slow: takes seconds rather than milliseconds. uses_class: explains
     one class of the proposal. draws: how many maps it gives (random has five). looks: its map depends on the
     image. needs: the attribute that a proposal must have (not None), with `why` as the words of the refusal.
+    colours: on light and on dark ground, for the page and for figures.
+
+    >>> import papr_core
+    >>> [name for name, method in papr_core.METHODS.items() if method.uses_class]
+    ['cam', 'grad-cam', 'score-cam', 'grad-cam++', 'layer-cam']
     """
 
     name: str
@@ -52,6 +57,7 @@ class Method:
     looks: bool = True
     needs: str | None = None
     why: str = ""
+    colours: tuple[str, str] = ("#16181d", "#f0f0ee")
 
 
 def method_map(
@@ -191,35 +197,56 @@ _LINEAR = "CAM needs a head of pooling and one linear layer, and this ConvNet's 
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
-        Method("papr", "PaPr", "papr", "The mean of the ConvNet's last features, whatever the class.", _papr),
+        Method(
+            "papr", "PaPr", "papr", "The mean of the ConvNet's last features, whatever the class.", _papr,
+            colours=("#3b50d6", "#8c9bff"),
+        ),
         Method(
             "cam", "CAM", "cam", "The features weighted by one class's weights in the last layer.", _cam,
             uses_class=True, needs="class_weights", why=_LINEAR,
+            colours=("#c77700", "#f0a742"),
         ),
         Method(
             "grad-cam", "Grad-CAM", "cam", "The features weighted by one class's mean gradient.",
             _grad_cam, uses_class=True,
+            colours=("#0b8494", "#48c2d2"),
         ),
         Method(
             "score-cam", "Score-CAM", "cam", "The features weighted by one class's score if they show alone.",
             _score_cam, uses_class=True, slow=True,
+            colours=("#9a37a8", "#d584e0"),
         ),
         Method(
             "grad-cam++", "Grad-CAM++", "cam", "Grad-CAM with the gradients weighted position by position.",
             _grad_cam_plus_plus, uses_class=True,
+            colours=("#4d8f1d", "#8fce5c"),
         ),
         Method(
             "layer-cam", "LayerCAM", "cam", "Each position weighted by its own positive gradient.",
             _layer_cam, uses_class=True,
+            colours=("#c2417c", "#f08ab6"),
         ),
-        Method("eigen-cam", "Eigen-CAM", "cam", "The features' first principal component.", _eigen_cam),
+        Method(
+            "eigen-cam", "Eigen-CAM", "cam", "The features' first principal component.", _eigen_cam,
+            colours=("#7a5a3a", "#c9a27c"),
+        ),
         Method(
             "random", "Random", "control", "Five seeded draws: what pruning costs without any map.",
             _random, draws=5, looks=False,
+            colours=("#6b7280", "#a0a7b4"),
         ),
-        Method("center", "Centre", "control", "The patches nearest to the middle.", _center, looks=False),
-        Method("reversed", "PaPr reversed", "control", "The patches that PaPr would drop first.", _reversed),
-        Method("by-hand", "By hand", "choice", "The patches that you choose.", _by_hand, looks=False),
+        Method(
+            "center", "Centre", "control", "The patches nearest to the middle.", _center, looks=False,
+            colours=("#5f7fa3", "#8fb0d6"),
+        ),
+        Method(
+            "reversed", "PaPr reversed", "control", "The patches that PaPr would drop first.", _reversed,
+            colours=("#b4493b", "#f08b7d"),
+        ),
+        Method(
+            "by-hand", "By hand", "choice", "The patches that you choose.", _by_hand, looks=False,
+            colours=("#111827", "#e8eaf0"),
+        ),
     )
 }  # fmt: skip
 DEFAULT_METHODS = ("papr", "cam", "grad-cam", "score-cam")

@@ -165,6 +165,10 @@ def find(name: str, role: str) -> Entry:
     """The entry of a name: a catalogue key, a model of the own folder, an architecture, any timm model, or a
     short name such as videomae_base.
 
+    >>> from papr_core.models.catalog import find
+    >>> find("videomae_base", "backbone").title, find("mobileone_s0", "proposal").title
+    ('VideoMAE-B', 'MobileOne-S0')
+
     Raises:
         UnknownModel: nothing has this name (paths and hub addresses name nothing); the message gives the
         nearest.
@@ -228,7 +232,7 @@ def own_role(name: str) -> str:
 def _nothing_named(name: str, role: str) -> str:
     import timm
 
-    known = [*_TABLES[role], *weights.own_models(), *timm.list_models(), *timm.list_models(pretrained=True)]
+    known = {*_TABLES[role], *weights.own_models(), *timm.list_models(), *timm.list_models(pretrained=True)}
     near = difflib.get_close_matches(name[:200], known, n=3, cutoff=0.6)
     hint = f"the nearest names are {', '.join(near)}" if near else "`papr models` lists what there is"
     shown = name if len(name) <= 80 else name[:77] + "..."

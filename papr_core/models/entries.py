@@ -17,6 +17,11 @@ class Entry:
     here (`weights.locate` and `weights.megabytes` know); family: "convnet" for a proposal; for a backbone
     what is pruned, and so which module of `backbones/` knows how ("tokens", "pixels", "tubelets"); None where
     the built model must tell. sees_clips: it looks at clips, not at pictures.
+
+    >>> import papr_core
+    >>> entry = papr_core.PROPOSALS["mobileone_s0.apple_in1k"]
+    >>> entry.title, entry.megabytes, entry.input_size
+    ('MobileOne-S0', 21.5, (3, 224, 224))
     """
 
     name: str

@@ -34,6 +34,13 @@ class Labels:
 
     name: of the set, such as "imagenet-1k"; names: one a class, synonyms divided by ", ";
     synsets: WordNet ids such as "n02129165", one a class, or None where they are not known.
+
+    >>> from papr_core.models.labels import imagenet
+    >>> labels = imagenet()
+    >>> labels
+    Labels('imagenet-1k', 1000 classes)
+    >>> labels.find("tabby"), labels[281]
+    (281, 'tabby, tabby cat')
     """
 
     name: str
@@ -43,6 +50,9 @@ class Labels:
     def __post_init__(self) -> None:
         if self.synsets is not None and len(self.synsets) != len(self.names):
             raise InvalidInput(f"{len(self.names)} class names do not go with {len(self.synsets)} synsets.")
+
+    def __repr__(self) -> str:
+        return f"Labels({self.name!r}, {len(self)} classes)"
 
     def __len__(self) -> int:
         return len(self.names)

@@ -97,6 +97,12 @@ class Source:
 def configure(*, weights_dir: str | os.PathLike | None = None, downloads: bool | None = None) -> None:
     """Set the user's own folder (until then `PAPR_WEIGHTS` counts) and whether anything may be downloaded.
 
+    >>> import papr_core
+    >>> papr_core.configure(downloads=False)
+    >>> papr_core.load_backbone("vit_huge_patch14_224.orig_in21k")
+    Traceback (most recent call last):
+    papr_core.errors.WeightsUnavailable: ...
+
     Raises:
         InvalidInput: a folder that is not there.
     """

@@ -22,6 +22,10 @@ def select_patches(significance: Tensor, keep_ratio: float, *, num_prefix_tokens
 
     Indices count patches only, row by row (prefix tokens always stay and are not counted).
 
+    >>> import papr_core, torch
+    >>> papr_core.select_patches(torch.tensor([[[0.1, 0.9], [0.5, 0.3]]]), keep_ratio=0.5)
+    tensor([[1, 2]])
+
     Raises:
         InvalidInput: a keep ratio outside (0, 1], or a map with NaN or infinity.
     """
@@ -35,6 +39,13 @@ def select_patches(significance: Tensor, keep_ratio: float, *, num_prefix_tokens
 
 def num_kept(num_patches: int, keep_ratio: float, num_prefix_tokens: int = 0) -> int:
     """How many of N patches stay: floor(z (N + P) + 1e-6), at least 1, at most N; a ratio of 1 keeps all.
+
+    >>> import papr_core
+    >>> papr_core.num_kept(196, 0.4, num_prefix_tokens=1)
+    78
+    >>> papr_core.num_kept(196, 1.5)
+    Traceback (most recent call last):
+    papr_core.errors.InvalidInput: The keep ratio must be above 0 and at most 1, not 1.5.
 
     Raises:
         InvalidInput: a keep ratio that is not a number in (0, 1], or no patches at all.
@@ -54,6 +65,10 @@ def top_patches(significance: Tensor, k: int) -> Tensor:
     """The k most significant patches of each map: (B, *grid) to (B, k), int64, ascending.
 
     Of equal values the lower index wins (a stable sort), so results repeat.
+
+    >>> import papr_core, torch
+    >>> papr_core.top_patches(torch.tensor([[0.2, 0.7, 0.7, 0.1]]), 1)
+    tensor([[1]])
 
     Raises:
         InvalidInput: k outside 1..N, or a map with NaN or infinity.

@@ -31,6 +31,11 @@ def patch_significance(features: Tensor, grid: Sequence[int], *, align_corners: 
     Nothing is normalised: the order is what counts. `align_corners` is True as in the authors' experiments
     (their printed pseudo code leaves PyTorch's False). Halves are computed in float32.
 
+    >>> import papr_core, torch
+    >>> features = torch.rand(2, 256, 7, 7)  # two pictures' last maps
+    >>> papr_core.patch_significance(features, (14, 14)).shape
+    torch.Size([2, 14, 14])
+
     Raises:
         InvalidInput: a grid that is not two or three positive numbers, or features that do not fit it.
     """
@@ -60,7 +65,12 @@ def constant_as_zeros(coarse: Tensor) -> tuple[Tensor, bool]:
 
 
 def min_max(significance: Tensor) -> Tensor:
-    """Each map of a batch (B, ...) stretched to 0..1, for the eye only; a constant map becomes 0."""
+    """Each map of a batch (B, ...) stretched to 0..1, for the eye only; a constant map becomes 0.
+
+    >>> import papr_core, torch
+    >>> papr_core.min_max(torch.tensor([[2.0, 3.0, 4.0], [5.0, 5.0, 5.0]])).tolist()
+    [[0.0, 0.5, 1.0], [0.0, 0.0, 0.0]]
+    """
     low = significance.flatten(1).amin(dim=1).view(-1, *[1] * (significance.ndim - 1))
     high = significance.flatten(1).amax(dim=1).view(-1, *[1] * (significance.ndim - 1))
     span = high - low

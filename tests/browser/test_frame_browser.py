@@ -22,7 +22,7 @@ def opened(page: Page, title: str) -> Page:
         page.locator("#pages .tabitem:visible canvas, #pages .tabitem:visible table").first
     ).to_be_visible()
     if title == "Video":  # its buttons come with the clip
-        page.wait_for_function("papr.clip.answer && !papr.clip.working")
+        page.wait_for_function("papr.clip?.answer && !papr.clip.working")
     page.wait_for_timeout(500)
     return page
 

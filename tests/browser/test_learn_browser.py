@@ -1,5 +1,6 @@
 """Learn in a real browser: six steps in step with Compare, three experiments, what holds."""
 
+import json
 import re
 
 import pytest
@@ -110,16 +111,24 @@ def test_an_experiment_reveals_what_was_computed_after_the_guess(visit):
     expect(cards.first.locator(".p-found")).to_contain_text(f"down to {fewest[0]} of 100 patches")
     cards.nth(1).get_by_role("slider").fill("12")
     page.wait_for_function("papr.now(papr.store.answer.methods.find(m => m.name === 'reversed')).exact")
-    page.locator("#learn").get_by_role("button", name="Example: A lion").click()
+    page.locator("#learn").get_by_role("button", name="Example: A cheetah").click()
     settled(page)
     expect(cards.first.locator(".p-reveal")).to_be_hidden()  # another picture, another guess
+
+
+def titles() -> dict[str, str]:
+    """Of the models, as the page has them."""
+    from app.parts.arrival import FILE
+
+    choices = json.loads(FILE.read_text(encoding="utf-8"))["choices"]
+    return {name: title for role in ("proposal", "backbone") for title, name in choices[role]}
 
 
 def test_what_holds_shows_the_numbers_that_ship(visit):
     from app.parts.evidence import evidence
 
     page = learn(visit())
-    shown = evidence({})
+    shown = evidence(titles())
     for claim in shown["claims"]:
         expect(page.locator(".p-claims")).to_contain_text(claim["claim"])
     for i, one in enumerate(shown["sets"]):
@@ -140,7 +149,7 @@ def test_what_holds_compares_the_convnets(visit):
     from app.parts.evidence import evidence
 
     page = learn(visit())
-    shown = evidence({})["convnets"]
+    shown = evidence(titles())["convnets"]
     part = page.locator(".p-convnets")
     for i, keep in enumerate(reversed(shown["keeps"])):
         part.get_by_role("slider").fill(str(i))

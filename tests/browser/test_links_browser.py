@@ -6,6 +6,8 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 from page_server import BACKBONE, OTHER, PROPOSAL, png
 
+from app.parts.arrival import EXAMPLE
+
 pytest.importorskip("playwright")
 from page_visits import queued, settled, upload
 from playwright.sync_api import Page, expect
@@ -94,9 +96,21 @@ def test_a_visitors_own_picture_is_never_in_a_link(visit):
     assert "secret" not in page.url
     page.reload()
     expect(page.locator("#intake")).to_contain_text("A link never holds one")
-    assert page.evaluate("papr.store.answer.picture.id") == "coffee"
+    assert page.evaluate("papr.store.answer.picture.id") == EXAMPLE
     page.get_by_role("button", name="Example: Chelsea the cat").click()
     expect(page.locator("#intake")).not_to_contain_text("A link never holds one")
+
+
+def test_a_link_to_an_example_that_is_gone_says_so(visit):
+    page = visit(link="?picture=lion&clip=words")
+    expect(page.locator("#intake")).to_contain_text("The example that this link names is no longer here")
+    assert page.evaluate("papr.store.answer.picture.id") == EXAMPLE
+    page.get_by_role("button", name="Example: Chelsea the cat").click()
+    expect(page.locator("#intake")).not_to_contain_text("no longer here")
+    page.get_by_role("tab", name="Video", exact=True).click()
+    expect(page.locator("#clip-intake")).to_contain_text("The clip that this link names is no longer here")
+    page.get_by_role("button", name="Example clip: A cup before leaves").click()
+    expect(page.locator("#clip-intake")).not_to_contain_text("no longer here")
 
 
 BAD = [

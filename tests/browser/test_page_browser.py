@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from page_server import BACKBONE, NAMES, OTHER, png
 
+from app.session import examples
+
 pytest.importorskip("playwright")
 from page_visits import DEMO, PATIENCE, answered, queued, quiet, settled, upload
 from playwright.sync_api import Page, expect
@@ -49,6 +51,11 @@ def test_an_example(visit):
     expect(page.get_by_role("button", name="Example: Chelsea the cat")).to_have_attribute(
         "aria-pressed", "true"
     )
+    caption = page.locator("#intake .p-caption")
+    expect(caption).to_have_text(examples()["chelsea"].caption + " (40\u00a0% kept, default models).")
+    with answered(page):
+        upload(page, png(), "one.png")
+    expect(caption).to_have_text("")
 
 
 def test_upload_with_a_name_that_is_code(visit):

@@ -30,12 +30,13 @@ def mask(page: Page, column: int = 3) -> str:
 @pytest.fixture(scope="module")
 def wanted(address):
     """What the library says of the example."""
+    from app.parts.arrival import EXAMPLE
     from app.session import examples
     from papr_core import load_proposal
     from papr_core.comparison.agreement import compare_proposals
 
     return compare_proposals(
-        examples()["coffee"].path,
+        examples()[EXAMPLE].path,
         [load_proposal(PROPOSAL), load_proposal(SECOND)],
         controls=[PROPOSAL, SECOND],
         backbone=BACKBONE,

@@ -17,7 +17,7 @@ from papr_core.methods import cams
 from papr_core.methods.folding import folded_copy
 from papr_core.methods.table import method_map
 from papr_core.models import catalog
-from papr_core.models.proposals import Proposal
+from papr_core.models.proposals.images import ImageProposal
 
 NETWORKS = ("test_resnet", "mobileone_s0", "mobilenetv3_small_050")
 SIZE = 64
@@ -54,7 +54,7 @@ def loaded(name):
 
 @pytest.fixture(scope="module")
 def proposal(loaded, name):
-    return Proposal(copy.deepcopy(loaded), catalog.find(name, "proposal"))
+    return ImageProposal(copy.deepcopy(loaded), catalog.find(name, "proposal"))
 
 
 @pytest.fixture(scope="module")

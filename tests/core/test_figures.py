@@ -11,7 +11,6 @@ from PIL import Image
 
 from papr_core.errors import InvalidInput
 from papr_core.figures import (
-    COLORS,
     LOOKS,
     Line,
     Panel,
@@ -49,8 +48,8 @@ def lines():
     counts = [1, 10, 30, 48]
     several = [[0.1 * d, 0.3, 0.5 + 0.1 * d, 0.9] for d in range(5)]
     return [
-        Line("PaPr", "papr", counts, [[0.1, 0.5, 0.8, 0.9]]),
-        Line("Random $x$", "random", counts, several),
+        Line("PaPr", "#3b50d6", counts, [[0.1, 0.5, 0.8, 0.9]]),
+        Line("Random $x$", "#6b7280", counts, several, dashed=True),
     ]
 
 
@@ -133,8 +132,8 @@ def test_the_curve_holds_every_point_the_mean_and_the_range():
 
 
 def test_every_method_has_its_own_colour():
-    assert set(COLORS) == set(METHODS)
-    assert len(set(COLORS.values())) == len(COLORS)
+    for ground in (0, 1):
+        assert len({method.colours[ground] for method in METHODS.values()}) == len(METHODS)
 
 
 @pytest.mark.parametrize("rows", [[], [row(panels=1), row(panels=2)]])

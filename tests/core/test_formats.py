@@ -83,7 +83,7 @@ def test_every_tensor_of_apple_s_files_has_its_place(size):
 @torch.inference_mode()
 def test_a_fine_tuned_mae(folder):
     """The authors' file: a dictionary with the state under "model"; here of one block."""
-    config = json.loads((weights._HERE / "data" / "published.json").read_text())["mae_finetuned_vit_base"]
+    config = json.loads((weights._HERE / "published.json").read_text())["mae_finetuned_vit_base"]
     small = {"depth": 1, "embed_dim": 48, "num_heads": 3}
     config["model_args"] |= small
     model = lively(timm.create_model(config["architecture"], global_pool="avg", **small))

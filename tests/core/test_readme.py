@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import tomllib
@@ -63,7 +64,12 @@ def test_the_front_matter_is_a_spaces():
     "name",
     [
         "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
         "SECURITY.md",
+        "docs/api.md",
+        "docs/benchmarks.md",
+        "docs/design.md",
         "docs/hosting.md",
         "docs/troubleshooting.md",
         "tests/data/caltech101-200/README.md",
@@ -88,6 +94,45 @@ def test_requirements_have_both_bounds():
         lines = [line.split("#")[0].strip() for line in (ROOT / name).read_text().splitlines()]
         for line in filter(None, lines):
             assert re.fullmatch(r"[A-Za-z0-9_-]+>=[\d.]+,<[\d.]+", line), line
+
+
+def test_one_name_is_told_everywhere():
+    name = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["name"]
+    for file in ("README.md", "CHANGELOG.md", "app/start.py"):
+        assert name in (ROOT / file).read_text(encoding="utf-8"), file
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) < 150
+
+
+def test_a_commit_is_looked_at_as_ci_does():
+    """Each linter of .ci/run is a hook, and each hook a line of .ci/run."""
+    (local,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    hooks = {hook["entry"] for hook in local["hooks"]}
+    lines = {line.strip() for line in (ROOT / ".ci" / "run").read_text().splitlines()}
+    linters = {line for line in lines if re.match(r"(ruff|mypy|npm run) ", line)}
+    assert hooks == linters
+
+
+def test_a_number_has_one_home():
+    """The README's table is the evaluation that ships, and stands in docs/benchmarks.md too."""
+    found = json.loads((ROOT / "assets" / "evaluations" / "mobilenetv1_025.json").read_text())
+    rows = re.findall(r"^\| (0\.\d) \| (.+) \|$", README, flags=re.MULTILINE)
+    benchmarks = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    assert rows
+    for keep, cells in rows:
+        alike = {"subset": "all", "keep": float(keep)}
+        top1 = {row["method"]: row["top1"] for row in found["rows"] if row.items() >= alike.items()}
+        less = {
+            row["minus"]: "{top1:+.1f} ({low:+.1f} to {high:+.1f})".format(**row)
+            for row in found["differences"]
+            if row.items() >= (alike | {"method": "papr"}).items()
+        }
+        wanted = [f"{top1[name]:.1f}" for name in ("papr", "random", "cam", "reversed")]
+        assert cells.split(" | ") == [*wanted, less["random"], less["cam"]]
+        begin, end = f"| {keep} | {wanted[0]} | {wanted[1]} |", f"| {less['random']} | {less['cam']} |"
+        assert any(line.startswith(begin) and line.endswith(end) for line in benchmarks.splitlines()), keep
 
 
 def test_the_held_out_photographs_are_small_and_credited():

@@ -1,7 +1,9 @@
 """The embedded weights: made of the published files to the byte, as the card says, refused when damaged."""
 
 import importlib.util
+import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -327,3 +329,19 @@ def test_the_command_line_says_it_in_the_same_sentence(damage, assets, tmp_path)
     assert f"papr: {said}" in done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
+
+
+def test_the_card_s_evidence_is_what_ships():
+    """Its table is made of the evaluations that lie beside it, and these of the files that are embedded."""
+    table = runpy.run_path(str(ROOT / "recipes" / "card_table.py"))["convnets"]
+    ordered = sorted(EMBEDDED_PROPOSALS, key=lambda name: evaluation(name)["proposal_parameters"])
+    results = [evaluation(name) for name in ordered]
+    assert table(results) in (ASSETS / "README.md").read_text(encoding="utf-8")
+    for result in results:
+        assert (result["n"], result["backbone"]) == (1000, DEFAULT_BACKBONE)
+        for role in ("backbone", "proposal"):
+            assert result[f"{role}_sha256"] == weights.sha256(ASSETS / f"{result[role]}.safetensors")
+
+
+def evaluation(name: str) -> dict:
+    return json.loads((ASSETS / "evaluations" / f"{name}.json").read_text(encoding="utf-8"))

@@ -272,7 +272,7 @@ def test_a_visitor_who_leaves_another_page_frees_the_machine(demo, http, monkeyp
     monkeypatch.setattr(agreement, "look", looking)
     monkeypatch.setattr(bench, "bench", measuring)
     monkeypatch.setattr(speed, "ROUNDS", 1_000_000)
-    picture = "lion" if way == "stops" else "chelsea"  # its rows are not in the cache
+    picture = "cheetah" if way == "stops" else "chelsea"  # its rows are not in the cache
     rows = [PROPOSAL, f"untrained:{PROPOSAL}", SECOND, f"untrained:{SECOND}"]
     visitor = {"visitor": f"{page} {way}", "seq": 1, "backbone": BACKBONE}
     component, event, question = {

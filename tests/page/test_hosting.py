@@ -125,14 +125,14 @@ OWNERS = [
 
 def test_what_the_owner_allows_by_words_or_by_the_environment():
     code = (
-        "import contextlib, io, json, os, runpy, sys\n"
-        "names = runpy.run_path('app.py', run_name='not main')\n"
+        "import contextlib, io, json, os, sys\n"
+        "from app.start import parse, settings_of\n"
         f"for environment, words, _ in {OWNERS!r}:\n"
         "    told = io.StringIO()\n"
         "    os.environ.update(environment)\n"
         "    sys.argv = ['app.py', *words.split()]\n"
         "    with contextlib.redirect_stderr(told), contextlib.suppress(SystemExit):\n"
-        "        settings = names['settings_of'](names['parse']())\n"
+        "        settings = settings_of(parse())\n"
         "        told = [settings.any_model, settings.downloads, settings.device]\n"
         "    print(json.dumps(told if isinstance(told, list) else told.getvalue()))\n"
         "    for name in environment: os.environ.pop(name)\n"

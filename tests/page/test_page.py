@@ -491,7 +491,8 @@ def test_the_colour_maps_are_matplotlibs():
 
     from app.parts.rail import COLOURS
 
-    maps = json.loads((ROOT / "app" / "static" / "colour_maps.json").read_text())
+    module = (ROOT / "app" / "static" / "js" / "colour_maps.js").read_text()
+    maps = json.loads(module[module.index("{\n") :].rstrip(";\n"))
     assert list(maps) == COLOURS
     for name, data in maps.items():
         table = np.frombuffer(base64.b64decode(data), np.uint8).reshape(256, 3)

@@ -1,143 +1,181 @@
-// Questions to the server. There are three:
+// Compare's questions to the server. There are three:
 //   ask      everything quick (queued, streamed): a new picture, pair, target, or methods
 //   finish   what is slow (Score-CAM, full curves), on a queue of its own; follows `ask` by itself
 //   numbers  one direct call: the confidences at the ratio where the slider came to rest, or of patches chosen by hand
 // A newer question makes the server drop the older one at its next step; so does Stop.
 
-const store = papr.store;
-const visitor = Array.from(crypto.getRandomValues(new Uint32Array(3)), (n) => n.toString(36)).join("");
-let link = null; // {trigger, server} of the stage
-let last = null; // the last question
+import { pages } from "./pages.js";
+import { say } from "./said.js";
+import { addPoints, cardMethods, current, keptCount, lineMethods, pointAt, store } from "./store.js";
+import { debounce, held, onRelease } from "./timing.js";
+
+/** @typedef {import("./types").Answer} Answer */
+
 let direct = 0; // direct calls under way
+/** @type {string | null} */
 let complaint = null; // where the last direct call said what went wrong
 
-// Methods that an open page needs beside those that Compare shows: its name -> their names.
-papr.wants = {};
-const wanted = () => papr.wants[papr.pages.open] ?? [];
+const wanted = () => ask.wants[pages.open] ?? [];
+/** @param {number[]} patches */
+const sorted = (patches) => [...patches].sort((a, b) => a - b);
 
-papr.ask = {
-  seq: 0,
-  visitor,
+export const ask = {
+  /** @type {Record<string, string[]>} methods that an open page needs beside those that Compare shows */
+  wants: {},
 
-  connect(stage) {
-    link = stage;
-  },
-
-  // A whole question, as the server reads it, about the answer that is shown.
+  /** A whole question, as the server reads it, about the answer that is shown. */
   question(change = {}) {
     const { view, answer } = store;
-    return {
-      visitor,
-      seq: papr.ask.seq,
+    return store.numbered({
       picture: answer?.picture.id ?? null,
       name: answer?.picture.name ?? null,
       has: answer?.picture.crop ?? null,
       labels: answer?.models.backbone.labels ?? null,
-      ...(answer && papr.askedWith(answer)),
+      ...(answer && askedWith(answer)),
       keep_ratio: view.percent / 100,
       methods: view.methods,
-      patches: [],
+      patches: /** @type {number[]} */ ([]),
       ...change,
-    };
+    });
   },
 
-  // The same of what is set.
+  /** The same of what is set. */
   send(change = {}) {
-    newest();
-    const { proposal, backbone, target, explain, methods } = store.view;
-    last = papr.ask.question({ proposal, backbone, target, explain, methods: [...new Set([...methods, ...wanted()])], ...change });
-    papr.say(null);
+    say(null);
     complaint = null;
-    Object.assign(store, { working: "Computing", progress: null, stopped: false, fresh: false });
-    papr.changed("status");
-    link.trigger("ask", last);
-  },
-
-  finish(picture) {
-    const { has, labels } = papr.ask.question(); // what the page has got meanwhile
-    last = { ...last, picture: picture.id, name: picture.name, upload: null, has, labels };
-    link.trigger("finish", last);
+    const { proposal, backbone, target, explain, methods } = store.view;
+    const set = { proposal, backbone, target, explain, methods: [...new Set([...methods, ...wanted()])] };
+    store.ask("ask", () => ask.question({ ...set, ...change }), "Computing");
   },
 
   stop() {
-    newest();
-    Object.assign(store, { working: null, stopped: true });
-    papr.restore();
-    papr.changed("status");
+    store.stop();
+    restore();
   },
 
-  // What was stopped, asked again.
+  /** What was stopped, asked again. */
   goOn() {
-    const { picture, upload, name, proposal, backbone, target, explain } = last;
+    const { picture, upload, name, proposal, backbone, target, explain } = store.last;
     Object.assign(store.view, { proposal, backbone, target, explain });
-    papr.sync();
-    papr.ask.send({ picture, upload, name });
+    store.sync();
+    ask.send({ picture, upload, name });
   },
 
+  /** @param {string} kind */
   save(kind) {
-    link.trigger("save", { ...papr.ask.question({ patches: sorted(store.view.hand) }), kind });
+    store.trigger("save", { ...ask.question({ patches: sorted(store.view.hand) }), kind });
   },
 
   busy: () => direct > 0,
+
+  // The ratio came to rest: compute what is not there yet, all methods in one request.
+  rest: debounce(() => {
+    if (!store.answer || !store.fresh || held()) return; // an answer under way ends in a rest of its own
+    const k = keptCount();
+    const shown = new Set([...lineMethods().map((m) => m.name), ...wanted()]);
+    const methods = store.answer.methods
+      .filter((m) => shown.has(m.name) && m.order && !pointAt(m, k)?.exact)
+      .map((m) => m.name);
+    if (methods.length) numbers({ methods });
+    ask.hand();
+  }, 180),
+
+  hand: debounce(() => {
+    if (!store.answer || !store.fresh) return; // as above
+    const patches = sorted(store.view.hand);
+    const method = cardMethods().find(({ name }) => name === "by-hand");
+    if (method && patches.length && !current(method).exact) numbers({ methods: ["by-hand"], patches });
+  }, 300),
 };
+onRelease(() => ask.rest());
 
-function newest() {
-  papr.ask.seq += 1; // answers to older questions are no longer taken
-  link.server.newest(JSON.stringify({ visitor, seq: papr.ask.seq }));
-}
-
-const sorted = (patches) => [...patches].sort((a, b) => a - b);
-
+/** @param {{methods: string[], patches?: number[]}} change */
 async function numbers(change) {
   const key = store.answer.key;
   direct += 1;
-  papr.changed("status");
-  const reply = await link.server.numbers(JSON.stringify(papr.ask.question(change)));
+  store.changed("status");
+  const reply = await store.server.numbers(JSON.stringify(ask.question(change)));
   direct -= 1;
-  if (complaint) papr.say(complaint, "");
+  if (complaint) say(complaint, "");
   complaint = null;
   if (!reply) complain("stage", "The server did not answer. Move the slider to ask again.");
-  else if (reply.stopped); // a newer question is under way
-  else if (!reply.ok) complain(reply.where, reply.text);
-  else {
-    papr.addPoints(key, reply.points, reply.labels, change.patches);
-    if (reply.again && store.fresh) papr.ask.send(); // a slow map has gone from the server's memory
+  else if (!reply.ok && !reply.stopped) complain(reply.where, reply.text);
+  else if (reply.ok) {
+    // a stopped one: a newer question is under way
+    addPoints(key, reply.points, reply.labels, change.patches);
+    if (reply.again && store.fresh) ask.send(); // a slow map has gone from the server's memory
   }
-  papr.changed("status");
+  store.changed("status");
 }
 
+/** @param {string} where @param {string} text */
 function complain(where, text) {
   complaint = where;
-  papr.say(where, text);
+  say(where, text);
 }
 
-// The ratio came to rest: compute what is not there yet, all methods in one request. While a slider is held down it
-// is not at rest, however long it stands still.
-let held = false;
-papr.held = () => held;
-papr.onrelease = (f) => released.push(f);
-const released = [() => papr.ask.rest()];
-window.addEventListener("pointerdown", ({ target }) => (held = Boolean(target.closest?.("input[type=range], .p-frame"))), true);
-for (const end of ["pointerup", "pointercancel"])
-  window.addEventListener(end, () => {
-    const was = held;
-    held = false;
-    if (was) released.forEach((f) => f());
-  });
-papr.ask.rest = papr.debounce(() => {
-  if (!store.answer || !store.fresh || held) return; // an answer under way ends in a rest of its own
-  const k = papr.kept();
-  const shown = new Set([...papr.lines().map((m) => m.name), ...wanted()]);
-  const methods = store.answer.methods
-    .filter((m) => shown.has(m.name) && m.order && !papr.pointAt(m, k)?.exact)
-    .map((m) => m.name);
-  if (methods.length) numbers({ methods });
-  papr.ask.hand();
-}, 180);
+// --- taking answers ------------------------------------------------------------------------------------------------
 
-papr.ask.hand = papr.debounce(() => {
-  if (!store.answer || !store.fresh) return; // as above
-  const patches = sorted(store.view.hand);
-  const method = papr.cards().find(({ name }) => name === "by-hand");
-  if (method && patches.length && !papr.now(method).exact) numbers({ methods: ["by-hand"], patches });
-}, 300);
+/** @param {Answer | null} given */
+export function take(given) {
+  const answer = store.take(given);
+  if (!answer) return;
+  if (answer.error) {
+    say(answer.error.where, answer.error.text);
+    restore();
+  }
+  if (answer.full) show(answer);
+  else store.changed("status"); // what stood on the screen stays
+  if (answer.more) {
+    const { has, labels } = ask.question(); // what the page has got meanwhile
+    store.more("finish", { picture: answer.picture.id, name: answer.picture.name, upload: null, has, labels });
+  } else if (answer.full && !answer.working) ask.rest();
+}
+
+/** What an answer was asked with. @param {Answer} answer */
+const askedWith = ({ models, target, explain }) => ({
+  proposal: models.proposal.name,
+  backbone: models.backbone.name,
+  target: target?.chosen ? target.index : null,
+  explain: explain.mode,
+});
+
+// A question failed, or was stopped: the old answer stands, and the controls say again what it was asked with.
+function restore() {
+  store.fresh = true;
+  if (!store.answer) return;
+  Object.assign(store.view, askedWith(store.answer));
+  store.sync();
+  ask.rest(); // what was set meanwhile
+}
+
+/**
+ * What was known stays known: a curve in full is not taken back by an answer that begins anew. And a map that is
+ * there already stays the same object, so what was made of it is not made again.
+ * @param {Answer} before @param {Answer} answer
+ */
+export function keepKnown(before, answer) {
+  answer.methods = answer.methods.map((method) => {
+    const known = before.methods.find((m) => m.name === method.name);
+    if (!known?.map || method.refused) return method;
+    if (!method.map) return known;
+    const points = [...new Map([...known.points, ...method.points].map((point) => [point[0], point])).values()];
+    const more = known.complete ? { complete: true, fewest: known.fewest } : {};
+    return { ...method, ...more, points, map: known.map };
+  });
+}
+
+/** @param {Answer} answer */
+function show(answer) {
+  const before = store.answer;
+  answer.picture.src ??= before?.picture.src; // sent once for each crop
+  if (before?.key === answer.key) keepKnown(before, answer);
+  store.answer = answer;
+  store.stopped = false;
+  if (store.extra.key !== answer.key) store.extra = { key: answer.key, points: {} };
+  const same = before?.picture.id === answer.picture.id && String(before.grid) === String(answer.grid);
+  if (before && !same) store.view.hand = [];
+  if (!store.fresh) ask.hand(); // the first of a new question's
+  store.fresh = true;
+  store.changed("answer");
+}

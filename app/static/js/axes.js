@@ -1,15 +1,19 @@
 // The frame of every chart: a share from 0 to 1 across, a value from 0 to 1 up, lines and numbers at the quarters.
 
-const { svg } = papr;
+import { svg } from "./dom.js";
+
 const MARGIN = { left: 34, right: 12, top: 10, bottom: 24 };
 
 // x and y to pixels, share back from a pixel; frame(level, plain): the parts to draw, with a dotted line at `level` or
 // null; plain: values are written as they are, not in percent.
-papr.axes = (width, height) => {
+/** @param {number} width @param {number} height */
+export const axes = (width, height) => {
   const inner = width - MARGIN.left - MARGIN.right;
-  const x = (share) => MARGIN.left + share * inner;
-  const y = (value) => height - MARGIN.bottom - Math.max(0, value) * (height - MARGIN.top - MARGIN.bottom);
+  const x = (/** @type {number} */ share) => MARGIN.left + share * inner;
+  const y = (/** @type {number} */ value) => height - MARGIN.bottom - Math.max(0, value) * (height - MARGIN.top - MARGIN.bottom);
+  /** @param {number} value @param {string} name */
   const across = (value, name) => svg("line", { class: name, x1: x(0), x2: x(1), y1: y(value), y2: y(value) });
+  /** @param {number} share @param {boolean} plain */
   const quarter = (share, plain) => [
     across(share, "p-gridline"),
     svg("text", { x: MARGIN.left - 8, y: y(share) + 4, "text-anchor": "end", text: plain ? share : 100 * share }),
@@ -23,11 +27,12 @@ papr.axes = (width, height) => {
   return {
     x,
     y,
-    share: (pixel) => (pixel - MARGIN.left) / inner,
+    share: (/** @type {number} */ pixel) => (pixel - MARGIN.left) / inner,
+    /** @param {number | null} level */
     frame: (level, plain = false) => [
       ...[0, 0.25, 0.5, 0.75, 1].flatMap((share) => quarter(share, plain)),
       ...(level === null ? [] : [across(level, "p-full")]),
     ],
-    cursor: (share) => ({ x1: x(share), x2: x(share), y1: MARGIN.top, y2: y(0) }),
+    cursor: (/** @type {number} */ share) => ({ x1: x(share), x2: x(share), y1: MARGIN.top, y2: y(0) }),
   };
 };

@@ -1,42 +1,28 @@
 // Pictures made of cells: a map of any size over the crop, ranks on patches, tokens in a row. Learn draws with these.
 
-const store = papr.store;
+import { context, draw } from "./draw.js";
+import { colour, eachCell, rangeOf } from "./maps.js";
+import { store } from "./store.js";
 
-papr.cells = {};
+/** @typedef {CanvasRenderingContext2D} Context @typedef {{at: Context, width: number, height: number, scale: number}} Surface */
 
-// Make a canvas as sharp as the screen, `aspect` times as wide as high; gives {at, width, height, scale}.
-papr.cells.open = (canvas, aspect) => {
+/** Make a canvas as sharp as the screen, `aspect` times as wide as high. @param {HTMLCanvasElement} canvas @param {number} aspect @returns {Surface} */
+export function open(canvas, aspect) {
   const scale = Math.min(3, window.devicePixelRatio || 1);
   const width = Math.max(160, Math.round((canvas.clientWidth || 320) * scale));
   const height = Math.round(width / aspect);
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-  const at = canvas.getContext("2d");
+  const at = context(canvas);
   at.clearRect(0, 0, width, height);
   return { at, width, height, scale };
-};
+}
 
-papr.cells.range = (values) => [Math.min(...values), Math.max(...values)];
-
-// The value's colour, as the colour map on Compare has it.
-papr.cells.colour = (value, [low, high]) => {
-  const colours = papr.colours(store.view.colours);
-  const step = high > low ? Math.max(0, Math.min(255, Math.round((255 * (value - low)) / (high - low)))) : 128;
-  return `rgb(${colours[3 * step]} ${colours[3 * step + 1]} ${colours[3 * step + 2]})`;
-};
-
-// Cells edge to edge, row by row, on whole pixels.
-const edge = (i, count, length) => Math.round((i * length) / count);
-papr.cells.each = ([rows, columns], width, height, f) => {
-  for (let row = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++) {
-      const [x, y] = [edge(column, columns, width), edge(row, rows, height)];
-      f(row * columns + column, x, y, edge(column + 1, columns, width) - x, edge(row + 1, rows, height) - y);
-    }
-};
-
-// A map over the picture, a cell a value.
-papr.cells.map = (surface, values, size, { range = papr.cells.range(values), opacity = store.view.opacity, clip } = {}) => {
-  const { at, width, height } = surface;
+/**
+ * A map over the picture, a cell a value, in the colours of Compare. clip: the rectangle that is drawn.
+ * @param {Surface} surface @param {number[]} values @param {number[]} size  rows, columns
+ * @param {{range?: import("./maps.js").Range, clip?: [number, number, number, number]}} [how]
+ */
+export function drawMap({ at, width, height }, values, size, { range = rangeOf(values), clip } = {}) {
   at.save();
   if (clip) {
     at.beginPath();
@@ -44,32 +30,39 @@ papr.cells.map = (surface, values, size, { range = papr.cells.range(values), opa
     at.clip();
   }
   at.globalAlpha = 1;
-  at.drawImage(papr.draw.picture, 0, 0, width, height);
-  at.globalAlpha = opacity;
-  papr.cells.each(size, width, height, (i, x, y, w, h) => {
-    at.fillStyle = papr.cells.colour(values[i], range);
+  at.drawImage(draw.picture, 0, 0, width, height);
+  at.globalAlpha = store.view.opacity;
+  eachCell(size, width, height, (i, x, y, w, h) => {
+    at.fillStyle = colour(values[i], range, store.view.colours);
     at.fillRect(x, y, w, h);
   });
   at.restore();
-};
+}
 
-// White text that can be read on any ground.
-papr.cells.text = (at, words, x, y, size, strong = true) => {
-  at.font = `${strong ? 600 : 500} ${size}px "Inter UI", system-ui, sans-serif`;
+/**
+ * Words around a point: white and readable on any ground, or in a quiet ink of one's own.
+ * @param {Context} at @param {string | number} words @param {number} x @param {number} y @param {number} size
+ * @param {{weight?: number, ink?: string}} [how]
+ */
+export function text(at, words, x, y, size, { weight = 600, ink } = {}) {
+  at.font = `${weight} ${size}px "Inter UI", system-ui, sans-serif`;
   at.textAlign = "center";
   at.textBaseline = "middle";
-  at.lineJoin = "round";
-  at.lineWidth = size / 4;
-  at.strokeStyle = "rgb(0 0 0 / 75%)";
-  at.strokeText(words, x, y);
-  at.fillStyle = "#fff";
-  at.fillText(words, x, y);
-};
+  if (!ink) {
+    at.lineJoin = "round";
+    at.lineWidth = size / 4;
+    at.strokeStyle = "rgb(0 0 0 / 75%)";
+    at.strokeText(String(words), x, y);
+  }
+  at.fillStyle = ink ?? "#fff";
+  at.fillText(String(words), x, y);
+}
 
-papr.cells.frame = (at, x, y, w, h, width) => {
-  for (const [colour, line] of [["#000", width * 2], ["#fff", width]]) {
-    at.strokeStyle = colour;
+/** @param {Context} at @param {number} x @param {number} y @param {number} w @param {number} h @param {number} width */
+export function frame(at, x, y, w, h, width) {
+  for (const [ink, line] of /** @type {const} */ ([["#000", width * 2], ["#fff", width]])) {
+    at.strokeStyle = ink;
     at.lineWidth = line;
     at.strokeRect(x, y, w, h);
   }
-};
+}

@@ -3,16 +3,22 @@
 // Both play as the server wrote them. While the masks on the screen are not those of the written clip (the slider
 // moves, or the clip is still being written) they are drawn over it, frame by frame.
 
-const { el, svg, clip } = papr;
+import { clip } from "./clip.js";
+import { button, el, put, reveal, svg } from "./dom.js";
+import { draw } from "./draw.js";
+import { pages } from "./pages.js";
 
-const state = { frame: 0, playing: false, wanted: !matchMedia("(prefers-reduced-motion: reduce)").matches };
+/** @typedef {{video: HTMLVideoElement, canvas: HTMLCanvasElement, caption: HTMLElement, screen: HTMLElement, node: HTMLElement}} Pane */
+
+const state = { frame: 0, playing: false, wanted: true };
 const count = () => clip.answer?.times.length ?? 0;
-const seconds = (value) => `${value.toFixed(2)} s`;
+const seconds = (/** @type {number} */ value) => `${value.toFixed(2)} s`;
 
-clip.frame = () => Math.min(state.frame, Math.max(0, count() - 1));
+const frameNow = () => Math.min(state.frame, Math.max(0, count() - 1));
 
 // "Frame 3 of 32, 0.41 s: 75 of 196 patches kept"
-clip.words = (frame) => {
+/** @param {number} frame */
+const words = (frame) => {
   const { times, grid } = clip.answer;
   const kept = clip.kept(frame);
   const about = kept ? `: ${kept.length} of ${grid[1] * grid[2]} patches kept` : "";
@@ -21,30 +27,34 @@ clip.words = (frame) => {
 
 // A frame with its kept patches, or with its map over it: where that was chosen, and while no patches are.
 const mapped = () => clip.view.show === "map" || !clip.answer.method;
+/** @param {HTMLCanvasElement} canvas @param {number} frame @param {number} cell */
 const drawn = (canvas, frame, cell, plain = false) => {
   const [, rows, columns] = clip.answer.grid;
   const [picture, { look, opacity, colours }] = [clip.picture(frame), clip.view];
-  if (plain || mapped()) papr.draw.over(canvas, picture, plain ? null : clip.map(frame), { rows, columns, cell, range: [0, 255], opacity, colours });
-  else papr.draw.mask(canvas, picture, clip.kept(frame), { rows, columns, cell, look, dark: false });
+  if (plain || mapped()) draw.over(canvas, picture, plain ? null : clip.map(frame), { rows, columns, cell, range: [0, 255], opacity, colours });
+  else draw.mask(canvas, picture, clip.kept(frame), { rows, columns, cell, look, dark: false });
 };
 const ready = () => Boolean(clip.picture(0));
-const shown = () => Math.min(clip.frame(), clip.media.images.length - 1); // the last that has come
+const shown = () => Math.min(frameNow(), clip.media.images.length - 1); // the last that has come
 
-clip.players = (root) => {
+/** @param {HTMLElement} root */
+export const players = (root) => {
+  state.wanted = !matchMedia("(prefers-reduced-motion: reduce)").matches;
   const panes = ["Sampled frames", "Kept patches"].map((title, i) => {
     const video = el("video", { muted: true, playsinline: true, loop: true, preload: "auto", tabindex: -1, "aria-label": i ? "The masked clip" : "The clip" });
     video.muted = true;
     const canvas = el("canvas", { role: "img", "aria-label": title });
     const caption = el("figcaption", { text: title });
-    return { video, canvas, caption, node: el("figure", { class: "p-pane" }, el("div", { class: "p-screen" }, video, canvas), caption) };
+    const screen = el("div", { class: "p-screen" }, video, canvas);
+    return { video, canvas, caption, screen, node: el("figure", { class: "p-pane" }, screen, caption) };
   });
   const [original, masked] = panes;
-  const play = papr.button(null, "Play", () => (state.playing ? clip.player.pause() : clip.player.play()), { class: "p-button p-play" });
+  const play = button(null, "Play", () => (state.playing ? clip.player.pause() : clip.player.play()), { class: "p-button p-play" });
   const says = el("p", { class: "p-at" });
-  const map = papr.button(null, "Map", () => clip.controls({ show: clip.view.show === "map" ? "kept" : "map" }), { title: "The map over the frames, in place of the kept patches" });
+  const map = button(null, "Map", () => clip.controls({ show: clip.view.show === "map" ? "kept" : "map" }), { title: "The map over the frames, in place of the kept patches" });
   root.append(el("div", { class: "p-panes" }, original.node, masked.node), el("div", { class: "p-transport" }, play, map, says));
 
-  const at = (frame) => (frame + 0.5) / clip.answer.fps;
+  const at = (/** @type {number} */ frame) => (frame + 0.5) / clip.answer.fps;
   const shownFrame = () => Math.min(count() - 1, Math.floor(original.video.currentTime * clip.answer.fps + 0.02));
 
   function follow() {
@@ -71,14 +81,13 @@ clip.players = (root) => {
     },
     play() {
       state.wanted = true;
-      if (state.playing || !original.video.src || papr.pages.open !== "Video" || clip.live) return;
+      if (state.playing || !original.video.src || pages.open !== "Video" || clip.live) return;
       state.playing = true;
       original.video.play().catch(() => clip.player.pause(true));
       masked.video.src && masked.video.play().catch(() => {});
       requestAnimationFrame(follow);
       clip.changed("frame");
     },
-    // still wanted: it goes on by itself when it can be seen again
     pause(wanted = false) {
       state.wanted = wanted && state.wanted;
       if (!state.playing) return;
@@ -99,6 +108,7 @@ clip.players = (root) => {
     for (const { video } of panes) if (video.src && Math.abs(video.currentTime - at(state.frame)) > 0.2 / clip.answer.fps) video.currentTime = at(state.frame);
   }
 
+  /** @param {HTMLVideoElement} video @param {string | null} url */
   function source(video, url) {
     const now = video.getAttribute("src") ?? null;
     if (now === url) return;
@@ -113,8 +123,8 @@ clip.players = (root) => {
   for (const { video } of panes)
     for (const event of ["loadeddata", "seeked"]) video.addEventListener(event, () => clip.changed("frame"));
 
-  return (what) => {
-    papr.show(root, Boolean(clip.answer) && !clip.live);
+  return (/** @type {string} */ what) => {
+    reveal(root, Boolean(clip.answer) && !clip.live);
     if (!ready() || clip.live) {
       if (!clip.answer || clip.live || clip.media?.key !== clip.answer.footage) clip.player.pause(true);
       for (const { video, canvas } of panes) {
@@ -122,11 +132,11 @@ clip.players = (root) => {
         canvas.style.visibility = "visible";
         if (!clip.live) canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
       }
-      papr.put(says, "");
+      put(says, "");
       play.disabled = map.disabled = true;
       return;
     }
-    if (papr.pages.open !== "Video") return clip.player.pause(true);
+    if (pages.open !== "Video") return clip.player.pause(true);
     const url = clip.maskedUrl();
     source(original.video, clip.media.url);
     if (url || !masked.video.src || !clip.media.url) source(masked.video, url);
@@ -135,26 +145,27 @@ clip.players = (root) => {
     const frame = shown();
     const [, rows, columns] = clip.answer.grid;
     const cell = Math.max(8, Math.round(clip.picture(0).naturalWidth / columns));
-    const covered = (pane, exact) => {
+    const covered = (/** @type {Pane} */ pane, /** @type {boolean} */ exact) => {
       const hidden = exact && pane.video.readyState > 1 && !(pane.video.seeking && !state.playing);
       pane.canvas.style.visibility = hidden ? "hidden" : "visible";
-      pane.node.querySelector(".p-screen").style.aspectRatio = `${columns} / ${rows}`;
+      pane.screen.style.aspectRatio = `${columns} / ${rows}`;
       return !hidden;
     };
     if (covered(original, true)) drawn(original.canvas, frame, cell, true);
     if (covered(masked, Boolean(url) && !mapped())) drawn(masked.canvas, frame, cell);
     const seen = !mapped() ? "Kept patches" : clip.map(frame) ? "Map" : "Not looked at yet";
-    papr.put(masked.caption, seen === "Map" && !clip.answer.method ? "Map; patches are chosen when all frames have one" : seen);
-    masked.canvas.setAttribute("aria-label", `${seen}. ${clip.words(frame)}`);
+    put(masked.caption, seen === "Map" && !clip.answer.method ? "Map; patches are chosen when all frames have one" : seen);
+    masked.canvas.setAttribute("aria-label", `${seen}. ${words(frame)}`);
     play.disabled = !clip.media.url;
     map.disabled = !clip.answer.method;
     map.setAttribute("aria-pressed", String(clip.view.show === "map"));
-    papr.put(play.lastChild, state.playing ? "Pause" : "Play");
-    papr.put(says, clip.words(frame));
+    put(play.lastChild, state.playing ? "Pause" : "Play");
+    put(says, words(frame));
   };
 };
 
-clip.frames = (root) => {
+/** @param {HTMLElement} root */
+export const frames = (root) => {
   const title = el("h3", { class: "p-heading", text: "Kept patches in each frame" });
   const chart = svg("svg", { class: "p-chart p-timeline", role: "img" });
   const key = el("p", { class: "p-note" });
@@ -163,7 +174,10 @@ clip.frames = (root) => {
   const HEIGHT = 110;
   const [LEFT, RIGHT, TOP, BOTTOM] = [34, 4, 8, 22];
   let width = 0;
+  /** @type {SVGRectElement[]} */
   let bars = [];
+  /** @type {SVGLineElement | null} an even share of the patches */
+  let even = null;
 
   new ResizeObserver(([{ contentRect }]) => {
     if (!contentRect.width || Math.abs(contentRect.width - width) < 1) return;
@@ -171,9 +185,9 @@ clip.frames = (root) => {
     clip.changed("looks");
   }).observe(root);
 
-  const most = () => clip.answer.grid[1] * clip.answer.grid[2];
+  const most = () => clip.patchesOfFrame();
   const step = () => (width - LEFT - RIGHT) / count();
-  const y = (value) => HEIGHT - BOTTOM - (value / most()) * (HEIGHT - TOP - BOTTOM);
+  const y = (/** @type {number} */ value) => HEIGHT - BOTTOM - (value / most()) * (HEIGHT - TOP - BOTTOM);
 
   function drawChart() {
     if (!width) return;
@@ -190,12 +204,7 @@ clip.frames = (root) => {
       if (i % every === 0) parts.push(svg("text", { x: LEFT + (i + 0.5) * step(), y: HEIGHT - 6, "text-anchor": "middle", text: seconds(when) }));
     });
     bars = times.map((_, i) => svg("rect", { class: "p-frame-bar", x: LEFT + i * step() + 0.5, width: Math.max(1, step() - 1.5) }));
-    const even = svg("line", { class: "p-full", x1: LEFT, x2: width - RIGHT });
-    even.set = () => {
-      const share = clip.count() / clip.answer.grid[0];
-      for (const name of ["y1", "y2"]) even.setAttribute(name, y(share));
-    };
-    bars.even = even;
+    even = svg("line", { class: "p-full", x1: LEFT, x2: width - RIGHT });
     chart.replaceChildren(...parts, ...bars, even);
   }
 
@@ -205,25 +214,26 @@ clip.frames = (root) => {
       const kept = clip.kept(i)?.length ?? 0;
       const high = chosen ? kept : i < seen ? most() : 0; // seen, and no patches chosen: pale, at full height
       bar.classList.toggle("p-seen", !chosen);
-      bar.setAttribute("y", y(high));
-      bar.setAttribute("height", HEIGHT - BOTTOM - y(high));
+      bar.setAttribute("y", String(y(high)));
+      bar.setAttribute("height", String(HEIGHT - BOTTOM - y(high)));
       return kept;
     });
-    bars.even?.set();
+    const share = clip.count() / clip.answer.grid[0];
+    for (const name of ["y1", "y2"]) even?.setAttribute(name, String(y(share)));
     if (!chosen) {
       const words = `The ConvNet has seen ${seen} of ${count()} frames; which patches stay is known when it has seen all.`;
       chart.setAttribute("aria-label", words);
-      return papr.put(key, words);
+      return put(key, words);
     }
     const range = `${Math.min(...counts)} to ${Math.max(...counts)}`;
     chart.setAttribute("aria-label", `Kept patches in each frame, from ${range} of ${most()}. The list of frames says the same.`);
-    papr.put(key, `${range} of ${most()} patches a frame; dotted: an even share. Click a frame to see it large.`);
+    put(key, `${range} of ${most()} patches a frame; dotted: an even share. Click a frame to see it large.`);
   }
 
   function mark() {
-    const now = clip.frame();
+    const now = frameNow();
     bars.forEach((bar, i) => bar.classList.toggle("p-now", i === now));
-    const options = [...strip.children];
+    const options = /** @type {HTMLElement[]} */ ([...strip.children]);
     options.forEach((option, i) => {
       const selected = String(i === now);
       if (option.getAttribute("aria-selected") !== selected) option.setAttribute("aria-selected", selected);
@@ -239,21 +249,21 @@ clip.frames = (root) => {
     clip.player.show(Math.floor((place - LEFT) / step()));
   });
   strip.addEventListener("click", (event) => {
-    const option = event.target.closest("[role=option]");
+    const option = event.target instanceof Element && event.target.closest("[role=option]");
     if (option) clip.player.show([...strip.children].indexOf(option));
   });
   strip.addEventListener("keydown", (event) => {
-    const at = clip.frame();
+    const at = frameNow();
     const to = { ArrowLeft: at - 1, ArrowUp: at - 1, ArrowRight: at + 1, ArrowDown: at + 1, PageUp: at - 8, PageDown: at + 8, Home: 0, End: count() - 1 }[event.key];
     if (to === undefined) return;
     event.preventDefault();
     clip.player.show(to);
-    strip.children[clip.frame()].focus();
+    /** @type {HTMLElement} */ (strip.children[frameNow()]).focus();
   });
 
-  return (what) => {
-    papr.show(root, Boolean(clip.answer) && !clip.live);
-    if (!clip.answer || clip.live || papr.pages.open !== "Video") return;
+  return (/** @type {string} */ what) => {
+    reveal(root, Boolean(clip.answer) && !clip.live);
+    if (!clip.answer || clip.live || pages.open !== "Video") return;
     if (["answer", "media", "looks"].includes(what)) {
       while (strip.children.length > count()) strip.lastChild.remove();
       while (strip.children.length < count())
@@ -264,10 +274,10 @@ clip.frames = (root) => {
       drawBars();
       const [, , columns] = clip.answer.grid;
       const cell = Math.max(3, Math.ceil((80 * Math.min(2, window.devicePixelRatio)) / columns));
-      [...strip.children].forEach((option, i) => {
-        option.setAttribute("aria-label", clip.words(i));
-        option.title = clip.words(i);
-        if (clip.picture(i)) drawn(option.firstChild, i, cell);
+      /** @type {HTMLElement[]} */ ([...strip.children]).forEach((option, i) => {
+        option.setAttribute("aria-label", words(i));
+        option.title = words(i);
+        if (clip.picture(i)) drawn(/** @type {HTMLCanvasElement} */ (option.firstChild), i, cell);
       });
     }
     mark();

@@ -1,92 +1,99 @@
 // Cost: what a configuration saves, in one direct call a change, and its speed on this machine, measured on request.
 
-const { el, store } = papr;
-const { among, whole, words } = papr.links;
+import { among, whole, words } from "./address.js";
+import { el, put } from "./dom.js";
+import { links } from "./links.js";
+import { say } from "./said.js";
+import { headline } from "./sentence.js";
+import { speedPart } from "./speed.js";
+import { store } from "./store.js";
+import { paperTables } from "./tables.js";
+import { oneAtATime } from "./timing.js";
+import { gmacs, listed, percent } from "./words.js";
 
-const MEASURED = { backbone: "Backbone alone", pair: "With the ConvNet’s pass", "end to end": "From JPEG file to answer" };
+/** @typedef {import("./types").Cost} Cost */
 
-papr.costs = {
+export const costs = {
+  /** @type {{backbone: string, proposal: string, percent: number, table: string, [word: string]: string | number} | null} */
   view: null,
-  found: null, // the last answer
-
-  mount({ element, props, trigger, watch, server }) {
-    const root = element.querySelector(".papr-costs");
-    const { view: plain, reduction } = props.value; // word -> its choices, or the most of a number
-    papr.costs.amounts = Object.keys(reduction).filter((word) => !Array.isArray(reduction[word]));
-    const said = Object.entries(reduction).map(([word, values]) => [word.replaceAll("_", "-"), [word, Array.isArray(values) ? among(values) : whole(0, values)]]);
-    const { backbone, proposal, percent } = store.view; // what Compare shows, until something else is chosen
-    const view = (papr.costs.view = { ...plain, backbone, proposal, percent });
-    papr.links.join(view, plain, {
-      "cost-backbone": ["backbone", words],
-      "cost-proposal": ["proposal", (text) => (text === "" ? "" : words(text))],
-      "cost-keep": ["percent", whole(1, 100)],
-      ...Object.fromEntries(said),
-      table: ["table", among(["all", ..."123456789"])],
-    });
-    const counts = countsPart();
-    const speed = speedPart(trigger, server);
-    const tables = papr.paperTables(view, server);
-    root.append(counts.node, speed.node, tables);
-
-    // One call at a time, then the newest: the slider never waits.
-    let [asking, again] = [false, false];
-    async function ask() {
-      again = true;
-      if (asking) return;
-      asking = true;
-      while (again) {
-        again = false;
-        const reply = await server.costs(JSON.stringify(papr.costs.question()));
-        papr.say("cost", reply?.ok ? "" : (reply?.text ?? "The server did not answer. Move a slider to ask again."));
-        if (reply?.ok) papr.costs.found = reply;
-        counts.draw(papr.costs.found, Boolean(reply?.ok));
-        speed.draw();
-      }
-      asking = false;
-    }
-    papr.costs.set = (change) => {
-      Object.assign(view, change);
-      papr.links.write();
-      ask();
-    };
-    watch("value", () => speed.take(props.value.measured));
-    if (JSON.stringify(view) !== JSON.stringify(plain)) trigger("sync");
-    ask();
-  },
-
+  /** @type {Record<string, number | string[]>} the words of a reduction: their choices, or the most of a number */
+  reduction: {},
+  /** @type {Cost | null} the last answer */
+  found: null,
+  /** @type {(change: object) => void} */
+  set() {},
   question() {
-    const { percent, table, ...rest } = papr.costs.view;
-    return { ...rest, keep: percent / 100 };
+    const { backbone, proposal, percent: share } = costs.view;
+    const said = Object.keys(costs.reduction).map((word) => [word, costs.view[word]]);
+    return { backbone, proposal, keep: share / 100, ...Object.fromEntries(said) };
+  },
+  nothingPruned() {
+    const amounts = Object.keys(costs.reduction).filter((word) => !Array.isArray(costs.reduction[word]));
+    return costs.view.percent === 100 && !amounts.some((word) => costs.view[word]);
   },
 };
 
-// 17.5812 -> "17.58", 0.2744 -> "0.274"
-papr.gmacs = (value) => value.toFixed(value < 10 ? 3 : 2);
-const less = (share) => `${papr.percent(Math.abs(share))}\u00a0% ${share < 0 ? "more" : "less"}`;
+/** @param {import("./types").Given} given */
+export function mountCosts({ element, props, trigger, watch, server }) {
+  const root = element.querySelector(".papr-costs");
+  const { view: plain, reduction } = props.value;
+  costs.reduction = reduction;
+  const said = Object.entries(costs.reduction).map(([word, values]) => [word.replaceAll("_", "-"), [word, Array.isArray(values) ? among(values) : whole(0, values)]]);
+  const { backbone, proposal, percent: share } = store.view; // what Compare shows, until something else is chosen
+  const view = (costs.view = { ...plain, backbone, proposal, percent: share });
+  links.join(view, plain, {
+    "cost-backbone": ["backbone", words],
+    "cost-proposal": ["proposal", (text) => (text === "" ? "" : words(text))],
+    "cost-keep": ["percent", whole(1, 100)],
+    ...Object.fromEntries(said),
+    table: ["table", among(["all", ..."123456789"])],
+  });
+  const counts = countsPart();
+  const speed = speedPart({ trigger, server }, costs.question, costs.nothingPruned);
+  root.append(counts.node, speed.node, paperTables(view, server));
 
-// --- the counts -----------------------------------------------------------------------------------------------------
+  const ask = oneAtATime(async () => {
+    const reply = await server.costs(JSON.stringify(costs.question()));
+    say("cost", reply?.ok ? "" : (reply?.text ?? "The server did not answer. Move a slider to ask again."));
+    if (reply?.ok) costs.found = reply;
+    counts.draw(costs.found, Boolean(reply?.ok));
+    speed.draw();
+  });
+  costs.set = (change) => {
+    Object.assign(view, change);
+    links.write();
+    ask();
+  };
+  watch("value", () => speed.take(props.value.measured));
+  if (JSON.stringify(view) !== JSON.stringify(plain)) trigger("sync");
+  ask();
+}
 
+/** 0.25 -> "25.0 % less" @param {number} share */
+export const less = (share) => `${percent(Math.abs(share))}\u00a0% ${share < 0 ? "more" : "less"}`;
+
+// What each part costs, as bars and in numbers.
 function countsPart() {
-  const sentence = el("h2", { class: "p-verdict", text: "Counting …" });
-  const basis = el("p", { class: "p-basis" });
+  const node = el("section", { class: "p-costs-part" });
+  const head = headline(node, null);
+  head.write([[false, "Counting …"]], "");
   const rows = ["full", "proposal", "alone", "pruned"].map((name) => {
     const label = el("th", { scope: "row" });
     const bar = el("div", { class: `p-amount p-amount-${name}` });
     const [value, share] = [el("td", { class: "p-strong" }), el("td")];
     return { name, label, bar, value, share, node: el("tr", { "data-cost": name }, label, el("td", { class: "p-barcell" }, bar), value, share) };
   });
-  const head = ["What runs", "Bar", "GMACs", "Of the full backbone"].map((text) => el("th", { scope: "col", text }));
+  const columns = ["What runs", "Bar", "GMACs", "Of the full backbone"].map((text) => el("th", { scope: "col", text }));
   const table = el(
     "table",
     { class: "p-fewest p-counts" },
     el("caption", { class: "p-hidden", text: "Billions of multiply-accumulates a picture" }),
-    el("thead", { class: "p-hidden" }, el("tr", {}, ...head)),
+    el("thead", { class: "p-hidden" }, el("tr", {}, ...columns)),
     el("tbody", {}, ...rows.map((row) => row.node)),
   );
-  const spoken = el("p", { class: "p-hidden", role: "status" });
-  const speak = papr.debounce(() => papr.put(spoken, `${sentence.textContent} ${basis.textContent}`), 700);
-  const node = el("section", { class: "p-costs-part" }, sentence, basis, table, spoken);
+  node.append(table);
 
+  /** @param {Cost | null} found @param {boolean} current */
   function draw(found, current) {
     node.classList.toggle("p-stale", !current);
     if (!found) return;
@@ -94,16 +101,18 @@ function countsPart() {
     const parts = [];
     if (found.keep < 1) parts.push(`${Math.round(100 * found.keep)} % of its patches`);
     if (found.reduction) parts.push(found.reduction);
-    const what = parts.length ? `${found.title} with ${papr.list(parts)}` : `${found.title}, nothing pruned,`;
+    const what = parts.length ? `${found.title} with ${listed(parts)}` : `${found.title}, nothing pruned,`;
     const saved = pruned === full ? "" : `, ${less(1 - pruned / full)}`;
-    sentence.replaceChildren(el("span", { text: `${what} costs ` }), el("strong", { text: `${papr.gmacs(pruned)} of ${papr.gmacs(full)} GMACs${saved}` }), el("span", { text: "." }));
     const notes = [
       `${found.kept} of ${found.patches} patches kept.`,
       found.about,
       "GMACs are billions of multiply-accumulates a picture, counted from the models’ own operators without running them: what the paper calls GFLOPs.",
     ];
-    papr.put(basis, notes.filter(Boolean).join(" "));
+    const costly = `${gmacs(pruned)} of ${gmacs(full)} GMACs${saved}`;
+    head.write([[false, `${what} costs `], [true, costly], [false, "."]], notes.filter(Boolean).join(" "));
+    /** @type {Record<string, number>} */
     const values = { full, proposal: looking, alone: pruned - looking, pruned };
+    /** @type {Record<string, string>} */
     const titles = {
       full: "The full backbone",
       proposal: found.proposal ? "One pass of the ConvNet, without its classifier" : "No ConvNet looks",
@@ -112,133 +121,13 @@ function countsPart() {
     };
     const most = Math.max(full, pruned);
     for (const { name, label, bar, value, share } of rows) {
-      papr.put(label, titles[name]);
+      put(label, titles[name]);
       bar.style.width = `${(100 * values[name]) / most}%`;
       bar.style.marginLeft = name === "alone" ? `${(100 * looking) / most}%` : "0";
-      papr.put(value, papr.gmacs(values[name]));
-      papr.put(share, `${papr.percent(values[name] / full)} %`);
+      put(value, gmacs(values[name]));
+      put(share, `${percent(values[name] / full)} %`);
     }
-    speak();
+    head.speak();
   }
   return { node, draw };
 }
-
-// --- the speed ------------------------------------------------------------------------------------------------------
-
-function speedPart(trigger, server) {
-  let seq = 0;
-  let result = null; // {asked, found}
-  let asked = null; // while it is measured
-  const visitor = `${papr.ask.visitor} cost`;
-  const says = el("p", { class: "p-says", role: "alert" });
-  papr.place("speed", says);
-  const start = papr.button(null, "Measure images per second", measure);
-  const stop = papr.button("stop", "Stop", end, { class: "p-button p-small" });
-  const bar = el("progress", { max: 1, "aria-label": "Progress of the measurement" });
-  const doing = el("span");
-  const working = el("p", { class: "p-working" }, bar, doing, stop);
-  const status = el("p", { class: "p-note", role: "status" });
-  const body = el("tbody");
-  const columns = ["Measured", "Plain, images/s", "Pruned, images/s", "Speed-up", "Middle half", "By the counts"];
-  const table = el(
-    "div",
-    { class: "p-scroll", tabindex: 0, role: "region", "aria-label": "Images per second, measured here" },
-    el("table", { class: "p-table" }, el("thead", {}, el("tr", {}, ...columns.map((text) => el("th", { scope: "col", text })))), body),
-  );
-  const note = el("p", { class: "p-note" });
-  const node = el(
-    "section",
-    { class: "p-costs-part p-speed" },
-    el("h3", { class: "p-heading", text: "Images per second on this machine" }),
-    el("p", {
-      class: "p-note",
-      text:
-        "Plain and pruned run in turn, in an order drawn anew each round, with random weights: speed does not depend on them, " +
-        "and nothing is downloaded. It takes up to a minute; whoever uses this machine meanwhile slows both.",
-    }),
-    el("div", { class: "p-tools" }, start, working, status),
-    says,
-    table,
-    note,
-  );
-
-  function measure() {
-    seq += 1;
-    asked = papr.costs.question();
-    papr.say("speed", "");
-    papr.put(status, "");
-    progress("Waiting for the machine", null);
-    server.newest(JSON.stringify({ visitor, seq }));
-    trigger("measure", { visitor, seq, ...asked });
-    draw();
-  }
-  function end() {
-    seq += 1; // what is still on its way is not taken
-    server.newest(JSON.stringify({ visitor, seq }));
-    asked = null;
-    papr.put(status, "Stopped.");
-    draw();
-  }
-  function progress(text, share) {
-    papr.put(doing, `${text} …`);
-    if (share === null) bar.removeAttribute("value");
-    else bar.value = share;
-  }
-  function take(told) {
-    if (!told || told.seq < seq || !asked) return;
-    if (told.progress) {
-      const [done, of] = told.progress;
-      progress(done ? `${done} of ${of} rounds` : "Warming up", done ? done / of : null);
-      return;
-    }
-    if (told.error) papr.say("speed", told.error.text);
-    if (told.found) {
-      result = { asked, found: told.found };
-      const first = told.found.rows[0];
-      papr.put(status, `Measured: ${images(first.plain_images_per_second)} images a second plain, ${images(first.pruned_images_per_second)} pruned.`);
-    }
-    asked = null;
-    draw();
-  }
-
-  function draw() {
-    const question = papr.costs.question();
-    const nothing = question.keep === 1 && !papr.costs.amounts.some((word) => question[word]);
-    start.disabled = Boolean(asked) || nothing;
-    start.title = nothing ? "Nothing is pruned: move a slider first" : "";
-    papr.show(working, Boolean(asked));
-    papr.show(table, Boolean(result));
-    papr.show(note, Boolean(result));
-    if (!result) return;
-    const { found } = result;
-    body.replaceChildren(
-      ...found.rows.map((row) =>
-        el(
-          "tr",
-          { "data-measured": row.measured },
-          el("th", { scope: "row", text: MEASURED[row.measured] }),
-          ...[
-            images(row.plain_images_per_second),
-            images(row.pruned_images_per_second),
-            `${row.speedup.toFixed(2)} ×`,
-            `${row.speedup_low.toFixed(2)} to ${row.speedup_high.toFixed(2)}`,
-            row.promised === null ? "–" : `${row.promised.toFixed(2)} ×`,
-          ].map((text) => el("td", { text })),
-        ),
-      ),
-    );
-    const [row] = found.rows;
-    const reduced = found.reduction ? `, ${found.reduction}` : "";
-    const old = JSON.stringify(result.asked) !== JSON.stringify(papr.costs.question()) ? "Of an earlier choice: " : "";
-    const share = found.pixel_share === null ? "" : ` Its pixel operators take ${papr.percent(found.pixel_share)} % of the plain model’s time; only they are pruned.`;
-    papr.put(
-      note,
-      `${old}${found.backbone} at ${Math.round(100 * row.keep)} %${reduced}, ${found.proposal ?? "no ConvNet"}, batch ${found.batch_size}, ` +
-        `medians of ${row.n} rounds, ${found.dtype}, ${found.threads} ${found.threads === 1 ? "thread" : "threads"} of ${found.machine}, torch ${found.torch}.${share}`,
-    );
-  }
-  draw();
-  return { node, draw, take };
-}
-
-const images = (value) => value.toFixed(value < 100 ? 1 : 0);

@@ -1,9 +1,14 @@
 // Confidence against patches kept, for all methods; the cursor can be dragged, and moved with the arrow keys.
 
-const { el, svg, store } = papr;
+import { axes } from "./axes.js";
+import { setPercent } from "./controls.js";
+import { el, put, svg, swatch, tint } from "./dom.js";
+import { current, isCosine, keptCount, lineMethods, measured, pointsOf, store, withUnit } from "./store.js";
+
 const HEIGHT = 220;
 
-papr.curve = (root) => {
+/** @param {HTMLElement} root */
+export const curve = (root) => {
   const title = el("h3", { class: "p-heading" });
   const chart = svg("svg", { class: "p-chart" });
   const legend = el("ul", { class: "p-legend" });
@@ -20,59 +25,62 @@ papr.curve = (root) => {
   root.append(title, frame, legend, waiting);
 
   let width = 600;
-  let scale = papr.axes(width, HEIGHT);
+  let scale = axes(width, HEIGHT);
 
-  const axes = svg("g", { class: "p-axes" });
+  const ground = svg("g", { class: "p-axes" });
   const lines = svg("g");
   const cursor = svg("line", { class: "p-cursor" });
   const dots = svg("g");
-  chart.append(axes, lines, cursor, dots);
+  chart.append(ground, lines, cursor, dots);
   chart.setAttribute("role", "img");
 
   new ResizeObserver(([{ contentRect }]) => {
     if (!contentRect.width || Math.abs(contentRect.width - width) < 1) return;
     width = contentRect.width;
-    scale = papr.axes(width, HEIGHT);
+    scale = axes(width, HEIGHT);
     draw("answer");
   }).observe(frame);
 
+  /** @param {import("./types").Answer} answer */
   function drawAxes({ full }) {
     chart.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-    axes.replaceChildren(...scale.frame(full.confidence, papr.cosine()));
+    ground.replaceChildren(...scale.frame(full.confidence, isCosine()));
   }
 
+  /** @param {import("./types").Answer} answer */
   function drawLines({ patches }) {
     lines.replaceChildren(
-      ...papr.lines().flatMap((method) => {
-        const points = [...papr.points(method)].sort((a, b) => a.k - b.k);
+      ...lineMethods().flatMap((method) => {
+        const points = [...pointsOf(method)].sort((a, b) => a.k - b.k);
         if (!points.length) return [];
-        const path = (pick) => points.map((p) => `${scale.x(p.k / patches).toFixed(1)},${scale.y(pick(p)).toFixed(1)}`);
+        const path = (/** @type {(p: import("./types").Point) => number} */ pick) => points.map((p) => `${scale.x(p.k / patches).toFixed(1)},${scale.y(pick(p)).toFixed(1)}`);
         const parts = [];
         if (method.draws > 1) {
           const around = [...path((p) => p.high), ...path((p) => p.low).reverse()];
-          parts.push(svg("path", { class: `p-band ${papr.tint(method.name)}`, d: `M${around.join("L")}Z` }));
+          parts.push(svg("path", { class: `p-band ${tint(method.name)}`, d: `M${around.join("L")}Z` }));
         }
-        parts.push(svg("path", { class: `p-curve ${papr.tint(method.name)}`, d: `M${path((p) => p.confidence).join("L")}` }));
+        parts.push(svg("path", { class: `p-curve ${tint(method.name)}`, d: `M${path((p) => p.confidence).join("L")}` }));
         return parts;
       }),
     );
-    const items = papr.lines().map((m) => el("li", {}, papr.swatch(m.name), el("span", { text: legendText(m) })));
+    const items = lineMethods().map((m) => el("li", {}, swatch(m.name), el("span", { text: legendText(m) })));
     const full = el("li", {}, el("span", { class: "p-dotted", "aria-hidden": "true" }));
-    full.append(el("span", { text: papr.cosine() ? "unpruned 1" : `unpruned ${papr.shown(store.answer.full.confidence)}` }));
+    full.append(el("span", { text: isCosine() ? "unpruned 1" : `unpruned ${withUnit(store.answer.full.confidence)}` }));
     legend.replaceChildren(...items, full);
   }
 
+  /** @param {import("./types").Answer} answer */
   function drawCursor({ patches }) {
-    const kept = papr.kept() / patches;
-    for (const [name, value] of Object.entries(scale.cursor(kept))) cursor.setAttribute(name, value);
+    const kept = keptCount() / patches;
+    for (const [name, value] of Object.entries(scale.cursor(kept))) cursor.setAttribute(name, String(value));
     const now = store.answer.methods
       .filter((m) => store.view.methods.includes(m.name) || m.name === "random")
-      .map((method) => ({ method, ...papr.now(method) }))
+      .map((method) => ({ method, ...current(method) }))
       .filter(({ point }) => point);
     dots.replaceChildren(
       ...now.map(({ method, point, exact }) =>
         svg("circle", {
-          class: `p-dot ${papr.tint(method.name)}${exact ? "" : " p-near"}`,
+          class: `p-dot ${tint(method.name)}${exact ? "" : " p-near"}`,
           cx: scale.x(point.k / patches),
           cy: scale.y(point.confidence),
           r: 4,
@@ -80,27 +88,28 @@ papr.curve = (root) => {
       ),
     );
     handle.style.left = `${(100 * scale.x(kept)) / width}%`;
-    handle.setAttribute("aria-valuenow", store.view.percent);
-    const spoken = now.map(({ method, point }) => `${method.title} ${papr.shown(point.confidence)}`);
+    handle.setAttribute("aria-valuenow", String(store.view.percent));
+    const spoken = now.map(({ method, point }) => `${method.title} ${withUnit(point.confidence)}`);
     handle.setAttribute("aria-valuetext", `${store.view.percent} %: ${spoken.join(", ")}`);
   }
 
+  /** @param {string} what */
   function draw(what) {
     const { answer } = store;
     if (!answer || what === "looks" || what === "status") return;
-    papr.put(title, `${papr.measured()} by patches kept`);
+    put(title, `${measured()} by patches kept`);
     chart.setAttribute("aria-label", `${title.textContent}. The table beside it says the same in numbers.`);
     if (what !== "ratio") {
       drawAxes(answer);
       drawLines(answer);
     }
     drawCursor(answer);
-    const rough = papr.lines().some((m) => m.order && !m.complete);
-    papr.put(waiting, rough ? "The curves are still coarse." : "");
+    const rough = lineMethods().some((m) => m.order && !m.complete);
+    put(waiting, rough ? "The curves are still coarse." : "");
   }
 
-  const drag = (event) => {
-    papr.setPercent(100 * scale.share(event.clientX - frame.getBoundingClientRect().left));
+  const drag = (/** @type {PointerEvent} */ event) => {
+    setPercent(100 * scale.share(event.clientX - frame.getBoundingClientRect().left));
   };
   let dragging = false;
   frame.addEventListener("pointerdown", (event) => {
@@ -127,9 +136,10 @@ papr.curve = (root) => {
     }[event.key];
     if (to === undefined) return;
     event.preventDefault();
-    papr.setPercent(to);
+    setPercent(to);
   });
   return draw;
 };
 
+/** @param {import("./types").Method} method */
 const legendText = (method) => (method.draws > 1 ? `${method.title} (mean and range of ${method.draws})` : method.title);

@@ -1,27 +1,40 @@
 // What holds: the claims with what was found, and accuracy against keep ratio for every method, with its numbers.
 
-const { el } = papr;
+import { chart } from "./chart.js";
+import { el, put, swatch } from "./dom.js";
+import { slider } from "./range.js";
+import { signed } from "./words.js";
 
+/** @type {Record<string, string>} */
 let titles = {}; // name of a method -> its title
 
-papr.evidence = (root, { claims, sets, convnets }, named) => {
+/** @typedef {import("./types").EvaluationSet} EvaluationSet @typedef {{key: string, claim: string, paper: string}} Claim */
+
+/**
+ * @param {Element} root @param {{claims: Claim[], sets: EvaluationSet[], convnets: import("./types").ConvNets}} found
+ * @param {Record<string, string>} named
+ */
+export const evidence = (root, { claims, sets, convnets }, named) => {
   titles = named;
   root.append(claimList(claims, sets), convnetsPart(convnets), ...sets.map(setOf));
 };
 
-// One backbone, several ConvNets (the paper's Table 7): a row each, by which pictures they are right on.
+/** One backbone, several ConvNets (the paper's Table 7): a row each. @param {import("./types").ConvNets} found */
 function convnetsPart({ backbone, n, keeps, subsets, methods, rows }) {
   const others = methods.filter((name) => name !== "papr");
   const body = el("tbody");
   const where = el("caption");
   const columns = ["Pictures", "ConvNet", "Parameters", "Right itself", ...methods.map((name) => titles[name]), ...others.map((name) => `PaPr less ${titles[name]}`)];
   const table = el("table", { class: "p-table" }, where, el("thead", {}, el("tr", {}, ...columns.map((text) => el("th", { scope: "col", text })))), body);
-  const slider = papr.range("Keep ratio", { max: keeps.length - 1, value: 0, oninput: (i) => show(keeps[keeps.length - 1 - i]) });
+  const ratio = slider("Keep ratio", { max: keeps.length - 1, value: keeps.length - 1 - keeps.indexOf("0.4"), oninput: (i) => show(keeps[keeps.length - 1 - i]) });
+  /** @param {number[]} values @param {(value: number) => string} write */
   const range = ([value, low, high], write) => el("td", { text: `${write(value)} (${write(low)} to ${write(high)})` });
 
+  /** @param {string} keep */
   function show(keep) {
-    slider.input.setAttribute("aria-valuetext", `${Math.round(100 * keep)} %`);
-    papr.put(where, `${backbone}, ${Math.round(100 * keep)} % of the patches kept: top-1 in %, with 95 % intervals`);
+    const share = Math.round(100 * Number(keep));
+    ratio.input.setAttribute("aria-valuetext", `${share} %`);
+    put(where, `${backbone}, ${share} % of the patches kept: top-1 in %, with 95 % intervals`);
     body.replaceChildren(
       ...Object.entries(subsets).flatMap(([subset, title]) => {
         const known = rows.filter((row) => row.subsets[subset]);
@@ -41,18 +54,18 @@ function convnetsPart({ backbone, n, keeps, subsets, methods, rows }) {
       }),
     );
   }
-  slider.input.value = keeps.length - 1 - keeps.indexOf("0.4");
   show("0.4");
   return el(
     "section",
     { class: "p-set p-convnets", "aria-labelledby": "holds-convnets" },
     el("h3", { id: "holds-convnets", text: "Does the ConvNet’s size matter?" }),
     el("p", { class: "p-note", text: `${backbone} pruned by each of the ConvNets that come with this page, on the same ${n.toLocaleString("en")} photographs. PaPr asks a ConvNet where to look; CAM also needs what it takes the picture for.` }),
-    slider,
+    ratio,
     el("div", { class: "p-scroll", tabindex: 0, role: "region", "aria-label": "Numbers: ConvNets" }, table),
   );
 }
 
+/** @param {Claim[]} claims @param {EvaluationSet[]} sets */
 function claimList(claims, sets) {
   return el(
     "ol",
@@ -85,13 +98,13 @@ function claimList(claims, sets) {
   );
 }
 
-// One evaluation: a chart a subset, all with one cursor, and the table of the ratio under it.
+/** One evaluation: a chart a subset, all with one cursor, and the table of the ratio under it. @param {EvaluationSet} set */
 function setOf({ title, about, proposal_top1, keeps, subsets }) {
   const parts = Object.values(subsets).filter((one) => one.lines.length);
   const id = `holds-${title.replace(/\W+/g, "-")}`;
   const charts = parts.map((one) => {
-    const chart = papr.chart(`${title}, ${one.title}: top-1 accuracy against keep ratio. The table below has the numbers.`, 220);
-    chart.set({
+    const drawing = chart(`${title}, ${one.title}: top-1 accuracy against keep ratio. The table below has the numbers.`, 220);
+    drawing.set({
       lines: one.lines.map(({ name, points }) => ({
         name,
         title: titles[name] ?? name,
@@ -100,33 +113,35 @@ function setOf({ title, about, proposal_top1, keeps, subsets }) {
       level: one.full ? one.full[0] / 100 : null,
       marks: true,
     });
-    return { chart, node: el("figure", {}, el("figcaption", { text: `${one.title}, n = ${one.n.toLocaleString("en")}` }), chart) };
+    return { drawing, node: el("figure", {}, el("figcaption", { text: `${one.title}, n = ${one.n.toLocaleString("en")}` }), drawing) };
   });
   const body = el("tbody");
   const where = el("caption");
   const columns = ["Pictures", "Method", "Top-1, %", "95 % interval", "PaPr less it", "95 % interval"];
   const table = el("table", { class: "p-table" }, where, el("thead", {}, el("tr", {}, ...columns.map((text) => el("th", { scope: "col", text })))), body);
-  const slider = papr.range("Keep ratio", { max: keeps.length - 1, value: 0, oninput: (i) => show(keeps[keeps.length - 1 - i]) });
+  const ratio = slider("Keep ratio", { max: keeps.length - 1, value: 0, oninput: (i) => show(keeps[keeps.length - 1 - i]) });
 
+  /** @param {number} keep */
   function show(keep) {
-    charts.forEach(({ chart }) => chart.set({ cursor: keep }));
-    slider.input.setAttribute("aria-valuetext", `${Math.round(100 * keep)} %`);
-    papr.put(where, `${title}, ${Math.round(100 * keep)} % of the patches kept`);
+    charts.forEach(({ drawing }) => drawing.set({ cursor: keep }));
+    ratio.input.setAttribute("aria-valuetext", `${Math.round(100 * keep)} %`);
+    put(where, `${title}, ${Math.round(100 * keep)} % of the patches kept`);
     body.replaceChildren(...Object.values(subsets).flatMap((one) => rowsOf(one, keep)));
   }
-  slider.input.value = Math.floor((keeps.length - 1) / 2);
-  show(keeps[keeps.length - 1 - Number(slider.input.value)]);
+  ratio.input.value = String(Math.floor((keeps.length - 1) / 2));
+  show(keeps[keeps.length - 1 - Number(ratio.input.value)]);
   return el(
     "section",
     { class: "p-set", "aria-labelledby": id },
     el("h3", { id, text: title }),
     el("p", { class: "p-note", text: `${about}. ${proposal_top1 === null ? "" : `The ConvNet alone is right on ${proposal_top1.toFixed(1)} %.`}` }),
     el("div", { class: "p-charts" }, ...charts.map(({ node }) => node)),
-    slider,
+    ratio,
     el("div", { class: "p-scroll", tabindex: 0, role: "region", "aria-label": `Numbers: ${title}` }, table),
   );
 }
 
+/** @param {import("./types").Subset} subset @param {number} keep @returns {HTMLElement[]} */
 function rowsOf({ title, n, lines, differences }, keep) {
   const names = lines.length ? lines.map(({ name }) => name) : Object.keys(differences);
   const rows = names.map((name) => {
@@ -139,19 +154,17 @@ function rowsOf({ title, n, lines, differences }, keep) {
       less ? signed(less[1]) : "",
       less ? `${signed(less[2])} to ${signed(less[3])}` : "",
     ];
-    return [name, cells];
+    return { name, cells };
   });
   return rows
-    .filter(Boolean)
-    .map(([name, cells], i, all) =>
+    .filter((row) => row !== null)
+    .map(({ name, cells }, i, all) =>
       el(
         "tr",
         {},
         i === 0 && el("th", { scope: "rowgroup", rowspan: all.length, text: `${title} (n = ${n.toLocaleString("en")})` }),
-        el("th", { scope: "row" }, papr.swatch(name), el("span", { text: titles[name] ?? name })),
+        el("th", { scope: "row" }, swatch(name), el("span", { text: titles[name] ?? name })),
         ...cells.map((text) => el("td", { text })),
       ),
     );
 }
-
-const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(1)}`;

@@ -1,8 +1,10 @@
 // The table beside the curve: fewest patches that keep the answer; without a classifier, the cosines at this ratio.
 
-const { el, store } = papr;
+import { el, put, swatch, tint } from "./dom.js";
+import { current, formatted, isCosine, keptCount, labelOf, lineMethods, store } from "./store.js";
 
-papr.fewest = (root) => {
+/** @param {HTMLElement} root */
+export const fewest = (root) => {
   const title = el("h3", { class: "p-heading" });
   const head = ["Method", "Bar", "Share", "Patches"].map((text) => el("th", { scope: "col", text }));
   const body = el("tbody");
@@ -10,23 +12,23 @@ papr.fewest = (root) => {
   const note = el("p", { class: "p-note" });
   root.append(title, table, note);
 
-  return (what) => {
+  return (/** @type {string} */ what) => {
     const { answer } = store;
     if (!answer || what === "looks" || what === "status") return;
-    if (!papr.cosine() && what !== "answer" && what !== "methods") return;
-    const told = papr.cosine() ? cosines(answer) : fewest(answer);
-    papr.put(title, told.title);
-    papr.put(head[2], told.heads[0]);
-    papr.put(head[3], told.heads[1]);
-    papr.put(note, told.note);
+    if (!isCosine() && what !== "answer" && what !== "methods") return;
+    const told = isCosine() ? cosines() : counted(answer);
+    put(title, told.title);
+    put(head[2], told.heads[0]);
+    put(head[3], told.heads[1]);
+    put(note, told.note);
     body.replaceChildren(
       ...told.rows.map(({ method, share, strong, quiet }) => {
-        const bar = el("div", { class: `p-amount ${papr.tint(method.name)}` });
+        const bar = el("div", { class: `p-amount ${tint(method.name)}` });
         bar.style.width = `${100 * share}%`;
         return el(
           "tr",
           {},
-          el("th", { scope: "row" }, papr.swatch(method.name), el("span", { text: method.title })),
+          el("th", { scope: "row" }, swatch(method.name), el("span", { text: method.title })),
           el("td", { class: "p-barcell" }, bar),
           el("td", { class: "p-strong", text: strong }),
           el("td", { text: quiet }),
@@ -36,11 +38,12 @@ papr.fewest = (root) => {
   };
 };
 
-const shown = () => papr.lines().filter((m) => !m.refused);
+const shown = () => lineMethods().filter((m) => !m.refused);
 
-function fewest(answer) {
+/** @param {import("./types").Answer} answer */
+function counted(answer) {
   const worst = answer.patches + 1;
-  const rank = (m) => m.fewest ?? (m.complete ? worst : worst + 1);
+  const rank = (/** @type {import("./types").Method} */ m) => m.fewest ?? (m.complete ? worst : worst + 1);
   const rows = shown()
     .sort((a, b) => rank(a) - rank(b))
     .map((method) => {
@@ -54,23 +57,23 @@ function fewest(answer) {
     heads: ["Share", "Patches"],
     rows,
     note:
-      `The smallest computed count from which “${papr.label(answer.full.index)}” stays on top up to all ${answer.patches} patches; ` +
+      `The smallest computed count from which “${labelOf(answer.full.index)}” stays on top up to all ${answer.patches} patches; ` +
       `for random, the median of five draws. One picture proves nothing about a method.`,
   };
 }
 
 function cosines() {
   const rows = shown()
-    .map((method) => ({ method, ...papr.now(method) }))
+    .map((method) => ({ method, ...current(method) }))
     .sort((a, b) => (b.point?.confidence ?? -2) - (a.point?.confidence ?? -2))
     .map(({ method, point, exact }) => ({
       method,
       share: Math.max(0, point?.confidence ?? 0),
-      strong: point ? papr.number(point.confidence) : "…",
+      strong: point ? formatted(point.confidence) : "…",
       quiet: point && !exact ? `at k = ${point.k}` : "",
     }));
   return {
-    title: `Cosine to the unpruned embedding, ${papr.kept()} patches kept`,
+    title: `Cosine to the unpruned embedding, ${keptCount()} patches kept`,
     heads: ["Cosine", "Where"],
     rows,
     note: "There is no answer to keep, so no fewest patches either; for random, the mean of five draws. One picture proves nothing about a method.",

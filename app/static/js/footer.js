@@ -1,32 +1,36 @@
 // The footer: what happens to pictures, the version, and the API with calls to copy.
 
-const { el } = papr;
+import { button, el, put } from "./dom.js";
 
-papr.footer = {
-  mount({ element, props }) {
-    const { version } = props.value;
-    element.querySelector(".papr-footer").append(
-      el("p", {
-        text:
-          "A picture or clip that you bring is used to answer you and is shown to nobody else. Its file and what is made of it are " +
-          "deleted here within 70 minutes; what stays in memory gives way to newer ones.",
-      }),
-      el("button", { type: "button", class: "p-linked", text: "API", onclick: () => open(props.value) }),
-      el("span", { text: `papr ${version}` }),
-    );
-  },
-};
+/** @typedef {{name: string, about: string, inputs: {name: string, type: string, default?: string, about: string}[], outputs: {name: string, about: string}[]}} Endpoint */
+/** @typedef {{version: string, endpoints: Endpoint[], python: string, shell: string}} Told */
 
+/** @param {import("./types").Given} given */
+export function mountFooter({ element, props }) {
+  element.querySelector(".papr-footer").append(
+    el("p", {
+      text:
+        "A picture or clip that you bring is used to answer you and is shown to nobody else. Its file and what is made of it are " +
+        "deleted here within 70 minutes; what stays in memory gives way to newer ones.",
+    }),
+    el("button", { type: "button", class: "p-linked", text: "API", onclick: () => open(props.value) }),
+    el("span", { text: `papr ${props.value.version}` }),
+  );
+}
+
+/** @type {HTMLDialogElement | null} */
 let dialog = null;
 
+/** @param {Told} told */
 function open(told) {
   dialog ??= build(told);
   dialog.showModal();
 }
 
+/** @param {Told} told */
 function build({ endpoints, python, shell }) {
   const address = `${window.location.origin}${window.location.pathname}`.replace(/\/$/, "");
-  const filled = (text) => text.replaceAll("ADDRESS", address).replaceAll("PICTURE", "photo.jpg").replaceAll("CLIP", "clip.mp4");
+  const filled = (/** @type {string} */ text) => text.replaceAll("ADDRESS", address).replaceAll("PICTURE", "photo.jpg").replaceAll("CLIP", "clip.mp4");
   const node = el(
     "dialog",
     { class: "p-dialog papr", "aria-labelledby": "p-api-title" },
@@ -34,7 +38,7 @@ function build({ endpoints, python, shell }) {
       "header",
       {},
       el("h2", { id: "p-api-title", text: "Call this page from a program" }),
-      papr.button("lost", "Close", () => node.close(), { class: "p-button p-small", autofocus: true }),
+      button("lost", "Close", () => node.close(), { class: "p-button p-small", autofocus: true }),
     ),
     el(
       "div",
@@ -51,21 +55,23 @@ function build({ endpoints, python, shell }) {
   return node;
 }
 
+/** @param {string} text */
 function code(text) {
-  const copy = papr.button(null, "Copy", async () => {
+  const copy = button(null, "Copy", async () => {
     try {
       await navigator.clipboard.writeText(text);
-      papr.put(copy.lastChild, "Copied");
+      put(copy.lastChild, "Copied");
     } catch {
-      papr.put(copy.lastChild, "Select and copy by hand");
+      put(copy.lastChild, "Select and copy by hand");
     }
-    setTimeout(() => papr.put(copy.lastChild, "Copy"), 2000);
+    setTimeout(() => put(copy.lastChild, "Copy"), 2000);
   }, { class: "p-button p-small" });
   return el("div", { class: "p-code" }, el("pre", { tabindex: 0 }, el("code", { text })), copy);
 }
 
+/** @param {Endpoint} endpoint */
 function described({ name, about, inputs, outputs }) {
-  const table = (caption, head, rows) =>
+  const table = (/** @type {string} */ caption, /** @type {string[]} */ head, /** @type {string[][]} */ rows) =>
     el(
       "div",
       { class: "p-scroll", tabindex: 0, role: "region", "aria-label": `/${name}: ${caption}` },

@@ -1,14 +1,19 @@
 // Patches chosen by hand: click, paint, or arrow keys and Space, on a grid that lies over the picture.
 
-const { el, store } = papr;
+import { ask } from "./ask.js";
+import { button, el } from "./dom.js";
+import { keptCount, methodOf, store } from "./store.js";
 
-papr.handGrid = () => {
+export const handGrid = () => {
   const node = el("div", { class: "p-grid", role: "grid", "aria-multiselectable": "true", "aria-label": "Patches to keep" });
+  /** @type {HTMLElement[]} */
   let cells = [];
   let shape = "";
   let focused = 0;
+  /** @type {boolean | null} */
   let painting = null; // true: adding, false: removing, null: not painting
 
+  /** @param {[number, number]} grid */
   function build([rows, columns]) {
     shape = `${rows} ${columns}`;
     cells = [];
@@ -29,15 +34,16 @@ papr.handGrid = () => {
     focused = 0;
   }
 
+  /** @param {number} patch @param {boolean} chosen */
   function set(patch, chosen) {
     const hand = store.view.hand;
     if (hand.includes(patch) === chosen) return;
     store.view.hand = chosen ? [...hand, patch].sort((a, b) => a - b) : hand.filter((p) => p !== patch);
-    papr.changed("hand");
-    papr.ask.hand();
+    store.changed("hand");
+    ask.hand();
   }
-  const patchOf = (target) => {
-    const cell = target?.closest?.("[data-patch]");
+  const patchOf = (/** @type {EventTarget | null} */ target) => {
+    const cell = target instanceof Element && /** @type {HTMLElement} */ (target.closest("[data-patch]"));
     return cell && node.contains(cell) ? Number(cell.dataset.patch) : null;
   };
 
@@ -56,6 +62,7 @@ papr.handGrid = () => {
   });
   for (const end of ["pointerup", "pointercancel"]) window.addEventListener(end, () => (painting = null));
 
+  /** @param {number} patch */
   function focus(patch) {
     cells[focused].tabIndex = -1;
     focused = patch;
@@ -65,6 +72,7 @@ papr.handGrid = () => {
   node.addEventListener("keydown", (event) => {
     const [rows, columns] = store.answer.grid;
     const [row, column] = [Math.floor(focused / columns), focused % columns];
+    /** @type {Record<string, number>} */
     const moves = {
       ArrowLeft: column > 0 ? -1 : 0,
       ArrowRight: column < columns - 1 ? 1 : 0,
@@ -77,20 +85,21 @@ papr.handGrid = () => {
     event.preventDefault();
   });
 
+  /** @param {number[]} patches */
   function start(patches) {
     store.view.hand = patches;
-    papr.changed("hand");
-    papr.ask.hand();
+    store.changed("hand");
+    ask.hand();
   }
-  const papers = () => store.answer.methods.find((m) => m.name === "papr")?.order?.slice(0, papr.kept()) ?? [];
+  const papers = () => methodOf("papr")?.order?.slice(0, keptCount()) ?? [];
   const tools = el(
     "div",
     { class: "p-tools" },
-    papr.button(null, "Start from PaPr", () => start([...papers()].sort((a, b) => a - b)), { class: "p-button p-small" }),
-    papr.button(null, "Invert", () => start(cells.map((_, i) => i).filter((i) => !store.view.hand.includes(i))), {
+    button(null, "Start from PaPr", () => start([...papers()].sort((a, b) => a - b)), { class: "p-button p-small" }),
+    button(null, "Invert", () => start(cells.map((_, i) => i).filter((i) => !store.view.hand.includes(i))), {
       class: "p-button p-small",
     }),
-    papr.button(null, "Clear", () => start([]), { class: "p-button p-small" }),
+    button(null, "Clear", () => start([]), { class: "p-button p-small" }),
   );
 
   return {

@@ -1,84 +1,98 @@
 // Learn: joins the words of learn.html with the pictures, and keeps in step with Compare's answer.
 
-const { el, store } = papr;
+import { ask } from "./ask.js";
+import { el, put, reveal } from "./dom.js";
+import { draw } from "./draw.js";
+import { evidence } from "./evidence.js";
+import { experiments } from "./experiments.js";
+import { pages } from "./pages.js";
+import { pictureBar } from "./picture_bar.js";
+import { say } from "./said.js";
+import { steps } from "./steps.js";
+import { isCosine, methodOf, store } from "./store.js";
+import { eachFrame } from "./timing.js";
 
 // Where the backbone on Compare is not what the steps speak of, a sentence each.
 function differences() {
   const { title } = store.answer.models.backbone;
   return [
-    papr.cosine() && `${title} has no classifier. The last step and the experiments need one; choose another backbone on Compare for them.`,
+    isCosine() && `${title} has no classifier. The last step and the experiments need one; choose another backbone on Compare for them.`,
     store.answer.by_stage && `${title} is no plain ViT: it drops no tokens, but leaves norm and MLP out where a patch is dropped, so step 5 shows a ViT’s way.`,
   ].filter(Boolean);
 }
 
-papr.learn = {
-  mount({ element, props, server }) {
-    papr.wants.Learn = props.value.wants; // for the experiments
-    const part = (name) => element.querySelector(`[data-part="${name}"]`);
-    // Each part with whether it needs a backbone with classes.
-    const drawn = [...element.querySelectorAll("[data-step]")].map((section) => {
-      const name = section.dataset.step;
-      return { section, classes: name === "answer", draw: papr.steps[name](section.querySelector(".p-display")) };
-    });
-    const bar = papr.pictureBar(part("picture"), ["picture", "learn"], ({ models }) => `${models.proposal.title} and ${models.backbone.title}`);
-    const experiments = part("experiments");
-    drawn.push({ section: experiments.closest("section"), classes: true, draw: papr.experiments(experiments, props.value.evidence) });
-    const unlike = el("p", { class: "p-note", role: "status" });
-    part("picture").append(unlike);
-    papr.evidence(part("evidence"), props.value.evidence, props.value.titles);
+/** @param {import("./types").Given} given */
+export function mountLearn({ element, props, server }) {
+  ask.wants.Learn = props.value.wants; // for the experiments
+  const part = (/** @type {string} */ name) => element.querySelector(`[data-part="${name}"]`);
+  // Each part with whether it needs a backbone with classes.
+  const drawn = [.../** @type {NodeListOf<HTMLElement>} */ (element.querySelectorAll("[data-step]"))].map((section) => {
+    const name = section.dataset.step;
+    return { section, classes: name === "answer", draw: steps[name](section.querySelector(".p-display")) };
+  });
+  const bar = pictureBar(part("picture"), ["picture", "learn"], ({ models }) => `${models.proposal.title} and ${models.backbone.title}`);
+  const guesses = part("experiments");
+  drawn.push({ section: guesses.closest("section"), classes: true, draw: experiments(guesses, props.value.evidence) });
+  const unlike = el("p", { class: "p-note", role: "status" });
+  part("picture").append(unlike);
+  evidence(part("evidence"), props.value.evidence, props.value.titles);
 
-    let lesson = props.value.lesson;
-    let asked = null; // the lesson that was asked for last
-    const key = () => {
-      const { picture, models } = store.answer;
-      return `${picture.crop} ${models.proposal.name} ${models.proposal.sha256 ?? ""}`;
-    };
+  /** @type {import("./types").Lesson | null} */
+  let lesson = props.value.lesson;
+  /** @type {string | null} */
+  let asked = null; // the lesson that was asked for last
+  const key = () => {
+    const { picture, models } = store.answer;
+    return `${picture.crop} ${models.proposal.name} ${models.proposal.sha256 ?? ""}`;
+  };
 
-    async function fetch(wanted) {
-      asked = wanted;
-      const reply = await server.features(JSON.stringify(papr.ask.question()));
-      if (reply?.stopped) asked = null; // a newer question is under way
-      else if (!reply?.ok) papr.say("learn", reply?.text ?? "The server did not answer. Open the page again.");
-      else if (reply.key === wanted) {
-        lesson = reply;
-        papr.say("learn", "");
-      }
-      draw();
+  /** @param {string} wanted */
+  async function fetch(wanted) {
+    asked = wanted;
+    const reply = await server.features(JSON.stringify(ask.question()));
+    if (reply?.stopped) asked = null; // a newer question is under way
+    else if (!reply?.ok) say("learn", reply?.text ?? "The server did not answer. Open the page again.");
+    else if (reply.key === wanted) {
+      lesson = reply;
+      say("learn", "");
     }
+    redraw();
+  }
 
-    // What the experiments need may be missing where Compare did not ask for it.
-    let completed = null;
-    function complete() {
-      const lacking = papr.wants.Learn.some((name) => {
-        const method = store.answer.methods.find((m) => m.name === name);
-        return !method || (!method.refused && !method.order);
-      });
-      if (!lacking || store.working || !store.fresh || completed === store.answer.key) return;
-      completed = store.answer.key;
-      papr.ask.send();
-    }
-
-    const fill = (name, text) => element.querySelectorAll(`[data-fill="${name}"]`).forEach((node) => papr.put(node, text));
-    const draw = papr.eachFrame(() => {
-      if (papr.pages.open !== "Learn" || !store.answer || !papr.draw.picture) return;
-      const wanted = key();
-      if (lesson?.key !== wanted && asked !== wanted && store.fresh) fetch(wanted);
-      complete();
-      const now = lesson?.key === wanted ? lesson : null;
-      if (now) {
-        fill("channels", String(now.channels));
-        fill("coarse", now.size.join(" × "));
-      }
-      fill("grid", store.answer.grid.join(" × "));
-      bar();
-      papr.put(unlike, differences().join(" "));
-      for (const { section, classes, draw } of drawn) {
-        papr.show(section, !(classes && papr.cosine()));
-        if (!section.hidden) draw(now);
-      }
-      element.firstElementChild.classList.toggle("p-old", !store.fresh);
+  // What the experiments need may be missing where Compare did not ask for it.
+  /** @type {string | null} */
+  let completed = null;
+  function complete() {
+    const lacking = ask.wants.Learn.some((name) => {
+      const method = methodOf(name);
+      return !method || (!method.refused && !method.order);
     });
-    papr.onchange(draw);
-    draw();
-  },
-};
+    if (!lacking || store.working || !store.fresh || completed === store.answer.key) return;
+    completed = store.answer.key;
+    ask.send();
+  }
+
+  const fill = (/** @type {string} */ name, /** @type {string} */ text) => element.querySelectorAll(`[data-fill="${name}"]`).forEach((node) => put(node, text));
+  const redraw = eachFrame(() => {
+    if (pages.open !== "Learn" || !store.answer || !draw.picture) return;
+    const wanted = key();
+    if (lesson?.key !== wanted && asked !== wanted && store.fresh) fetch(wanted);
+    complete();
+    const now = lesson?.key === wanted ? lesson : null;
+    if (now) {
+      fill("channels", String(now.channels));
+      fill("coarse", now.size.join(" × "));
+    }
+    fill("grid", store.answer.grid.join(" × "));
+    bar();
+    put(unlike, differences().join(" "));
+    for (const { section, classes, draw } of drawn) {
+      reveal(section, !(classes && isCosine()));
+      if (!section.hidden) draw(now);
+    }
+    element.firstElementChild.classList.toggle("p-old", !store.fresh);
+  });
+  store.onchange(redraw);
+  document.fonts.addEventListener("loadingdone", redraw); // numbers drawn before their font has come are drawn again
+  redraw();
+}

@@ -1,45 +1,59 @@
 // Live: the webcam, masked. One picture at a time goes to the server; the mask that comes back is drawn on the very
 // picture that it belongs to. The ratio acts here, between two answers too.
 
-const { el, clip } = papr;
+import { camera } from "./camera.js";
+import { clip } from "./clip.js";
+import { numKept } from "./counts.js";
+import { button, el, put, reveal } from "./dom.js";
+import { draw } from "./draw.js";
+import { pages } from "./pages.js";
+import { place } from "./said.js";
+import { milliseconds, percent } from "./words.js";
 
 const SIDE = 224; // pixels of what is sent, a square: it is squashed to the models' size
 const WINDOW = 2000; // milliseconds over which the rate is taken
+/** @param {number} wait */
 const pause = (wait) => new Promise((done) => setTimeout(done, wait));
 
-clip.liveView = (root) => {
+/** @param {HTMLElement} root */
+export function liveView(root) {
   const sentence = el("h2", { class: "p-verdict" });
   const basis = el("p", { class: "p-basis" });
   const says = el("p", { class: "p-says", role: "alert" });
-  papr.place("clip-live", says);
+  place("clip-live", says);
   const spoken = el("p", { class: "p-hidden", role: "status" });
   const panes = ["Webcam", "Kept patches"].map((title) => {
     const canvas = el("canvas", { role: "img", "aria-label": title });
     return { canvas, node: el("figure", { class: "p-pane" }, el("div", { class: "p-screen" }, canvas), el("figcaption", { text: title })) };
   });
-  const end = papr.button("stop", "Stop the camera", () => stop());
+  const end = button("stop", "Stop the camera", () => stop());
   root.append(sentence, basis, says, el("div", { class: "p-panes" }, ...panes.map(({ node }) => node)), el("div", { class: "p-transport" }, end), spoken);
   root.hidden = true;
 
   const video = el("video", { playsinline: true });
   video.muted = true;
+  /** @type {{shot: HTMLCanvasElement, reply: import("./types").Live} | null} */
   let now = null; // {shot, reply}: a picture, and what was said about it
+  /** @type {HTMLElement} */
   let from = null; // the button that started it
+  /** @type {() => void} */
   let back = null; // what goes on when it ends
+  /** @type {number[]} */
   let times = [];
 
-  clip.startLive = async (button) => {
+  clip.startLive = async (pressed) => {
     if (clip.live) return;
     clip.say(null);
-    const stream = await clip.camera("clip");
+    const stream = await camera((text) => clip.say("clip", text), "clip", { width: { ideal: 640 } });
     if (!stream) return;
-    [from, back] = [button, clip.working ? clip.goOn : clip.send];
+    from = pressed;
+    back = clip.working ? () => clip.goOn() : () => clip.send();
     if (clip.working) clip.stop();
     clip.live = true;
     [now, times] = [null, []];
     video.srcObject = stream;
     video.play().catch(() => {}); // nothing is waited for in between, or the camera could stay on
-    papr.put(spoken, "The webcam is on.");
+    put(spoken, "The webcam is on.");
     clip.changed("looks");
     root.hidden = false; // what is hidden takes no focus
     end.focus();
@@ -48,17 +62,18 @@ clip.liveView = (root) => {
 
   function stop() {
     clip.live = false;
-    video.srcObject?.getTracks().forEach((track) => track.stop());
+    /** @type {MediaStream | null} */ (video.srcObject)?.getTracks().forEach((track) => track.stop());
     video.srcObject = null;
-    papr.put(spoken, "The webcam is off.");
+    put(spoken, "The webcam is off.");
     clip.changed("looks");
     from.focus();
     back(); // what was set meanwhile counts
   }
 
+  /** @param {MediaStream} stream */
   async function run(stream) {
     while (clip.live && video.srcObject === stream) {
-      if (papr.pages.open !== "Video" || document.hidden || !video.videoWidth) {
+      if (pages.open !== "Video" || document.hidden || !video.videoWidth) {
         await pause(200);
         continue;
       }
@@ -66,7 +81,7 @@ clip.liveView = (root) => {
       const frame = shot.toDataURL("image/jpeg", 0.8).split(",")[1];
       const reply = await clip.server.live(JSON.stringify(clip.question({ frame, has: "", name: null, picture: null })));
       if (!clip.live) return;
-      papr.put(says, reply?.ok ? "" : (reply?.text ?? "The server did not answer."));
+      put(says, reply?.ok ? "" : (reply?.text ?? "The server did not answer."));
       if (!reply?.ok) {
         await pause(1000);
         continue;
@@ -89,27 +104,27 @@ clip.liveView = (root) => {
   // Masked pictures a second, over the last two seconds.
   clip.liveRate = () => (times.length < 2 ? 0 : (1000 * (times.length - 1)) / (times[times.length - 1] - times[0]));
 
-  return (what) => {
-    papr.show(root, clip.live);
+  return () => {
+    reveal(root, clip.live);
     if (!clip.live) return;
     if (!now) {
-      papr.put(sentence, "The camera starts …");
-      return papr.put(basis, "");
+      put(sentence, "The camera starts …");
+      return put(basis, "");
     }
     const { shot, reply } = now;
     const [rows, columns] = reply.grid;
     const patches = rows * columns;
-    const kept = papr.numKept(patches, reply.prefix, clip.view.percent / 100);
+    const kept = numKept(patches, reply.prefix, clip.view.percent / 100);
     const cell = Math.max(8, Math.ceil((Math.min(480, panes[0].canvas.clientWidth || 320) * devicePixelRatio) / columns));
     const grid = { rows, columns, cell, look: clip.view.look, dark: false };
-    papr.draw.mask(panes[0].canvas, shot, reply.order, grid);
-    papr.draw.mask(panes[1].canvas, shot, reply.order.slice(0, kept), grid);
+    draw.mask(panes[0].canvas, shot, reply.order, grid);
+    draw.mask(panes[1].canvas, shot, reply.order.slice(0, kept), grid);
     const [[label, p]] = reply.top;
-    papr.put(sentence, `“${label}”, ${papr.percent(p, 0)}\u00a0%`);
-    const others = reply.top.slice(1).map(([name, q]) => `${name} ${papr.percent(q, 0)}\u00a0%`);
-    papr.put(
+    put(sentence, `“${label}”, ${percent(p, 0)}\u00a0%`);
+    const others = reply.top.slice(1).map(([name, q]) => `${name} ${percent(q, 0)}\u00a0%`);
+    put(
       basis,
-      `${kept} of ${patches} patches kept. Then ${others.join(", ")}. ${clip.liveRate().toFixed(1)} pictures a second, ${papr.milliseconds(reply.seconds)} of each for both models. Nothing is stored.`,
+      `${kept} of ${patches} patches kept. Then ${others.join(", ")}. ${clip.liveRate().toFixed(1)} pictures a second, ${milliseconds(reply.seconds)} of each for both models. Nothing is stored.`,
     );
   };
-};
+}

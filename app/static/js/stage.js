@@ -1,116 +1,65 @@
-// The stage: verdict, cards, curve, table and downloads, in one component that only this script draws.
+// Compare's stage: verdict, cards, curve, table and downloads, in one component that only this script draws.
 
-const { el, store } = papr;
+import { ask, take } from "./ask.js";
+import { cardList } from "./cards.js";
+import { curve } from "./curve.js";
+import { drawDialog } from "./dialog.js";
+import { el } from "./dom.js";
+import { draw } from "./draw.js";
+import { fewest } from "./fewest.js";
+import { intake } from "./intake.js";
+import { links } from "./links.js";
+import { pages } from "./pages.js";
+import { downloads } from "./saver.js";
+import { store } from "./store.js";
+import { debounce, watchHolding } from "./timing.js";
+import { verdict } from "./verdict.js";
 
-papr.stage = {
-  mount({ element, props, trigger, watch, server }) {
-    const root = element.querySelector(".papr-stage");
-    const section = (name) => root.appendChild(el("section", { class: `p-section p-section-${name}` }));
-    const [verdict, cards] = [section("verdict"), section("cards")];
-    const results = section("results");
-    const [curve, fewest] = ["curve", "fewest"].map((n) => results.appendChild(el("div", { class: `p-${n}-part` })));
-    const end = section("downloads");
+const KINDS = { png: "Figure (PNG)", pdf: "PDF", svg: "SVG", npz: "Maps (npz)", json: "Manifest (json)" };
 
-    Object.assign(store.view, props.value.view);
-    papr.ask.connect({ trigger, server });
-    const parts = [
-      papr.verdict(verdict),
-      papr.cardList(cards),
-      papr.curve(curve),
-      papr.fewest(fewest),
-      papr.downloads(end),
-      papr.drawDialog,
-    ];
+/** @param {import("./types").Given} given */
+export function mountStage({ element, props, trigger, watch, server }) {
+  const root = element.querySelector(".papr-stage");
+  /** @param {string} name */
+  const section = (name) => root.appendChild(el("section", { class: `p-section p-section-${name}` }));
+  const [above, cards, results, end] = ["verdict", "cards", "results", "downloads"].map(section);
+  const [chart, table] = ["curve", "fewest"].map((n) => results.appendChild(el("div", { class: `p-${n}-part` })));
 
-    // Several changes within one frame are drawn once; "answer" says the most and so wins.
-    const order = ["answer", "methods", "hand", "points", "looks", "ratio", "status"];
-    let pending = new Set();
-    const draw = papr.eachFrame(() => {
-      const what = pending.has("looks") && pending.has("ratio") ? "answer" : order.find((w) => pending.has(w));
-      pending = new Set();
-      parts.forEach((part) => part(what));
-      root.classList.toggle("p-old", !store.fresh);
-    });
-    papr.onchange((what) => {
-      if (what === "answer") papr.draw.load(store.answer.picture.src, () => papr.changed("answer"));
-      pending.add(what);
-      draw();
-    });
+  Object.assign(store.view, props.value.view);
+  store.connect({ trigger, server });
+  const saver = downloads(end, store, KINDS, "save", ask.save, () => Boolean(store.answer));
+  const parts = [verdict(above), cardList(cards), curve(chart), fewest(table), saver, drawDialog];
+  store.onchange((what) => {
+    if (what === "answer") draw.load(store.answer.picture.src, () => store.changed("answer"));
+  });
+  store.draws(root, parts, ["answer", "methods", "hand", "points", "looks", "ratio", "status"]);
 
-    // The native controls follow the view through an event that runs in the browser only.
-    papr.sync = () => trigger("sync");
-    papr.pick = () => trigger("pick"); // the ratio alone: this one is called while something moves
-
-    watch("value", () => papr.take(props.value.answer));
-    new MutationObserver(() => papr.changed("looks")).observe(document.body, {
-      attributes: true,
-      attributeFilter: ["class"],
-    });
-    start(props.value);
-  },
-};
+  watch("value", () => take(props.value.answer));
+  const looks = () => store.changed("looks"); // light or dark, another size
+  new MutationObserver(looks).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+  window.addEventListener("resize", debounce(looks, 200));
+  watchHolding();
+  start(props.value);
+}
 
 // What shipped is shown at once; what the link says is asked for on top of it, so a link that fails leaves a page.
+/** @param {{view: any, answer: import("./types").Answer | null, known: any}} shipped */
 function start({ view, answer, known }) {
-  const link = papr.links.open(view, known);
-  if (answer?.full) papr.take(answer);
+  const link = links.open(view, known);
+  if (answer?.full) take(answer);
   Object.assign(store.view, link.view);
   const have = answer?.methods?.map((method) => method.name) ?? [];
   if (!answer?.full || link.asks || store.view.methods.some((name) => !have.includes(name)))
-    papr.ask.send({ picture: link.picture });
+    ask.send({ picture: link.picture });
   else if (Object.keys(link.view).length) {
-    papr.changed("answer");
-    papr.ask.rest();
+    store.changed("answer");
+    ask.rest();
   }
-  if (Object.keys(link.view).length) papr.sync();
-  papr.links.follow();
-  papr.intake.mounted(() => {
-    if (link.own) papr.intake.remark("This link was made on a visitor’s own picture. A link never holds one: choose yours.");
-    if (link.page) papr.pages.go(link.page); // not before Compare stands: a tab that is left too early stays empty
+  if (Object.keys(link.view).length) store.sync();
+  links.follow();
+  intake.mounted(() => {
+    if (link.own) intake.remark("This link was made on a visitor’s own picture. A link never holds one: choose yours.");
+    if (link.gone) intake.remark("The example that this link names is no longer here. Choose another one.");
+    if (link.page) pages.go(link.page); // not before Compare stands: a tab that is left too early stays empty
   });
 }
-
-// Move the ratio from here: the curve, the dialog.
-papr.setPercent = (percent) => {
-  const value = Math.max(1, Math.min(100, Math.round(percent)));
-  if (value === store.view.percent) return;
-  papr.controls({ percent: value });
-  papr.pick();
-};
-
-// What the visitor sets in the native controls, as {name: value}.
-const ASKS = ["proposal", "backbone", "target", "explain"]; // change what is computed, at once
-papr.controls = (change) => {
-  const { view } = store;
-  if ("percent" in change && !(change.percent > 0 && change.percent <= 100)) {
-    papr.say("ratio", "The share of patches kept lies above 0 and at most at 100 %.");
-    return;
-  }
-  papr.say("ratio", "");
-  const changed = Object.keys(change).filter((name) => JSON.stringify(view[name]) !== JSON.stringify(change[name]));
-  if (!changed.length) return;
-  Object.assign(view, change);
-  if (changed.includes("backbone") && view.target !== null) {
-    view.target = null; // another model may have other classes
-    papr.sync();
-  }
-  if (changed.some((name) => ASKS.includes(name))) papr.ask.send();
-  else if (changed.includes("methods")) {
-    papr.changed("methods");
-    const have = store.answer?.methods.map((m) => m.name) ?? [];
-    if (view.methods.some((name) => !have.includes(name))) papr.ask.send();
-    else papr.ask.rest();
-  } else if (changed.includes("percent")) {
-    papr.changed("ratio");
-    papr.ask.rest();
-  } else papr.changed("looks");
-};
-
-// Downloads: papr_core writes the files.
-papr.downloads = (root) => {
-  const kinds = { png: "Figure (PNG)", pdf: "PDF", svg: "SVG", npz: "Maps (npz)", json: "Manifest (json)" };
-  const { node, saved } = papr.saver(kinds, "save", (kind) => papr.ask.save(kind));
-  papr.saved = saved;
-  root.append(node);
-  return () => papr.show(root, Boolean(store.answer));
-};

@@ -1,7 +1,12 @@
 // The paper's tables of costs beside ours, one table at a time, and what the paper prints of other methods.
 
-const { el } = papr;
+import { el, put } from "./dom.js";
+import { links } from "./links.js";
+import { signed } from "./words.js";
 
+/** @typedef {import("./types").PaperRow} PaperRow @typedef {import("./types").QuotedRow} QuotedRow */
+
+/** @type {Record<number, string>} */
 const TITLES = {
   1: "ViTs of AugReg",
   2: "ViTs of MAE, fine-tuned",
@@ -13,12 +18,14 @@ const TITLES = {
   8: "VideoMAE on Kinetics-400",
   9: "The video proposals themselves",
 };
-const titleOf = (number) => `Table ${number}: ${TITLES[number]}`;
-const shown = (value, digits) => (value === null ? "–" : value.toFixed(digits));
-const signed = (value) => (value === null ? "–" : `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)} %`);
+const titleOf = (/** @type {number} */ number) => `Table ${number}: ${TITLES[number]}`;
+const shown = (/** @type {number | null} */ value, /** @type {number} */ digits) => (value === null ? "–" : value.toFixed(digits));
+const inPercent = (/** @type {number | null} */ value) => (value === null ? "–" : `${signed(value, 2)} %`);
+/** @param {PaperRow} row */
 const isReading = ({ printed_keep, keep, note }) => (printed_keep !== null && printed_keep !== keep) || note.includes("our reading");
 
-papr.paperTables = (view, server) => {
+/** @param {{table: string}} view @param {import("./types").Given["server"]} server */
+export const paperTables = (view, server) => {
   const says = el("p", { class: "p-says", role: "alert" });
   const found = el("p", { class: "p-note" });
   const choice = el("select", { class: "p-select", id: "p-paper-table", onchange: () => choose(choice.value) });
@@ -33,14 +40,17 @@ papr.paperTables = (view, server) => {
     ours,
     others,
   );
+  /** @type {{rows: PaperRow[], others: QuotedRow[], counted_with: string} | null} */
   let data = null;
 
+  /** @param {string} table */
   function choose(table) {
     view.table = table;
-    papr.links.write();
+    links.write();
     draw();
   }
   function draw() {
+    /** @template {{table: number}} T @param {T[]} rows */
     const of = (rows) => (view.table === "all" ? rows : rows.filter((row) => String(row.table) === view.table));
     choice.value = view.table;
     ours.replaceChildren(costTable(of(data.rows)));
@@ -49,34 +59,37 @@ papr.paperTables = (view, server) => {
   }
 
   (async () => {
-    data = await server.tables("");
-    if (!data?.ok) return papr.put(says, data?.text ?? "The server did not answer. Reload the page.");
+    const told = await server.tables("");
+    if (!told?.ok) return put(says, told?.text ?? "The server did not answer. Reload the page.");
+    data = told;
     const tables = [...new Set(data.rows.map((row) => row.table))];
     choice.append(
       ...tables.map((number) => el("option", { value: number, text: titleOf(number) })),
       el("option", { value: "all", text: "All tables" }),
     );
-    papr.put(found, summary(data));
+    put(found, summary(data));
     draw();
   })();
   return node;
 };
 
+/** @param {{rows: PaperRow[], counted_with: string}} data */
 function summary({ rows, counted_with }) {
-  const off = (row) => Math.abs(row.difference_percent);
+  const off = (/** @type {PaperRow} */ row) => Math.abs(row.difference_percent);
   const near = rows.filter((row) => off(row) <= 0.5).length;
   const worst = rows.reduce((a, b) => (off(b) > off(a) ? b : a));
   return (
     "Mahmud et al., PaPr, ECCV 2024 (arXiv 2403.16020), in billions of multiply-accumulates, counted here with " +
-    `${counted_with}. ${near} of the ${rows.length} figures differ by at most 0.5 %, the largest difference is ${signed(off(worst))} ` +
+    `${counted_with}. ${near} of the ${rows.length} figures differ by at most 0.5 %, the largest difference is ${inPercent(off(worst))} ` +
     `(${worst.backbone}, Table ${worst.table}). Where the printed setting does not give the printed figure, the row says “our reading”: the setting ` +
     "that does. Top-1 and images per second are the paper’s own, on its machine; neither is measured here."
   );
 }
 
+/** @param {PaperRow[]} rows */
 function costTable(rows) {
   const columns = ["Model", "ConvNet", "Keep", "ToMe’s r", "Paper", "Ours", "Difference", "Top-1, %", "Images/s", "Remark"];
-  const line = (row) => {
+  const line = (/** @type {PaperRow} */ row) => {
     const reading = isReading(row);
     const merged = row.tome_r ? `${row.tome_r}${row.tome_layers === "second_half" ? ", second half" : ""}` : "–";
     const keep = row.keep < 1 ? `${row.keep}` : "–";
@@ -87,7 +100,7 @@ function costTable(rows) {
       el("th", { scope: "row", text: size }),
       el("td", { text: row.proposal ?? "–" }),
       el("td", { text: reading && row.printed_keep !== null && row.printed_keep !== row.keep ? `${keep} (printed ${row.printed_keep})` : keep }),
-      ...[merged, shown(row.paper_gmacs, 2), shown(row.gmacs, 3), signed(row.difference_percent), shown(row.paper_top1, 2), shown(row.paper_images_per_second, 0)].map(
+      ...[merged, shown(row.paper_gmacs, 2), shown(row.gmacs, 3), inPercent(row.difference_percent), shown(row.paper_top1, 2), shown(row.paper_images_per_second, 0)].map(
         (text) => el("td", { text }),
       ),
       el("td", {}, reading ? el("strong", { class: "p-reading", text: "our reading" }) : null, el("span", { text: row.note.replace(/^our reading: /, "") })),
@@ -96,9 +109,10 @@ function costTable(rows) {
   return scrolled("The paper’s costs and ours", columns, rows, line);
 }
 
+/** @param {QuotedRow[]} rows */
 function otherTable(rows) {
   const columns = ["Model", "Method", "Paper", "Top-1, %", "Images/s", "Remark"];
-  const line = (row) =>
+  const line = (/** @type {QuotedRow} */ row) =>
     el(
       "tr",
       {},
@@ -113,7 +127,11 @@ function otherTable(rows) {
   return node;
 }
 
-// A table in a box of its own that scrolls, a group of rows for each of the paper's tables.
+/**
+ * A table in a box of its own that scrolls, a group of rows for each of the paper's tables.
+ * @template {{table: number}} T
+ * @param {string} label @param {string[]} columns @param {T[]} rows @param {(row: T) => Node} line
+ */
 function scrolled(label, columns, rows, line) {
   const numbers = [...new Set(rows.map((row) => row.table))];
   const bodies = numbers.map((number) =>

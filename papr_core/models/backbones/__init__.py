@@ -34,6 +34,14 @@ def load_backbone(
     residual: "keep" or "zero", what becomes of a pruned position in ConvNeXt and Swin (pixels.py).
     progress(done, total) is called with bytes while weights are downloaded.
 
+    >>> import papr_core, torch
+    >>> backbone = papr_core.load_backbone("vit_tiny_patch8_112.tiny200")
+    >>> backbone.grid, backbone.num_kept(0.4)
+    ((14, 14), 78)
+    >>> with torch.inference_mode():
+    ...     backbone(torch.zeros(1, 3, 112, 112), kept=torch.tensor([[0, 5, 195]])).shape
+    torch.Size([1, 200])
+
     Raises:
         UnknownModel, UnsupportedModel, WeightsUnavailable: each in one sentence, before anything is
         downloaded.

@@ -24,6 +24,14 @@ def load_proposal(
 
     progress(done, total) is called with bytes while weights are downloaded.
 
+    >>> import papr_core, torch
+    >>> proposal = papr_core.load_proposal()
+    >>> proposal
+    ImageProposal('mobilenetv1_025', 224x224, Labels('imagenet-1k', 1000 classes))
+    >>> with torch.inference_mode():
+    ...     proposal.features(torch.zeros(1, 3, 224, 224)).shape
+    torch.Size([1, 256, 7, 7])
+
     Raises:
         UnknownModel, UnsupportedModel, WeightsUnavailable: each in one sentence, before anything is
         downloaded.

@@ -32,6 +32,10 @@ class ToMe(Reduction):
 
     Raises:
         InvalidInput: another r or other layers.
+
+    >>> import papr_core
+    >>> papr_core.ToMe(8, layers="second_half").per_block(depth=4)
+    (0, 0, 8, 8)
     """
 
     does = "merge tokens"
@@ -111,6 +115,12 @@ def bipartite_soft_matching(keys: Tensor, r: int, *, num_prefix_tokens: int) -> 
     The tokens behind the prefix are dealt into two sets by turns; each of the first set draws an edge to the
     most similar of the second (cosine), and the r strongest edges merge. r is cut to what is possible, half
     of the tokens that are no prefix. Gives `merge(tokens, sizes=None) -> (tokens, sizes)`.
+
+    >>> import papr_core, torch
+    >>> tokens = torch.rand(1, 197, 192)
+    >>> merged, sizes = papr_core.bipartite_soft_matching(tokens, 16, num_prefix_tokens=1)(tokens)
+    >>> merged.shape, int(sizes.sum())
+    (torch.Size([1, 181, 192]), 197)
 
     Raises:
         InvalidInput: keys that are not (B, N, C) with N of at least the prefix, or r below 0.
