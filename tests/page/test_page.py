@@ -415,7 +415,8 @@ def test_the_lists_that_ship_are_the_librarys():
     assert choices["proposal"] == [[one.title, name] for name, one in PROPOSALS.items() if not one.sees_clips]
     assert choices["backbone"] == [[one.title, name] for name, one in BACKBONES.items() if not one.sees_clips]
     assert choices["methods"] == {
-        name: {"title": one.title, "kind": one.kind} for name, one in METHODS.items()
+        name: {"title": one.title, "kind": one.kind, "colours": list(one.colours)}
+        for name, one in METHODS.items()
     }
 
 
