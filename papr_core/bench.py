@@ -31,8 +31,10 @@ from papr_core import cost
 from papr_core.data.images import read_image
 from papr_core.errors import InvalidInput, PaprError, Stopped, UnsupportedModel
 from papr_core.models.backbones import load_backbone
+from papr_core.models.backbones.base import Backbone
 from papr_core.models.embedded import DEFAULT_BACKBONE
 from papr_core.models.proposals import load_proposal
+from papr_core.models.proposals.base import Proposal
 from papr_core.pruning.reductions import AnyReduction, settled, words_of
 from papr_core.pruning.reductions.base import Reduction
 from papr_core.pruning.significance import channel_mean
@@ -46,8 +48,8 @@ Progress = Callable[[int, int], None]
 
 
 def bench(
-    backbone: str | nn.Module = DEFAULT_BACKBONE,
-    proposal: str | nn.Module | None = None,
+    backbone: str | Backbone = DEFAULT_BACKBONE,
+    proposal: str | Proposal | None = None,
     *,
     keep: Sequence[float] = (0.5,),
     reduction: AnyReduction = None,
@@ -128,7 +130,7 @@ class _Work:
     """The models, a batch of pictures, and the calls that are timed."""
 
     def __init__(
-        self, backbone: nn.Module, proposal: nn.Module | None, settings: list[_Setting], batch_size: int
+        self, backbone: Backbone, proposal: Proposal | None, settings: list[_Setting], batch_size: int
     ) -> None:
         self.backbone, self.proposal, self.settings = backbone, proposal, settings
         parameter = next(backbone.parameters())

@@ -23,7 +23,9 @@ from torch.utils.flop_counter import flop_registry
 from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.models import catalog
 from papr_core.models.backbones import skeleton_backbone
+from papr_core.models.backbones.base import Backbone
 from papr_core.models.proposals import skeleton_proposal
+from papr_core.models.proposals.base import Proposal
 from papr_core.pruning.reductions import AnyReduction, reduction_in, settled, words_of
 from papr_core.pruning.reductions.base import Reduction
 from papr_core.pruning.selection import num_kept
@@ -46,7 +48,7 @@ PAPER = "Mahmud et al., PaPr, ECCV 2024, https://arxiv.org/abs/2403.16020"
 
 
 def backbone_gmacs(
-    backbone: nn.Module, keep_ratio: float = 1.0, *, reduction: Reduction | None = None
+    backbone: Backbone, keep_ratio: float = 1.0, *, reduction: Reduction | None = None
 ) -> float:
     """Billions of multiply-accumulates of one picture through a backbone at a keep ratio, perhaps with its
     tokens reduced further.
@@ -67,7 +69,7 @@ def backbone_gmacs(
     return count_macs(call, image, kept) / 1e9
 
 
-def gmacs_by_ratio(backbone: nn.Module) -> Callable[[float], float]:
+def gmacs_by_ratio(backbone: Backbone) -> Callable[[float], float]:
     """What `backbone_gmacs` gives without a reduction, at any keep ratio, from a few counts made now. Exact:
     a ViT's cost is a quadratic in its tokens (attention's two products; all else is linear), a ConvNeXt's and
     Swin's is linear in each stage's kept positions."""
@@ -104,7 +106,7 @@ def _through(points: dict[int, int], x: int) -> int:
     return int(total)
 
 
-def proposal_gmacs(proposal: nn.Module, size: Sequence[int] | None = None) -> float:
+def proposal_gmacs(proposal: Proposal, size: Sequence[int] | None = None) -> float:
     """The same of one picture's features (no classifier), at the proposal's own size or another."""
     twin, size = _on_meta(proposal), size or proposal.input_size[1:]
     image = torch.empty(1, 3, *size, device="meta", dtype=next(twin.parameters()).dtype)

@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from papr_core import cost
 from papr_core.data.images import read_image
 from papr_core.devices import as_probabilities, device_of
 from papr_core.errors import InvalidInput
+from papr_core.models.backbones.base import Backbone
 from papr_core.models.catalog import check_sees_pictures
 from papr_core.models.embedded import DEFAULT_BACKBONE
+from papr_core.models.proposals.base import Proposal
 from papr_core.pruning.significance import channel_mean, patch_significance
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ class Look:
 _drawing = threading.Lock()
 
 
-def untrained(name: str, *, device: str | torch.device = "cpu") -> nn.Module:
+def untrained(name: str, *, device: str | torch.device = "cpu") -> Proposal:
     """A proposal with random weights, the same ones each time: a control, not a model.
 
     Raises:
@@ -71,8 +73,8 @@ def untrained(name: str, *, device: str | torch.device = "cpu") -> nn.Module:
 
 def look(
     crop: "Image.Image",
-    proposal: nn.Module,
-    backbone: nn.Module,
+    proposal: Proposal,
+    backbone: Backbone,
     keep: Sequence[float] = KEEP,
     *,
     control: bool = False,
@@ -197,9 +199,9 @@ class Agreement:
 
 def compare_proposals(
     image: Any,
-    proposals: Sequence[str | nn.Module],
+    proposals: Sequence[str | Proposal],
     *,
-    backbone: str | nn.Module = DEFAULT_BACKBONE,
+    backbone: str | Backbone = DEFAULT_BACKBONE,
     keep: Sequence[float] = KEEP,
     controls: Sequence[str] = (),
     fit: str = "crop",

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from papr_core import __version__
 from papr_core.comparison.results import Found, MethodResult, method_result, rounded, top_classes, top_dicts
@@ -35,9 +35,11 @@ from papr_core.data.images import read_image
 from papr_core.errors import InvalidInput
 from papr_core.methods.controls import checked_patches
 from papr_core.methods.table import DEFAULT_METHODS, METHODS, find_method
+from papr_core.models.backbones.base import Backbone
 from papr_core.models.catalog import check_sees_pictures
 from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.models.labels import short_label
+from papr_core.models.proposals.base import Proposal
 from papr_core.pruning.selection import DEFAULT_KEEP_RATIO
 from papr_core.saving import saved_folder
 
@@ -54,8 +56,8 @@ SCHEMA = 1
 def compare(
     image: "str | os.PathLike | bytes | Image.Image | np.ndarray",
     *,
-    proposal: str | nn.Module = DEFAULT_PROPOSAL,
-    backbone: str | nn.Module = DEFAULT_BACKBONE,
+    proposal: str | Proposal = DEFAULT_PROPOSAL,
+    backbone: str | Backbone = DEFAULT_BACKBONE,
     keep_ratio: float = DEFAULT_KEEP_RATIO,
     methods: Sequence[str] = DEFAULT_METHODS,
     target: int | str | None = None,
@@ -422,7 +424,7 @@ class Comparison:
         )
 
 
-def _model_facts(model: nn.Module) -> dict[str, Any]:
+def _model_facts(model: Proposal | Backbone) -> dict[str, Any]:
     """What a manifest says of a model: name, title, label set, input size, the weights' origin and hash."""
     return {
         "name": model.name,

@@ -12,13 +12,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from papr_core.cost import backbone_gmacs, proposal_gmacs
 from papr_core.data.clips import Pick, evenly
 from papr_core.devices import as_probabilities, device_of
 from papr_core.errors import UnsupportedModel
 from papr_core.methods.table import METHODS, method_map
+from papr_core.models.backbones.base import Backbone
+from papr_core.models.proposals.base import Proposal
 from papr_core.pruning.selection import num_kept
 from papr_core.pruning.significance import patch_significance
 
@@ -45,7 +47,7 @@ class FramePair:
 
     pick = staticmethod(evenly(FRAMES))
 
-    def __init__(self, proposal: nn.Module, backbone: nn.Module) -> None:
+    def __init__(self, proposal: Proposal, backbone: Backbone) -> None:
         check_backbone(backbone.name, backbone.family, backbone.headless)
         self.proposal, self.backbone = proposal, backbone
 
@@ -168,7 +170,7 @@ class FramePair:
 
 
 def control_map(
-    method: str, proposal: nn.Module, seen: Tensor, features: Tensor, grid: tuple[int, int, int], seed: int
+    method: str, proposal: Proposal, seen: Tensor, features: Tensor, grid: tuple[int, int, int], seed: int
 ) -> Tensor:
     """Random or centre on a clip's grid (T, rows, columns): (D, T, rows, columns)."""
     if method == "center":

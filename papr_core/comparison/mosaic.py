@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from papr_core.data.images import read_image
 from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.models.backbones import load_backbone, skeleton_backbone
+from papr_core.models.backbones.base import Backbone
 from papr_core.models.catalog import check_sees_pictures
 from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.models.proposals import load_proposal
+from papr_core.models.proposals.base import Proposal
 from papr_core.pruning.reductions import SHOWN, AnyReduction, settled, words_of
 from papr_core.pruning.reductions.base import Reduction
 from papr_core.pruning.significance import channel_mean
@@ -100,8 +102,8 @@ class Mosaic:
 def merge_picture(
     image: Any,
     *,
-    proposal: str | nn.Module = DEFAULT_PROPOSAL,
-    backbone: str | nn.Module = DEFAULT_BACKBONE,
+    proposal: str | Proposal = DEFAULT_PROPOSAL,
+    backbone: str | Backbone = DEFAULT_BACKBONE,
     keep: float = 1.0,
     reduction: AnyReduction = SHOWN,
     fit: str = "crop",

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from papr_core.devices import as_probabilities, device_of, now
@@ -26,7 +26,9 @@ from papr_core.errors import InvalidInput, Stopped
 from papr_core.methods import table as methods
 from papr_core.methods.controls import checked_patches
 from papr_core.methods.table import METHODS
+from papr_core.models.backbones.base import Backbone
 from papr_core.models.labels import Labels, match
+from papr_core.models.proposals.base import Proposal
 from papr_core.pruning.significance import constant_as_zeros, patch_significance
 
 if TYPE_CHECKING:
@@ -87,8 +89,8 @@ class Scene:
     """
 
     crop: "Image.Image"
-    proposal: nn.Module
-    backbone: nn.Module
+    proposal: Proposal
+    backbone: Backbone
     proposal_images: Tensor
     backbone_images: Tensor
     features: Tensor
@@ -149,8 +151,8 @@ class Scene:
 
 def open_scene(
     image: "Image.Image",
-    proposal: nn.Module,
-    backbone: nn.Module,
+    proposal: Proposal,
+    backbone: Backbone,
     *,
     target: int | str | None = None,
     explain: int | str = "proposal",
@@ -195,7 +197,7 @@ def open_scene(
     )
 
 
-def explain_refusal(proposal: nn.Module, backbone: nn.Module, target: int) -> str | None:
+def explain_refusal(proposal: Proposal, backbone: Backbone, target: int) -> str | None:
     """Why `explain="target"` cannot be had for a class of the backbone, in a sentence; None where it can."""
     if _matched(backbone.labels, proposal.labels, target) is not None:
         return None
@@ -205,7 +207,7 @@ def explain_refusal(proposal: nn.Module, backbone: nn.Module, target: int) -> st
     )
 
 
-def find_target(probabilities: Tensor, backbone: nn.Module, target: int | str | None) -> ClassLabel | None:
+def find_target(probabilities: Tensor, backbone: Backbone, target: int | str | None) -> ClassLabel | None:
     """The class under study: as named, or the top-1 of the full model's probabilities (C,); None of a model
     without a classifier."""
     if backbone.headless:
@@ -218,8 +220,8 @@ def find_target(probabilities: Tensor, backbone: nn.Module, target: int | str | 
 
 def find_explained(
     probabilities: Tensor,
-    proposal: nn.Module,
-    backbone: nn.Module,
+    proposal: Proposal,
+    backbone: Backbone,
     target: ClassLabel | None,
     explain: int | str,
 ) -> Explained:

@@ -8,13 +8,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from papr_core.comparison.framewise import Step, control_map
 from papr_core.cost import backbone_gmacs, proposal_gmacs
 from papr_core.data.clips import Pick, strided
 from papr_core.devices import as_probabilities, device_of
 from papr_core.methods.table import METHODS, method_map
+from papr_core.models.backbones.base import Backbone
+from papr_core.models.proposals.base import Proposal
 from papr_core.pruning.reductions.base import Reduction
 from papr_core.pruning.significance import patch_significance
 
@@ -29,7 +31,7 @@ STRIDE = 4  # frames from one that VideoMAE sees to the next
 class TubePair:
     """A video ConvNet and a backbone of tubelets: what `framewise.FramePair` is for two models of images."""
 
-    def __init__(self, proposal: nn.Module, backbone: nn.Module) -> None:
+    def __init__(self, proposal: Proposal, backbone: Backbone) -> None:
         self.proposal, self.backbone = proposal, backbone
         self._costs: dict[tuple[int, Reduction | None], float] = {}
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from papr_core.comparison.framewise import FramePair, Step, check_backbone
 from papr_core.comparison.results import rounded, top_classes, top_dicts
@@ -30,8 +30,10 @@ from papr_core.devices import as_probabilities
 from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.methods import table as _methods
 from papr_core.methods.table import METHODS
+from papr_core.models.backbones.base import Backbone
 from papr_core.models.catalog import find, sees_clips
 from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
+from papr_core.models.proposals.base import Proposal
 from papr_core.pruning.selection import DEFAULT_KEEP_RATIO, top_patches
 from papr_core.pruning.significance import constant_as_zeros
 from papr_core.saving import saved_folder
@@ -77,8 +79,8 @@ Partial = Callable[[list[Tensor]], None]
 def prune_clip(
     clip: "str | os.PathLike | bytes | Clip",
     *,
-    proposal: str | nn.Module | None = None,
-    backbone: str | nn.Module | None = None,
+    proposal: str | Proposal | None = None,
+    backbone: str | Backbone | None = None,
     keep_ratio: float = DEFAULT_KEEP_RATIO,
     method: str = "papr",
     target: int | str | None = None,
@@ -123,7 +125,7 @@ def prune_clip(
     return pruned(footage, found, full, keep_ratio, target=aim, progress=progress)
 
 
-def check_method(name: str, proposal: nn.Module | None = None) -> None:
+def check_method(name: str, proposal: Proposal | None = None) -> None:
     """Raise InvalidInput or UnsupportedModel for a method that does not work on clips, or with a proposal."""
     _methods.find_method(name)
     if name not in VIDEO_METHODS:
@@ -134,8 +136,8 @@ def check_method(name: str, proposal: nn.Module | None = None) -> None:
 
 
 def load_pair(
-    proposal: str | nn.Module | None = None,
-    backbone: str | nn.Module | None = None,
+    proposal: str | Proposal | None = None,
+    backbone: str | Backbone | None = None,
     *,
     device: str | torch.device = "cpu",
     progress: NamedProgress | None = None,
@@ -162,13 +164,13 @@ def load_pair(
     return find_pair(proposal, backbone)
 
 
-def find_pair(proposal: nn.Module, backbone: nn.Module) -> FramePair | TubePair:
+def find_pair(proposal: Proposal, backbone: Backbone) -> FramePair | TubePair:
     """How this pair goes about a clip. Raises UnsupportedModel for two that do not go together."""
     check_pair(proposal, backbone)
     return (TubePair if sees_clips(backbone, "backbone") else FramePair)(proposal, backbone)
 
 
-def check_pair(proposal: str | nn.Module, backbone: str | nn.Module) -> None:
+def check_pair(proposal: str | Proposal, backbone: str | Backbone) -> None:
     """Raise UnsupportedModel for two that do not go together, by their names before they are loaded."""
     looks, pruned = sees_clips(proposal, "proposal"), sees_clips(backbone, "backbone")
     if looks != pruned:
@@ -247,7 +249,7 @@ def open_footage(
     )
 
 
-def shown_frames(frames: "Sequence[Image.Image]", backbone: nn.Module) -> "tuple[Image.Image, ...]":
+def shown_frames(frames: "Sequence[Image.Image]", backbone: Backbone) -> "tuple[Image.Image, ...]":
     """What a backbone sees of frames, at a size for the eye: `Footage.shown`, before anything has run."""
     times = max(1, math.ceil(_SHOWN / min(backbone.input_size[-2:])))
     return tuple(backbone.fit(frame, times=times) for frame in frames)

@@ -13,7 +13,6 @@ import os
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import nn
 
 from papr_core.comparison.video import check_method, load_pair
 from papr_core.data.datasets import Dataset, open_dataset
@@ -26,9 +25,11 @@ from papr_core.evaluation.records import PartialRecords, Records, gathered, join
 from papr_core.evaluation.trials import Plan, configurations, make_plan
 from papr_core.methods import table as _methods
 from papr_core.models.backbones import load_backbone
+from papr_core.models.backbones.base import Backbone
 from papr_core.models.catalog import sees_clips
 from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.models.proposals import load_proposal
+from papr_core.models.proposals.base import Proposal
 from papr_core.pruning.reductions import AnyReduction, settings_of, settled, words_of
 from papr_core.pruning.selection import num_kept
 
@@ -43,8 +44,8 @@ Progress = Callable[[int, int], None]
 def evaluate(
     data: str | os.PathLike | Dataset,
     *,
-    backbone: str | nn.Module | None = None,
-    proposal: str | nn.Module | None = None,
+    backbone: str | Backbone | None = None,
+    proposal: str | Proposal | None = None,
     keep: Sequence[float] = KEEP,
     reductions: Sequence[AnyReduction] = (None,),
     methods: Sequence[str] | None = None,
@@ -245,7 +246,7 @@ def _check_names(names: Sequence[str] | None) -> None:
             )
 
 
-def _methods_for(proposal: nn.Module, names: Sequence[str] | None, clips: bool) -> tuple[str, ...]:
+def _methods_for(proposal: Proposal, names: Sequence[str] | None, clips: bool) -> tuple[str, ...]:
     if names is None:
         return tuple(name for name in METHODS if _methods.refusal(name, proposal) is None)
     for name in names:

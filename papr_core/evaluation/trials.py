@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from papr_core.data.datasets import Dataset
 from papr_core.devices import now
@@ -16,7 +16,9 @@ from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.evaluation.accuracy import FULL, Configuration
 from papr_core.evaluation.records import TOP
 from papr_core.methods import table as _methods
+from papr_core.models.backbones.base import Backbone
 from papr_core.models.labels import match_classes
+from papr_core.models.proposals.base import Proposal
 from papr_core.pruning.reductions import AnyReduction, settled
 
 __all__ = ["Clock", "Contest", "Plan", "configurations", "judged", "make_plan"]
@@ -31,8 +33,8 @@ class Plan:
     """
 
     data: Dataset
-    backbone: nn.Module
-    proposal: nn.Module
+    backbone: Backbone
+    proposal: Proposal
     configurations: tuple[Configuration, ...]
     backbone_contest: "Contest"
     proposal_contest: "Contest"
@@ -61,7 +63,7 @@ class Plan:
 class Contest:
     """Which of a model's classes compete (`classes`), and which of these a folder means (`places`)."""
 
-    def __init__(self, folders: Sequence[int] | None, model: nn.Module, restrict: bool) -> None:
+    def __init__(self, folders: Sequence[int] | None, model: Proposal | Backbone, restrict: bool) -> None:
         every = torch.arange(len(model.labels))
         truth = None if folders is None else torch.tensor(folders)  # a class of the model for each folder
         self.classes = every if truth is None or not restrict else truth.unique()
@@ -97,8 +99,8 @@ def configurations(
 
 def make_plan(
     data: Dataset,
-    backbone: nn.Module,
-    proposal: nn.Module,
+    backbone: Backbone,
+    proposal: Proposal,
     *,
     configurations: Sequence[Configuration],
     classes: str,
@@ -134,7 +136,7 @@ def make_plan(
     return plan
 
 
-def _proposal_contest(data: Dataset, proposal: nn.Module, restrict: bool) -> Contest:
+def _proposal_contest(data: Dataset, proposal: Proposal, restrict: bool) -> Contest:
     """A proposal need not know the classes: its map is there all the same."""
     try:
         return Contest(match_classes(data.classes, proposal.labels), proposal, restrict)

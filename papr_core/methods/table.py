@@ -18,6 +18,7 @@ from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.methods import cams
 from papr_core.methods.controls import center_map, chosen_map, shuffled_maps
 from papr_core.methods.folding import folded_copy
+from papr_core.models.proposals.base import Proposal
 from papr_core.pruning.significance import channel_mean
 
 __all__ = [
@@ -62,7 +63,7 @@ class Method:
 
 def method_map(
     name: str,
-    proposal: torch.nn.Module,
+    proposal: Proposal,
     images: Tensor,
     features: Tensor,
     *,
@@ -107,7 +108,7 @@ def find_method(name: str) -> Method:
         raise InvalidInput(f"There is no method {name!r}; there are {', '.join(METHODS)}.") from None
 
 
-def refusal(name: str, proposal: torch.nn.Module) -> str | None:
+def refusal(name: str, proposal: Proposal) -> str | None:
     """Why a method does not work with a proposal, in a sentence, or None where it does."""
     method = find_method(name)
     if method.needs is None or getattr(proposal, method.needs, None) is not None:
@@ -119,7 +120,7 @@ def refusal(name: str, proposal: torch.nn.Module) -> str | None:
 class _Call:
     """What one call of `method_map` was given."""
 
-    proposal: torch.nn.Module
+    proposal: Proposal
     images: Tensor
     features: Tensor
     class_index: int | Sequence[int] | Tensor | None

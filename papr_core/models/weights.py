@@ -291,7 +291,7 @@ def create(
     device: str | torch.device = "cpu",
     img_size: int | tuple[int, int] | None = None,
     progress: Progress | None = None,
-) -> tuple[nn.Module, Source | None]:
+) -> tuple[Any, Source | None]:
     """timm's model of this name, in eval mode, with its weights (or random ones), and where they came from.
 
     Raises:
@@ -312,7 +312,7 @@ def create(
     return _moved(model, device), source
 
 
-def skeleton(name: str) -> nn.Module:
+def skeleton(name: str) -> Any:
     """The model of this name without weights or memory (on the meta device), for its structure."""
     config = read_config(name)
     try:
@@ -463,7 +463,7 @@ def _build(
     config: dict,
     img_size: int | tuple[int, int] | None = None,
     pretrained: dict | None = None,
-) -> nn.Module:
+) -> Any:
     """timm's model; `pretrained` says where its weights are, in the words of timm's `pretrained_cfg`."""
     arguments = dict(config["model_args"])
     if img_size is not None:

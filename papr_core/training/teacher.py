@@ -14,6 +14,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -162,7 +163,7 @@ class Teacher:
         return answer, F.avg_pool2d(maps, 2)  # two samples a side: a crop has fewer positions than the map
 
 
-def answer_and_map(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+def answer_and_map(model: Any, images: Tensor) -> tuple[Tensor, Tensor]:
     """Logits (B, C) and the last features as a map (B, K, h, w), of a ConvNet, a plain ViT or a Swin.
 
     Raises InvalidInput: a model whose last features are no map.
@@ -183,7 +184,7 @@ def answer_and_map(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     return logits, features
 
 
-def answering(with_map: bool, model: nn.Module, device: torch.device) -> Callable:
+def answering(with_map: bool, model: Any, device: torch.device) -> Callable:
     """(model, images) to logits and the last map, or None where it is not wanted, as is fastest there."""
     if device.type == "cpu":  # torch's fused attention is slower there, backwards above all
         for module in model.modules():
@@ -192,7 +193,7 @@ def answering(with_map: bool, model: nn.Module, device: torch.device) -> Callabl
     return answer_and_map if with_map else _answer
 
 
-def _answer(model: nn.Module, images: Tensor) -> tuple[Tensor, None]:
+def _answer(model: Any, images: Tensor) -> tuple[Tensor, None]:
     return model(images), None
 
 

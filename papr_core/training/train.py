@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -344,7 +345,7 @@ _OTHER = {"classes": "set of classes", "pictures": "set of pictures", "models": 
 class _Pruner:
     """PaPr on the model in training: which patches of each image stay."""
 
-    def __init__(self, recipe: Recipe, model: nn.Module, size: int, device: torch.device):
+    def __init__(self, recipe: Recipe, model: Any, size: int, device: torch.device):
         from papr_core.models import catalog
         from papr_core.models.backbones import prunable
         from papr_core.models.proposals import load_proposal
@@ -364,7 +365,7 @@ class _Pruner:
         return self.backbone.select(channel_mean(self.proposal.features(seen)), self.keep_ratio)
 
 
-def _create(recipe: Recipe, num_classes: int) -> nn.Module:
+def _create(recipe: Recipe, num_classes: int) -> Any:
     import timm
     from timm.models import get_pretrained_cfg
 
@@ -388,14 +389,14 @@ def _create(recipe: Recipe, num_classes: int) -> nn.Module:
     return model
 
 
-def _own_size(recipe: Recipe, model: nn.Module) -> int:
+def _own_size(recipe: Recipe, model: Any) -> int:
     size = json.loads(recipe.model_args).get("img_size") or model.pretrained_cfg["input_size"][-1]
     if not isinstance(size, int):
         raise InvalidInput(f"img_size is {size}; training takes square images, so give one number.")
     return size
 
 
-def _start_from(model: nn.Module, init: str) -> None:
+def _start_from(model: Any, init: str) -> None:
     """Load a file's weights, or a known model's; positions of another grid are resampled as timm does.
 
     A classifier of another number of classes starts anew.

@@ -197,7 +197,7 @@ def test_agrees_with_a_plain_loop(photos, how):
         json.dumps(result, allow_nan=False)
 
 
-@pytest.mark.parametrize("names", zip(EMBEDDED_BACKBONES, (DEFAULT_PROPOSAL, EMBEDDED_PROPOSALS[-1])))
+@pytest.mark.parametrize("names", [*zip(EMBEDDED_BACKBONES, (DEFAULT_PROPOSAL, EMBEDDED_PROPOSALS[-1]))])
 def test_agrees_with_a_plain_loop_on_photographs(names):
     backbone, proposal = load_backbone(names[0]), load_proposal(names[1])
     data = open_dataset(CALTECH, limit=24)

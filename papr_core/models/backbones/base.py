@@ -46,7 +46,7 @@ class Backbone(nn.Module):
 
     def __init__(
         self,
-        model: nn.Module,
+        model: Any,
         entry: Entry,
         source: weights.Source | None,
         *,

@@ -177,7 +177,7 @@ class PixelBackbone(Backbone):
         return None
 
 
-def _convnext_block(block: nn.Module, x: Tensor, rows: Tensor | None, residual: str) -> Tensor:
+def _convnext_block(block: Any, x: Tensor, rows: Tensor | None, residual: str) -> Tensor:
     """ConvNeXtBlock on (M, H, W, C), its pixel operator on some rows of the M * H * W positions."""
     spatial = block.conv_dw(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)  # (M, H, W, C)
     picked = spatial if rows is None else _picked(spatial, rows).unsqueeze(2)  # (M, k, 1, C)
@@ -190,14 +190,14 @@ def _convnext_block(block: nn.Module, x: Tensor, rows: Tensor | None, residual: 
     return _put_back(x, block.drop_path(update), rows, residual)
 
 
-def _swin_block(block: nn.Module, x: Tensor, rows: Tensor | None, residual: str) -> Tensor:
+def _swin_block(block: Any, x: Tensor, rows: Tensor | None, residual: str) -> Tensor:
     """SwinTransformerBlock on (M, H, W, C), its pixel operator on some rows of the M * H * W positions."""
     x = x + block.drop_path1(block._attn(block.norm1(x)))
     picked = x if rows is None else _picked(x, rows)  # (M, k, C)
     return _put_back(x, block.drop_path2(block.mlp(block.norm2(picked))), rows, residual)
 
 
-def _swin_v2_block(block: nn.Module, x: Tensor, rows: Tensor | None, residual: str) -> Tensor:
+def _swin_v2_block(block: Any, x: Tensor, rows: Tensor | None, residual: str) -> Tensor:
     """SwinTransformerV2Block, the same with its norms behind the operators."""
     x = x + block.drop_path1(block.norm1(block._attn(x)))
     picked = x if rows is None else _picked(x, rows)  # (M, k, C)
@@ -252,7 +252,7 @@ def _checked(kept: Sequence[Tensor], grids: Sequence[tuple[int, int]], images: i
     return answers.pop()
 
 
-def _input_size(model: nn.Module, img_size: int | tuple[int, int] | None) -> tuple[int, int]:
+def _input_size(model: Any, img_size: int | tuple[int, int] | None) -> tuple[int, int]:
     if hasattr(model, "patch_embed"):  # Swin is built for one size
         return tuple(int(side) for side in model.patch_embed.img_size)
     if img_size is None:
@@ -260,7 +260,7 @@ def _input_size(model: nn.Module, img_size: int | tuple[int, int] | None) -> tup
     return (img_size, img_size) if isinstance(img_size, int) else tuple(img_size)
 
 
-def _stage_grids(model: nn.Module, size: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+def _stage_grids(model: Any, size: tuple[int, int]) -> tuple[tuple[int, int], ...]:
     """Rows and columns of each stage's map."""
     if hasattr(model, "layers"):
         return tuple(tuple(stage.output_resolution) for stage in model.layers)

@@ -10,6 +10,7 @@ the mean direction (per frequency) of its parts, and keys are compared before th
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +40,7 @@ class Tokens:
 
 
 def reduced_block(
-    block: nn.Module, tokens: Tokens, depth: int, reduction: Reduction, count: int, num_prefix_tokens: int
+    block: Any, tokens: Tokens, depth: int, reduction: Reduction, count: int, num_prefix_tokens: int
 ) -> Tokens:
     """One block, the depth-th, which loses `count` tokens between its attention and its MLP."""
     rope = tokens.rope[depth] if tokens.rope_mixed else tokens.rope
@@ -59,7 +60,7 @@ def reduced_block(
     )
 
 
-def pooled_by_size(model: nn.Module, x: Tensor, sizes: Tensor) -> Tensor:
+def pooled_by_size(model: Any, x: Tensor, sizes: Tensor) -> Tensor:
     """The model's answer from its last tokens, whatever it averages weighted by size."""
     pool = None if hasattr(model, "head_dist") else model.attn_pool or model.global_pool
     if isinstance(pool, nn.Module):
@@ -76,7 +77,7 @@ def pooled_by_size(model: nn.Module, x: Tensor, sizes: Tensor) -> Tensor:
     return model.head(model.head_drop(model.fc_norm(pooled)))
 
 
-def refusal(model: nn.Module) -> str | None:
+def refusal(model: Any) -> str | None:
     """Why a ViT's tokens cannot be reduced inside its blocks, or None if they can."""
     from timm.layers import Attention, AttentionPoolLatent, AttentionRope
     from timm.models.eva import EvaAttention, EvaBlock
@@ -93,12 +94,12 @@ def refusal(model: nn.Module) -> str | None:
     return None
 
 
-def _plain(block: nn.Module, x: Tensor, rope: Tensor | None, mask: Tensor | None) -> Tensor:
+def _plain(block: Any, x: Tensor, rope: Tensor | None, mask: Tensor | None) -> Tensor:
     mask = None if mask is None else mask.to(x.dtype)
     return block(x, attn_mask=mask) if rope is None else block(x, rope=rope, attn_mask=mask)
 
 
-def _scaled(block: nn.Module, branch: int, x: Tensor) -> Tensor:
+def _scaled(block: Any, branch: int, x: Tensor) -> Tensor:
     """LayerScale, which timm's two kinds of block keep under different names."""
     if hasattr(block, f"ls{branch}"):
         return getattr(block, f"ls{branch}")(x)
@@ -106,7 +107,7 @@ def _scaled(block: nn.Module, branch: int, x: Tensor) -> Tensor:
     return x if gamma is None else gamma * x
 
 
-def _attention(attn: nn.Module, x: Tensor, rope: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+def _attention(attn: Any, x: Tensor, rope: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
     """timm's Attention, AttentionRope or EvaAttention on (B, N, C), and its keys averaged over heads."""
     from timm.layers import apply_rot_embed_cat
 
@@ -136,7 +137,7 @@ def _attention(attn: nn.Module, x: Tensor, rope: Tensor | None, mask: Tensor | N
     return attn.proj_drop(attn.proj(out)), keys
 
 
-def _projected(attn: nn.Module, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _projected(attn: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     images, length, _ = x.shape
     if attn.qkv is None:
         parts = (attn.q_proj(x), attn.k_proj(x), attn.v_proj(x))

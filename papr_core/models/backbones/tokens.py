@@ -187,7 +187,7 @@ _running: ContextVar[_Call | None] = ContextVar("papr_running_call", default=Non
 class _KeepPatches(nn.Module):
     """In a model's `patch_drop` slot: keeps the patches of the running call, and everything outside one."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: Any) -> None:
         from timm.models.eva import Eva
 
         super().__init__()
