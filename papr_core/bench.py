@@ -32,6 +32,7 @@ from papr_core.data.images import read_image
 from papr_core.errors import InvalidInput, PaprError, Stopped, UnsupportedModel
 from papr_core.models.backbones import load_backbone
 from papr_core.models.backbones.base import Backbone
+from papr_core.models.catalog import sees_clips
 from papr_core.models.embedded import DEFAULT_BACKBONE
 from papr_core.models.proposals import load_proposal
 from papr_core.models.proposals.base import Proposal
@@ -75,6 +76,10 @@ def bench(
         raise InvalidInput(f"The type is one of {', '.join(DTYPES)}, not {dtype!r}.")
     if batch_size < 1 or rounds < 2:
         raise InvalidInput("A measurement takes at least one picture a batch, and two rounds.")
+    if proposal is not None and sees_clips(proposal, "proposal") != sees_clips(backbone, "backbone"):
+        raise UnsupportedModel(
+            "One of the two models looks at clips and one at pictures: choose two of a kind."
+        )
     if isinstance(backbone, str):
         backbone = load_backbone(backbone, pretrained=False, device=device).to(DTYPES[dtype])
     if isinstance(proposal, str):
@@ -135,9 +140,11 @@ class _Work:
         self.backbone, self.proposal, self.settings = backbone, proposal, settings
         parameter = next(backbone.parameters())
         self.device, self.dtype, self.call = parameter.device, parameter.dtype, backbone
-        self.files = [_picture(seed) for seed in range(batch_size)]
+        self.frames = backbone.input_size[0] if backbone.sees_clips else 1  # of each clip; a picture is one
+        self.files = [_picture(seed) for seed in range(batch_size * self.frames)]
         self.images, self.views = self.read(proposal is not None)
-        maps = torch.rand(batch_size, 7, 7, generator=torch.Generator().manual_seed(0))
+        coarse = [7] * len(backbone.grid)
+        maps = torch.rand(batch_size, *coarse, generator=torch.Generator().manual_seed(0))
         self.kept = {}
         for setting in settings:
             ratio = setting.keep
@@ -153,9 +160,13 @@ class _Work:
         """The batch from the files, as the backbone sees it, and the proposal where it looks too."""
         crops = [self.backbone.fit(read_image(file)) for file in self.files]
         images = torch.cat([self.backbone.view(crop) for crop in crops]).to(self.device, self.dtype)
+        seen: list[Any] = crops
+        if self.backbone.sees_clips:  # (B, frames, 3, H, W)
+            images = images.unflatten(0, (-1, self.frames))
+            seen = [crops[i : i + self.frames] for i in range(0, len(crops), self.frames)]
         if not for_both:
             return images, None
-        return images, torch.cat([self.proposal.view(crop) for crop in crops]).to(self.device, self.dtype)
+        return images, torch.cat([self.proposal.view(one) for one in seen]).to(self.device, self.dtype)
 
     def select(self, views: Tensor, ratio: float) -> Any:
         return self.backbone.select(channel_mean(self.proposal.features(views)), ratio)

@@ -108,3 +108,17 @@ def test_the_command(capsys):
     assert main(command) == 0
     assert "Speed-up" in capsys.readouterr().out
     assert main([*command, "--threads", "0"]) == 2
+
+
+def test_clips_are_timed_as_pictures_are():
+    from test_tubelets import small
+
+    from papr_core.models.backbones.tubelets import TubeletBackbone
+    from papr_core.models.catalog import BACKBONES
+
+    backbone = TubeletBackbone(small(), BACKBONES["videomae-small-finetuned-kinetics"])
+    found = bench(backbone, proposal="x3d_xs", keep=(0.5,), batch_size=1, rounds=2)
+    assert [row["measured"] for row in found["rows"]] == ["backbone", "pair", "end to end"]
+    assert all(row["speedup"] > 0 for row in found["rows"])
+    with pytest.raises(UnsupportedModel, match="two of a kind"):
+        bench(backbone, proposal="mobilenetv1_025", keep=(0.5,), batch_size=1, rounds=2)
