@@ -8,6 +8,7 @@ import gradio as gr
 
 from ..parts import arrival, models, rail, view
 from ..parts.direct import direct, newest_of
+from ..parts.evidence import many
 from ..parts.question import Question
 from ..parts.run import Run, Step
 from ..parts.save import save
@@ -74,7 +75,7 @@ def build(shared: Shared) -> None:
             "colours": rail.COLOURS,
         }
         screen = stage(
-            {"view": shown, "answer": ready["answer"], "known": known},
+            {"view": shown, "answer": ready["answer"], "known": known, "many": many()},
             [numbers_of(shared), newest_of(shared)],
         )
 

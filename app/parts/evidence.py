@@ -12,7 +12,7 @@ from typing import Any
 from papr_core.models.embedded import ASSETS
 from papr_core.pruning.reductions import reduction_in
 
-__all__ = ["CLAIMS", "convnets", "evidence", "findings", "told"]
+__all__ = ["CLAIMS", "convnets", "evidence", "findings", "many", "told"]
 
 FOLDER = ASSETS / "evaluations"
 COMPARED = ("papr", "cam", "random")  # where ConvNets are compared
@@ -78,6 +78,21 @@ def evidence(titles: Mapping[str, str]) -> dict[str, Any]:
     sets = [told(results[name], titles, FILES[name]) for name in list(FILES)[:2]]
     sets[0]["findings"]["proposal"] = {"state": None, "text": _proposals(alike, titles)}
     return {"claims": CLAIMS, "sets": sets, "convnets": convnets(alike, titles)}
+
+
+def many() -> list[dict[str, Any]]:
+    """For the sentence on Compare: of each evaluation the pair, the number of pictures, and by keep ratio the
+    top-1 (%) of PaPr, CAM and chance."""
+    found = []
+    for name in FILES:
+        result = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+        top1: dict[str, dict[str, float]] = {}
+        for row in result["rows"]:
+            if row["subset"] == "all" and row["method"] in COMPARED:
+                top1.setdefault(f"{row['keep']:g}", {})[row["method"]] = row["top1"]
+        pair = {role: result[role] for role in ("proposal", "backbone")}
+        found.append({**pair, "n": result["n"], "top1": top1})
+    return found
 
 
 def convnets(results: Sequence[dict[str, Any]], titles: Mapping[str, str]) -> dict[str, Any]:

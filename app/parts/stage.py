@@ -13,7 +13,8 @@ __all__ = ["intake", "note", "stage"]
 
 
 def stage(value: dict[str, Any], calls: list[Callable]) -> gr.HTML:
-    """Verdict, cards, curve, table and downloads. value: {"view": what is set on arrival, "answer": payload}.
+    """Verdict, cards, curve, table and downloads. value: {"view": what is set on arrival, "answer": payload,
+    "known", "many"}.
 
     calls: functions that its script calls directly. Its events: ask, finish and save, each with a question;
     pick and sync: the native slider, or all native controls, take the values that the script has.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.parts.evidence import CLAIMS, FILES, FOLDER, evidence, findings, told
+from app.parts.evidence import CLAIMS, FILES, FOLDER, evidence, findings, many, told
 
 
 def result(*differences, subset="all", minus="cam"):
@@ -112,3 +112,15 @@ def test_a_shipped_evaluation_names_its_data_and_no_machine_s_path(file):
     data = Path(json.loads((FOLDER / f"{file}.json").read_text(encoding="utf-8"))["data"])
     assert not data.is_absolute()
     assert ".." not in data.parts
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_the_sentence_on_compare_has_the_numbers_that_ship(file):
+    shipped = json.loads((FOLDER / f"{file}.json").read_text(encoding="utf-8"))
+    (one,) = (
+        o for o in many() if (o["proposal"], o["backbone"]) == (shipped["proposal"], shipped["backbone"])
+    )
+    assert one["n"] == shipped["n"]
+    for row in shipped["rows"]:
+        if row["subset"] == "all" and row["method"] in ("papr", "cam", "random"):
+            assert one["top1"][f"{row['keep']:g}"][row["method"]] == row["top1"]

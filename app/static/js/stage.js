@@ -13,7 +13,7 @@ import { pages } from "./pages.js";
 import { downloads } from "./saver.js";
 import { store } from "./store.js";
 import { debounce, watchHolding } from "./timing.js";
-import { verdict } from "./verdict.js";
+import { overMany, verdict } from "./verdict.js";
 
 const KINDS = { png: "Figure (PNG)", pdf: "PDF", svg: "SVG", npz: "Maps (npz)", json: "Manifest (json)" };
 
@@ -27,6 +27,7 @@ export function mountStage({ element, props, trigger, watch, server }) {
 
   Object.assign(store.view, props.value.view);
   store.connect({ trigger, server });
+  overMany.found = props.value.many;
   const saver = downloads(end, store, KINDS, "save", ask.save, () => Boolean(store.answer));
   const parts = [verdict(above), cardList(cards), curve(chart), fewest(table), saver, drawDialog];
   store.onchange((what) => {
