@@ -7,6 +7,7 @@ same backbone pruned by each ConvNet}. The command that made the data stands in 
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from papr_core.models.embedded import ASSETS
@@ -71,7 +72,7 @@ def evidence(titles: Mapping[str, str]) -> dict[str, Any]:
     """The claims; the two evaluations they are held against, with numbers by subset and method, differences,
     and the words for them; and PaPr beside CAM and chance with each ConvNet that prunes the same backbone.
     titles: of the models, by name."""
-    results = {name: json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")) for name in FILES}
+    results = _shipped()
     first, *_ = results.values()
     alike = [one for one in results.values() if one["backbone"] == first["backbone"]]
     alike.sort(key=lambda one: one["proposal_parameters"])
@@ -84,15 +85,20 @@ def many() -> list[dict[str, Any]]:
     """For the sentence on Compare: of each evaluation the pair, the number of pictures, and by keep ratio the
     top-1 (%) of PaPr, CAM and chance."""
     found = []
-    for name in FILES:
-        result = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    for result in _shipped().values():
         top1: dict[str, dict[str, float]] = {}
         for row in result["rows"]:
-            if row["subset"] == "all" and row["method"] in COMPARED:
+            if row["subset"] == "all" and row["method"] in COMPARED and not reduction_in(row):
                 top1.setdefault(f"{row['keep']:g}", {})[row["method"]] = row["top1"]
         pair = {role: result[role] for role in ("proposal", "backbone")}
         found.append({**pair, "n": result["n"], "top1": top1})
     return found
+
+
+@cache
+def _shipped() -> dict[str, dict[str, Any]]:
+    """The evaluations by name; nobody writes into them."""
+    return {name: json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")) for name in FILES}
 
 
 def convnets(results: Sequence[dict[str, Any]], titles: Mapping[str, str]) -> dict[str, Any]:
