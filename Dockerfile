@@ -16,6 +16,7 @@ COPY --chown=papr:papr app.py README.md LICENSE ./
 COPY --chown=papr:papr app app
 COPY --chown=papr:papr papr_core papr_core
 COPY --chown=papr:papr assets assets
+COPY --chown=papr:papr results results
 USER papr
 
 # Names of models to bring along, such as "mobileone_s0 vit_base_patch16_224"

@@ -1,4 +1,4 @@
-"""Start the page: python app.py [--host --port --device --weights-dir --models --downloads --mcp]."""
+"""Start the page: python app.py; --help says how (app/start.py)."""
 
 from app.start import main
 

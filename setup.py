@@ -25,6 +25,8 @@ setup(
     install_requires=packages(library),
     extras_require={
         "page": packages(page),
+        "export": packages(read("requirements-export.txt")),
+        "heic": packages(read("requirements-heic.txt")),
         "mcp": packages(page) + packages(read("requirements-mcp.txt")),
         "test": packages(page) + packages(read("requirements-test.txt")),
     },

@@ -12,10 +12,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from papr_core.errors import UnreadableClip
+from papr_core.errors import InvalidInput, UnreadableClip
 
 from .session import EXAMPLES, Cache, Recent, Shared
-from .uploads import received
+from .uploads import SHELF, received
 
 __all__ = [
     "MAX_MEGABYTES",
@@ -35,8 +35,8 @@ FPS = 12  # of the examples
 
 @dataclass(frozen=True)
 class VideoClip:
-    """A clip: its id (an example's name, or the hash of its content) and its file; None of an example, which
-    is made here.
+    """A clip: its id (an example's name, or the salted hash of its content) and its file; None of an
+    example, which is made here.
 
     What a visitor calls it stays with the visitor. credit: by whom its pictures are; caption: what it shows.
     """
@@ -58,30 +58,32 @@ class Clips:
 
     def receive(self, path: str) -> VideoClip:
         """Take an uploaded file; what is in it is seen when it is read."""
-        clip = receive_clip(path)
+        clip = VideoClip(*receive_clip(path))
         with self._lock:
             self._brought[clip.id] = clip
         return clip
 
-    def find(self, shared: Shared, id: str) -> VideoClip:
+    def find(self, id: str) -> VideoClip:
         """A clip by its id. Raises InvalidInput where it is gone."""
         clip = example_clips().get(id) or self._brought.get(id)
+        if clip is not None and clip.path is not None:
+            SHELF.use(clip.path)
         if clip is None or not (clip.path is None or clip.path.is_file()):
-            raise shared.core().InvalidInput("This clip has been deleted here; choose it again.")
+            raise InvalidInput("This clip has been deleted here; choose it again.")
         return clip
 
-    def source(self, shared: Shared, clip: VideoClip) -> Path | bytes:
-        """What `read_clip` takes."""
-        return clip.path or self.cache.once(("made", clip.id), lambda: encoded(made(clip.id).frames, FPS))
+    def made(self, clip: VideoClip) -> bytes:
+        """An example's file."""
+        return self.cache.once(("made", clip.id), lambda: encoded(made(clip.id).frames, FPS))
 
 
-def receive_clip(path: object) -> VideoClip:
-    """An uploaded file under the hash of its content.
+def receive_clip(path: object) -> tuple[str, Path]:
+    """The hash of an uploaded file's content, and the file.
 
     Raises:
         UnreadableClip: too large. InvalidInput: a path that is no upload.
     """
-    return VideoClip(*received(path, "clip", MAX_MEGABYTES, UnreadableClip))
+    return received(path, "clip", MAX_MEGABYTES, UnreadableClip)
 
 
 def example_clips() -> dict[str, VideoClip]:

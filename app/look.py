@@ -10,12 +10,12 @@ import gradio as gr
 from .parts.arrival import methods
 from .scripts import boot
 
-__all__ = ["options"]
+__all__ = ["options", "style"]
 
 STATIC = Path(__file__).resolve().parent / "static"
 WEIGHTS = {400: "Inter-Regular", 500: "Inter-Medium", 600: "Inter-SemiBold"}
 
-STYLES = ("page", "proposals", "video", "cost", "learn")
+STYLES = ("page", "paper_figure", "proposals", "video", "cost", "learn")
 
 
 def options() -> dict[str, Any]:
@@ -27,25 +27,29 @@ def options() -> dict[str, Any]:
     return {"theme": theme(), "head": head()}
 
 
-@cache
 def head() -> str:
     """Fonts and style inline: no request, here or elsewhere; and what fetches the scripts."""
+    return (
+        '<meta name="description" content="Which patches does a vision transformer need?">'
+        f"<style>{style()}</style>"
+        f"<script>{boot()}</script>"
+    )
+
+
+def style() -> str:
+    """Fonts, rules and the methods' colours: all that is not Gradio's."""
     faces = "".join(
         f"@font-face{{font-family:'Inter UI';font-weight:{weight};font-display:block;"
         f"src:url(data:font/woff2;base64,{_base64(STATIC / 'fonts' / f'{name}.woff2')}) format('woff2')}}"
         for weight, name in WEIGHTS.items()
     )
-    style = "\n".join((STATIC / f"{name}.css").read_text(encoding="utf-8") for name in STYLES)
+    rules = "\n".join((STATIC / f"{name}.css").read_text(encoding="utf-8") for name in STYLES)
     colours = "\n".join(
         f".{ground}p-{name.replace('+', 'p')} {{ --m: {colour}; }}"
         for name, method in methods().items()
         for ground, colour in zip(("", "dark ."), method["colours"])
     )
-    return (
-        '<meta name="description" content="Which patches does a vision transformer need?">'
-        f"<style>{faces}\n{style}\n{colours}</style>"
-        f"<script>{boot()}</script>"
-    )
+    return f"{faces}\n{rules}\n{colours}"
 
 
 @cache

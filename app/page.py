@@ -8,16 +8,16 @@ from starlette.middleware import Middleware
 
 from papr_core import __version__
 
-from . import look
+from . import look, mailboxes
 from .clips import MAX_MEGABYTES
-from .gate import Gate
-from .mailboxes import Mailboxes
+from .gate import FRAMES, Gate, Sites
 from .pages import compare, cost, learn, proposals, video
 from .parts import api
+from .runtime import Runtime
 from .scripts import Scripts
 from .session import QUEUES, Settings, Shared
 
-__all__ = ["build", "launch_options", "mcp_refusal"]
+__all__ = ["build", "launch_options", "mcp_refusal", "mount"]
 
 # The tabs, in their order. Compare is open first: the others ask with what it holds.
 PAGES = {
@@ -35,7 +35,10 @@ HEADER = """<header class="papr papr-header">
 <rect x="12" y="24" width="9" height="9" rx="2"/></g><g fill="currentColor" opacity=".22">
 <rect x="0" y="0" width="9" height="9" rx="2"/><rect x="24" y="0" width="9" height="9" rx="2"/>
 <rect x="0" y="24" width="9" height="9" rx="2"/><rect x="24" y="24" width="9" height="9" rx="2"/></g></svg>
-<h1>PaPr</h1><p>Which patches does a vision transformer need?</p>
+<h1>PaPr</h1>
+<nav aria-label="About"><a class="p-linked" href="https://arxiv.org/abs/2403.16020" target="_blank"
+rel="noopener">Paper</a><button type="button" class="p-linked p-cite">Cite</button>
+<button type="button" class="p-linked p-link">Copy link</button></nav>
 <button type="button" class="p-button p-theme" aria-label="Light or dark" title="Light or dark"></button>
 </header>"""
 
@@ -67,13 +70,14 @@ def build(settings: Settings | None = None) -> gr.Blocks:
     for function in demo.fns.values():  # or the default of one listener lowers its queue for all
         function.concurrency_limit = QUEUES.get(function.concurrency_id, function.concurrency_limit)
     demo.queue(max_size=200, api_open=False)  # nothing runs beside the queue
-    demo._queue.pending_messages_per_session = Mailboxes(demo._queue)
+    mailboxes.keep(demo._queue)
     demo.shared = shared
     return demo
 
 
-def launch_options() -> dict[str, Any]:
+def launch_options(sites: Sites | None = None) -> dict[str, Any]:
     """What `launch` is told, made anew each time: Gradio writes into `app_kwargs`."""
+    sites = sites or Sites(frames=FRAMES)
     return {
         **look.options(),
         "max_file_size": f"{MAX_MEGABYTES}mb",
@@ -81,8 +85,20 @@ def launch_options() -> dict[str, Any]:
         "run_history": False,
         "show_error": True,
         "state_session_capacity": 200,  # each takes 100 kB and its last answer; nothing here depends on it
-        "app_kwargs": {"middleware": [Middleware(Scripts), Middleware(Gate)]},
+        "app_kwargs": {
+            "middleware": [Middleware(Gate, sites=sites), Middleware(Scripts), Middleware(Runtime)]
+        },
     }
+
+
+def mount(application: Any, path: str, settings: Settings) -> gr.Blocks:
+    """The page under a path of a FastAPI application; its demo."""
+    demo, options = build(settings), launch_options()
+    demo.state_session_capacity = options.pop(
+        "state_session_capacity"
+    )  # which this way of Gradio's does not take
+    gr.mount_gradio_app(application, demo, path=path, **options)
+    return demo
 
 
 def mcp_refusal() -> str | None:

@@ -8,21 +8,24 @@ import json
 import logging
 import secrets
 import threading
+import time
+import traceback
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from anyio import CapacityLimiter
 
-from papr_core.errors import PaprError, Stopped, UnreadableImage  # which brings no torch
+from papr_core.errors import PaprError, Stopped, UnreadableImage, WeightsUnavailable  # which brings no torch
 from papr_core.models.embedded import ASSETS, DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.pruning.reductions import Asked, settled
 
-from .uploads import MAX_MEGABYTES, received
+from .decoding import decoding
+from .uploads import MAX_MEGABYTES, SHELF, received
 
 __all__ = [
     "EXAMPLES",
@@ -53,7 +56,8 @@ class Settings:
     """How the owner started the page.
 
     proposal, backbone: what stands in the pickers on arrival. any_model: any timm name may be asked for;
-    downloads: weights may be fetched; weights_dir: the owner's own folder.
+    downloads: weights may be fetched; weights_dir: the owner's own folder; runtime: where what
+    `runtime.write` makes may lie.
     """
 
     proposal: str = DEFAULT_PROPOSAL
@@ -62,6 +66,12 @@ class Settings:
     weights_dir: str | None = None
     any_model: bool = False
     downloads: bool = False
+    runtime: str | None = None
+
+
+def still_there() -> bool:
+    """Of somebody who cannot leave."""
+    return False
 
 
 ENTRY = 1000  # bytes of a key, and of the objects around a value
@@ -73,6 +83,7 @@ class Cache:
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes, self.bytes = max_bytes, 0
         self._values: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._used: dict[Hashable, float] = {}  # when, on the monotonic clock
         self._making: dict[Hashable, list] = {}  # key -> [lock, how many hold or wait for it]
         self._lock = threading.Lock()
 
@@ -82,6 +93,7 @@ class Cache:
             if key not in self._values:
                 return None
             self._values.move_to_end(key)
+            self._used[key] = time.monotonic()
             return self._values[key][0]
 
     def put(self, key: Hashable, value: Any) -> None:
@@ -89,8 +101,21 @@ class Cache:
         with self._lock:
             self.bytes += size - self._values.pop(key, (None, 0))[1]
             self._values[key] = (value, size)
+            self._used[key] = time.monotonic()
             while self.bytes > self.max_bytes and len(self._values) > 1:
-                self.bytes -= self._values.popitem(last=False)[1][1]
+                self._drop()
+
+    def ease(self, max_bytes: int, seconds: float) -> None:
+        """Let go of what nobody has used for so many seconds, until no more than `max_bytes` are left."""
+        before = time.monotonic() - seconds
+        with self._lock:
+            while self.bytes > max_bytes and self._used[next(iter(self._values))] < before:
+                self._drop()
+
+    def _drop(self) -> None:
+        key, (_, size) = self._values.popitem(last=False)
+        self.bytes -= size
+        del self._used[key]
 
     def once(self, key: Hashable, make: Callable[[], Any], most: int | None = None) -> Any:
         """The value, made by `make` if it is not there; others who ask meanwhile wait for that one. most: a
@@ -124,7 +149,7 @@ def size_of(value: Any) -> int:
     if hasattr(value, "element_size"):
         return value.numel() * value.element_size()
     if hasattr(value, "getbands"):
-        return value.width * value.height * len(value.getbands())
+        return value.width * value.height * (4 if len(value.getbands()) > 1 else 1)
     if is_dataclass(value):
         parts = (getattr(value, item.name) for item in fields(value))
         return 200 + sum(size_of(part) for part in parts if not hasattr(part, "parameters"))
@@ -137,7 +162,7 @@ def size_of(value: Any) -> int:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture: its id (an example's name, or the hash of the content) and its file.
+    """A picture: its id (an example's name, or the salted hash of the content) and its file.
 
     What a visitor calls it stays with the visitor: two may bring the same picture under different names.
     credit: by whom an example is, and its licence; caption: what it shows of the methods.
@@ -150,10 +175,23 @@ class Picture:
     caption: str = ""
 
 
-class Recent(OrderedDict):
+@dataclass(frozen=True, eq=False)
+class Typed:
+    """A backbone for classes that were typed, and what it holds beside the weights that all share."""
+
+    backbone: Any
+    text: Any
+    classes: tuple[str, ...]
+
+
+_Key = TypeVar("_Key", bound=Hashable)
+_Value = TypeVar("_Value")
+
+
+class Recent(OrderedDict[_Key, _Value]):
     """The newest 10,000 values by key. Whoever sets one holds a lock."""
 
-    def __setitem__(self, key: Hashable, value: Any) -> None:
+    def __setitem__(self, key: _Key, value: _Value) -> None:
         super().__setitem__(key, value)
         self.move_to_end(key)
         while len(self) > 10_000:
@@ -167,6 +205,7 @@ class Shared:
         self.settings = settings
         self.cache = Cache(512_000_000)  # pictures, scenes, maps, answers
         self.models = Cache(4_000_000_000)
+        self.caches = [self.cache]  # of what visitors bring; Video adds its own
         self.quick = CapacityLimiter(2)  # direct calls, which no queue of Gradio's holds back
         self._pictures: Recent[str, Picture] = Recent()
         self._newest: Recent[str, int] = Recent()
@@ -190,6 +229,7 @@ class Shared:
     def warm_up(self) -> None:
         """Import what the first question needs and load the default pair, in a thread beside the start."""
         try:
+            decoding().warm_up()
             self.core()
             self.model("proposal", self.settings.proposal)
             self.model("backbone", self.settings.backbone)
@@ -209,6 +249,34 @@ class Shared:
             (role, name), lambda: load(name, device=self.settings.device, progress=progress)
         )
 
+    def typed(self, name: str, classes: tuple[str, ...], *, fetch: bool) -> Any:
+        """A backbone with both towers whose classes are these texts; all who type share its weights.
+        fetch: whether a tokenizer that is not here may be downloaded.
+
+        Raises:
+            UnknownModel, UnsupportedModel, WeightsUnavailable, InvalidInput.
+        """
+        core = self.core()
+        from papr_core.models.zero_shot import takes_classes, tokenizer_at_hand, zero_shot
+
+        name, device = self.allowed("backbone", name).name, self.settings.device
+        if not takes_classes(name):
+            raise core.InvalidInput(
+                f"The classes of {name} cannot be typed: that takes a CLIP or SigLIP with both towers."
+            )
+        if not fetch and not tokenizer_at_hand(name):
+            raise core.InvalidInput(
+                f"The tokenizer of {name} is not on this machine: choose the model in the list, and it comes."
+            )
+        with said("classes"):
+            towers = self.models.once(("towers", name), lambda: zero_shot(name, classes).to(device))
+
+            def typed() -> Typed:
+                backbone = towers.with_classes(classes)
+                return Typed(backbone, backbone.text, classes)
+
+            return self.cache.once(("typed", name, towers.sha256, classes), typed).backbone
+
     def untrained(self, name: str) -> Any:
         """A proposal with random weights, a control, of those that a visitor may ask for."""
         self.core()
@@ -222,14 +290,27 @@ class Shared:
         entry = self.allowed(role, name)
         return self.models.get((role, entry.name)) is not None or entry.locate().path is not None
 
+    def check_chosen(self, role: str, name: str, chosen: Collection[str]) -> None:
+        """Raises InvalidInput where weights would be downloaded that the visitor has not chosen from a
+        list: the page asks for what a link says, and whoever made the link has no say in what comes onto
+        this machine."""
+        if self.settings.downloads and name not in chosen and not self.ready(role, name):
+            raise self.core().InvalidInput(
+                f"{name} has to be downloaded first: choose it in the list, and it comes."
+            )
+
     def allowed(self, role: str, name: str) -> Any:
         """The catalogue's entry of a name that a visitor may ask for. Raises UnknownModel."""
         core = self.core()
-        from papr_core.models import catalog, weights
+        from papr_core.models import catalog, hub, weights
 
         entry = catalog.find(name, role)
         listed = core.PROPOSALS if role == "proposal" else core.BACKBONES
-        if not (self.settings.any_model or entry.name in listed or weights.is_own(entry.name)):
+        # what is on the hub would be asked for before anybody clicked
+        of_hub = entry.name.startswith(hub.PREFIX)
+        any_other = self.settings.any_model and not (of_hub or weights.is_hub_address(entry.name))
+        own = hub.locate(entry.name).kind == "local" if of_hub else weights.is_own(entry.name)
+        if not (any_other or entry.name in listed or own):
             raise core.UnknownModel(
                 f"On this page only the models of the list can be used, and {entry.name} is not."
             )
@@ -269,13 +350,12 @@ class Shared:
     # pictures
 
     def receive(self, path: str) -> Picture:
-        """Take an uploaded file, whose content must decode.
+        """Take an uploaded file; what is in it is seen when it is decoded.
 
         Raises:
-            UnreadableImage: no picture, or too large. InvalidInput: a path that is no upload.
+            UnreadableImage: too large. InvalidInput: a path that is no upload.
         """
         picture = Picture(*received(path, "picture", MAX_MEGABYTES, UnreadableImage))
-        self.pixels(picture)
         with self._lock:
             self._pictures[picture.id] = picture
         return picture
@@ -283,20 +363,36 @@ class Shared:
     def find(self, id: str) -> Picture:
         """A picture by its id. Raises InvalidInput where it is gone."""
         picture = examples().get(id) or self._pictures.get(id)
-        if picture is None or not (picture.path.is_file() or self.cache.get(("picture", id))):
+        if picture is not None:
+            SHELF.use(picture.path)
+        if picture is None or not (
+            picture.path.is_file() or any(self.cache.get(("picture", id, one)) for one in (False, True))
+        ):
             raise self.core().InvalidInput("This picture has been deleted here; choose it again.")
         return picture
 
-    def picture(self, id: str) -> tuple[Picture, Any]:
-        """The same with its pixels (PIL)."""
-        picture = self.find(id)
-        return picture, self.pixels(picture)
+    def pixels(
+        self,
+        picture: Picture,
+        gone: Callable[[], bool] = still_there,
+        patient: bool = False,
+        *,
+        stretch: bool = False,
+    ) -> Any:
+        """Decoded (PIL), a visitor's in a process of its own. gone: whether nobody waits for it any more;
+        patient: it may take seconds, where nothing quick waits behind it; stretch: 16 bits from the darkest
+        to the brightest value there is.
 
-    def pixels(self, picture: Picture) -> Any:
-        """Decoded (PIL). Raises UnreadableImage."""
-        return self.cache.once(
-            ("picture", picture.id), lambda: self.core().read_image(picture.path), most=60_000_000
-        )
+        Raises:
+            UnreadableImage, NotQuick, Stopped.
+        """
+
+        def read() -> Any:
+            if picture.id in examples():
+                return self.core().read_image(picture.path)
+            return decoding().picture(picture.path, gone=gone, patient=patient, stretch=stretch)
+
+        return self.cache.once(("picture", picture.id, stretch), read, most=80_000_000)
 
     # visitors
 
@@ -306,7 +402,7 @@ class Shared:
             self._newest[visitor] = max(seq, self._newest.get(visitor, 0))
 
     def outdated(self, visitor: str | None, seq: int) -> bool:
-        return self._newest.get(visitor, 0) > seq
+        return visitor is not None and self._newest.get(visitor, 0) > seq
 
 
 def examples() -> dict[str, Picture]:
@@ -370,17 +466,30 @@ def said(where: str) -> Iterator[None]:
         yield
     except Exception as error:
         if not hasattr(error, "where"):
-            error.where = where
+            error.where = where  # type: ignore[attr-defined]  # explain_error reads it
         raise
+
+
+NOT_HERE = "This page does not have the weights of that model; choose another one."
+
+_traced: set[tuple[str, int | None]] = set()
 
 
 def explain_error(error: BaseException) -> dict[str, str]:
     """One sentence and the place where it is said; the unforeseen is logged under a number that is named."""
     where = getattr(error, "where", "stage")
+    if isinstance(error, WeightsUnavailable):  # a second line is for the owner of the page (said.js)
+        return {"where": where, "text": f"{NOT_HERE}\n{printable(str(error))}"}
     if isinstance(error, PaprError):
         return {"where": where, "text": printable(str(error))}
-    number = secrets.token_hex(4)
-    log.error("error %s", number, exc_info=error)
+    number, frames = secrets.token_hex(4), traceback.extract_tb(error.__traceback__)
+    where_from = (
+        (frames[-1].filename, frames[-1].lineno or 0) if frames else ("", 0)
+    )  # none: it was not raised
+    # one trace of each mistake: whoever finds it may call it up as often as he likes
+    trace = None if where_from in _traced else error
+    _traced.add(where_from)
+    log.error("error %s: %.200s (%s:%d)", number, repr(error), *where_from, exc_info=trace)
     return {"where": where, "text": f"Something went wrong here; it is in the server's log under {number}."}
 
 

@@ -1,11 +1,15 @@
 """Files and requests that nobody meant to send: does any of them leave a trace, hang, or make something grow?
 
-    python benchmarks/fuzz.py [--images 7500] [--clips 300] [--requests 2200] [--seed 0]
+    python benchmarks/fuzz.py [--images 7500] [--clips 300] [--requests 2200] [--seed 0] [--files FOLDER]
 
 Broken pictures and clips go to papr_core's readers in this process; broken requests go to `app.py` over HTTP:
 every event and direct call of its five pages, uploads and API, with hostile values, paths and addresses in
 every place. The server has no network, and whatever it asks for outside is noted. A picture or clip that
 takes more than 30 seconds ends the run with its stack.
+
+Some questions are never listened to, some uploads are no forms. Meanwhile another visitor asks a proper
+question twice a second: how long he waits is told, with the memory of the server and all its processes.
+--files names a folder of files made to be dear, which are sent as pictures and as clips too.
 """
 
 import argparse
@@ -15,18 +19,23 @@ import faulthandler
 import json
 import random
 import resource
+import statistics
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+from harm import dear_files as files_in
 from server import PAIRS, ROOT, Server
 
 sys.path.insert(0, str(ROOT / "tests"))
+import dear_files
 import mutations
 
 PATIENCE = 30
@@ -47,13 +56,14 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=300)
     parser.add_argument("--requests", type=int, default=2200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--files", help="a folder of files made to be dear")
     arguments = parser.parse_args()
     trouble = pictures(arguments.images, arguments.seed)
     trouble += clips(arguments.clips, arguments.seed)
     with tempfile.TemporaryDirectory(prefix="papr-fuzz-") as folder:
         server = Server(Path(folder), "--models", "catalogue", "--downloads", "yes")
         try:
-            trouble += requests(server, arguments.requests, arguments.seed)
+            trouble += requests(server, arguments.requests, arguments.seed, files_in(arguments.files))
         finally:
             server.stop()
     for text in trouble[:30]:
@@ -156,7 +166,14 @@ def _clip() -> tuple[str, bytes]:
 class Requests:
     """Requests to a page: those that its scripts and the API's callers send, then changed."""
 
-    def __init__(self, address: str, config: dict, pair: tuple[str, str], secrets: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        address: str,
+        config: dict,
+        pair: tuple[str, str],
+        secrets: tuple[str, ...],
+        files: Sequence[Path] = (),
+    ) -> None:
         self.http = httpx.Client(base_url=address, timeout=2 * (PATIENCE + MEASURING))
         self.ids = {one["props"].get("elem_id"): one["id"] for one in config["components"]}
         names = {id: name for name, id in self.ids.items()}
@@ -174,6 +191,8 @@ class Requests:
         ]
         self.pair, self.secrets = pair, (*secrets, "Traceback (most", "root:x:")
         self.pictures = mutations.pictures()
+        given = [(file.name, file.read_bytes()) for file in files]
+        self.dear_files = [*dear_files.pictures().items(), *dear_files.clips().items(), *given]
         self.upload, self.clip = (self._sent(*file) for file in (("a b.png", self.pictures[4]), _clip()))
 
     def _sent(self, name: str, data: bytes) -> str:
@@ -212,7 +231,13 @@ class Requests:
         """One changed request and what follows from it; what is wrong with that, "" where nothing is."""
         rng = random.Random(seed)
         kind = rng.choice(
-            [self.event, self.event, self.direct, self.direct, self.api, self.api, self.form, self.address]
+            [
+                *[self.event, self.direct, self.api] * 4,
+                *[self.form, self.address] * 2,
+                self.unread,
+                self.no_form,
+            ]
+            + [self.dear]
         )
         told = kind(rng)
         return next(
@@ -336,6 +361,49 @@ class Requests:
         )
         return answer.text + ("" if safe else "Traceback (most likely a page of a visitor's own)")
 
+    def unread(self, rng: random.Random) -> str:
+        """Questions that nobody listens to the answers of."""
+        told = ""
+        for _ in range(20):
+            page, index, target, event = rng.choice(self.events)
+            asked = {
+                "data": [],
+                "event_data": self.question(rng, page),
+                "fn_index": index,
+                "trigger_id": target,
+            }
+            asked["session_hash"] = f"unread{rng.randrange(10**9)}" + rng.choice(
+                ["", "a" * 40, "a" * 100_000]
+            )
+            told += self.post("queue/join", asked, rng).text
+        return told
+
+    def no_form(self, rng: random.Random) -> str:
+        """Fields and many files, or a body that is no form, under an id of its own."""
+        edge = b"--edge\r\nContent-Disposition: form-data; name="
+        part = rng.choice([b'"files"', b'"files"; filename="a"', b'"other"', b"", b"\xff" * 3000])
+        body = (
+            edge + part + b"\r\n\r\n" + rng.randbytes(rng.choice([0, 100, 300_000])) + b"\r\n"
+        ) * rng.choice([1, 900])
+        headers = {"content-type": "multipart/form-data; boundary=edge"}
+        query = {"upload_id": f"{rng.random()}" * 100}
+        end = rng.choice([b"--edge--\r\n", b""])
+        return self.http.post(
+            "/gradio_api/upload", content=body[:5_000_000] + end, headers=headers, params=query
+        ).text
+
+    def dear(self, rng: random.Random) -> str:
+        """A file made to be dear, as a picture or a clip; others wait no longer for it (`longest`)."""
+        name, data = rng.choice(self.dear_files)
+        began, call = time.monotonic(), rng.choice(["compare", "video"])
+        told = {{"compare": "image", "video": "clip"}[call]: self.file(self._sent("a.bin", data))}
+        reply = self.post(f"call/v2/{call}", told, rng)
+        if reply.status_code != 200:
+            return reply.text
+        answer = self._stream(f"/gradio_api/call/{call}/{reply.json()['event_id']}", {})
+        late = time.monotonic() - began > PATIENCE + MEASURING
+        return answer + (f"Traceback (most likely {name} is too dear)" if late else "")
+
     def address(self, rng: random.Random) -> str:
         """Other routes of Gradio's, and ways to say a path."""
         value = str(rng.choice(mutations.HOSTILE))[:300].encode(errors="replace").decode()
@@ -350,8 +418,9 @@ class Requests:
         return ""
 
 
-def requests(server: Server, count: int, seed: int) -> list[str]:
-    sent = Requests(server.address, server.config, PAIRS["random"], (str(ROOT),))
+def requests(server: Server, count: int, seed: int, files: Sequence[Path]) -> list[str]:
+    sent = Requests(server.address, server.config, PAIRS["random"], (str(ROOT),), files)
+    other = Requests(server.address, server.config, PAIRS["random"], (str(ROOT),))
     list(map(sent.send, range(50)))  # loads what there is to load
     before, began = server.megabytes(), time.perf_counter()
     trouble, memory, longest = [], [], [0.0]
@@ -367,15 +436,30 @@ def requests(server: Server, count: int, seed: int) -> list[str]:
             memory.append(server.megabytes())
         return found
 
+    waits, ended = [], threading.Event()
+
+    def another() -> None:
+        while not ended.wait(0.5):
+            began = time.perf_counter()
+            if told := other.proper():
+                trouble.append(f"another visitor's proper question gets {told[:200]}")
+            waits.append(time.perf_counter() - began)
+
+    beside = threading.Thread(target=another)
+    beside.start()
     with ThreadPoolExecutor(8) as pool:
         trouble += filter(None, pool.map(one, range(1000 * seed + 50, 1000 * seed + 50 + count)))
     seconds = time.perf_counter() - began
+    ended.set()
+    beside.join()
     trouble += [f"log: {text[-600:]}" for text in server.tracebacks()]
     trouble += [f"asked for outside: {line}" for line in set(server.spied.read_text().splitlines())]
     half = memory[len(memory) // 2 :] or [before]
     print(
         f"requests: {count} in {seconds:.0f} s, longest {max(longest):.1f}; memory {before:.0f} MB before,"
-        f" {half[0]:.0f} half way, {half[-1]:.0f} after"
+        f" {half[0]:.0f} half way, {half[-1]:.0f} after, {max([before, *memory]):.0f} at most;"
+        f" another visitor's numbers: n {len(waits)}, median {statistics.median(waits):.2f} s,"
+        f" longest {max(waits):.1f}"
     )
     if max(longest) > PATIENCE + MEASURING:
         trouble.append(f"requests: one took {max(longest):.0f} s")

@@ -1,12 +1,17 @@
 """Many visitors at once: are all answers right and their own, how long does each wait, does anything grow?
 
     python benchmarks/load.py [--visitors 16] [--minutes 10]
+    python benchmarks/load.py --hostile 4 --minutes 5 [--files FOLDER]
 
 Starts `app.py` itself, with a second pair of random weights, and visits it in the words of the page's own
 scripts: each visitor uploads photographs, slides, and switches between the pairs; some press Stop, some close
 the tab, some call the API or take a figure home. A visitor thinks for half a second to two before each step.
 Before that, one visitor alone: what slow work of others costs, and how soon a stop or a closed tab frees the
 machine. Afterwards everything that was heard is computed again with papr_core and compared.
+
+With --hostile one visitor brings photographs while so many others mean harm (harm.py). What they do to
+that one's waits, to the memory of the server with all its processes, and to its disk is measured, and once
+more a minute later.
 """
 
 import argparse
@@ -25,6 +30,7 @@ from pathlib import Path
 
 import httpx
 from gradio_client.utils import apply_diff
+from harm import dear_files, harm
 from server import PAIRS, ROOT, Server
 
 PHOTOGRAPHS = sorted((ROOT / "tests" / "data").rglob("*.webp"))
@@ -398,6 +404,68 @@ async def run(
     return memory
 
 
+# Beside those who mean harm
+
+
+async def attacked(
+    server: Server, photographs: list[bytes], hostile: int, minutes: float, files: list[Path]
+) -> list[str]:
+    """What went wrong for one visitor meanwhile."""
+    heard, told, trouble = Heard(), {}, []
+    memory, disk = [], []
+
+    async def watch() -> None:
+        while True:
+            memory.append(await asyncio.to_thread(server.megabytes))
+            disk.append(sum(path.stat().st_size for path in server.files() if path.exists()) / 1e6)
+            await asyncio.sleep(0.5)
+
+    async def step(visitor: Visitor, number: int, what: str) -> None:
+        await visitor.newest()
+        began, name = time.perf_counter(), f"{number}.webp"
+        path = await visitor.upload(photographs[number % len(photographs)], name)
+        answer = None
+        async for answer in visitor.payloads("ask", visitor.question("embedded", upload=path, name=name)):
+            if has_first_card(answer):
+                heard.waits[what].append(time.perf_counter() - began)
+                break
+        began = time.perf_counter()
+        asked = visitor.question("embedded", picture=answer["picture"]["id"], name=name, methods=["papr"])
+        asked["keep_ratio"] = round(random.uniform(0.05, 1), 2)
+        if not (await visitor.call("numbers", asked))["ok"]:
+            raise RuntimeError("numbers")
+        heard.waits[f"{what}: slider to numbers"].append(time.perf_counter() - began)
+
+    async with httpx.AsyncClient(base_url=server.address, timeout=300) as http:
+        for number in range(8):
+            await step(Visitor(server, http), number, "first card, nobody else there")
+        before = server.megabytes()
+        watching = asyncio.create_task(watch())
+        others = [asyncio.create_task(harm(server, files, random.Random(i), told)) for i in range(hostile)]
+        until, number = time.monotonic() + 60 * minutes, 8
+        while time.monotonic() < until:
+            number += 1
+            try:
+                await step(Visitor(server, http), number, f"first card, beside {hostile} hostile ones")
+            except Exception as error:
+                trouble.append(f"{type(error).__name__}: {error}")
+            await asyncio.sleep(0.3)
+        for other in others:
+            other.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        watching.cancel()
+        await asyncio.sleep(60)
+        await step(Visitor(server, http), number + 1, "first card, a minute later")
+    lines(heard.waits)
+    print(
+        f"  memory of all processes {before:.0f} MB before, {max(memory):.0f} at most,"
+        f" {server.megabytes():.0f} a minute after;"
+        f" files {max(disk):.0f} MB at most; log {len(server.output())} bytes"
+    )
+    print(f"  sent: {', '.join(f'{kind} {count}' for kind, count in sorted(told.items()))}")
+    return trouble + server.tracebacks()
+
+
 def cleaned(server: Server) -> tuple[int, int]:
     """Files of visitors before and after the sweep that is due when they are 66 minutes old."""
     files = server.files()
@@ -416,6 +484,8 @@ def main() -> None:
     parser.add_argument(
         "--photographs", type=int, default=24, help="different ones; each is brought again and again"
     )
+    parser.add_argument("--hostile", type=int, default=0, help="who mean harm, beside one visitor")
+    parser.add_argument("--files", help="a folder of files made to be dear, which they send too")
     arguments = parser.parse_args()
     photographs = [path.read_bytes() for path in PHOTOGRAPHS[:: len(PHOTOGRAPHS) // arguments.photographs]]
     photographs, heard = photographs[: arguments.photographs], Heard()
@@ -425,6 +495,16 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory(prefix="papr-load-") as folder:
         server = Server(Path(folder))
+        if arguments.hostile:
+            try:
+                files = dear_files(arguments.files)
+                trouble = asyncio.run(
+                    attacked(server, photographs, arguments.hostile, arguments.minutes, files)
+                )
+            finally:
+                server.stop()
+            print(f"  answers lost or wrong, and traces: {len(trouble)}", *trouble[:5], sep="\n  ")
+            raise SystemExit(bool(trouble))
         try:
             memory = asyncio.run(run(arguments, server, heard, photographs))
             quarter = max(1, len(memory) // 4)

@@ -90,9 +90,8 @@ class Server:
         return re.findall(r"Traceback \(most recent call last\):\n(?: .*\n)*\S.*", self.output())
 
     def megabytes(self) -> float:
-        """Resident memory."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1000
+        """Memory of the server and of all processes that it has started; what they share is counted once."""
+        return sum(map(_proportional, _tree(self.process.pid))) / 1000
 
     def busy(self) -> float:
         """Seconds of processor time so far."""
@@ -110,6 +109,25 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
         self._output.close()
+
+
+def _tree(process: int) -> list[int]:
+    found = [process]
+    for one in found:  # which grows
+        try:
+            threads = list(Path(f"/proc/{one}/task").iterdir())
+            found += [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+        except OSError:  # ended meanwhile
+            continue
+    return found
+
+
+def _proportional(process: int) -> int:
+    """Kilobytes of a process."""
+    try:
+        return int(re.search(r"Pss:\s+(\d+)", Path(f"/proc/{process}/smaps_rollup").read_text())[1])
+    except (OSError, TypeError):  # ended meanwhile
+        return 0
 
 
 def write_random_pair(folder: Path) -> None:

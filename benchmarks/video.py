@@ -140,7 +140,7 @@ def videomae(folder: Path, rounds: int):
 
 def wait(folder: Path, rounds: int):
     from papr_core.comparison import video
-    from papr_core.comparison.scene import find_explained, find_target
+    from papr_core.comparison.seen import find_explained, find_target
     from papr_core.data import clips
     from papr_core.figures import masked_image
 

@@ -93,10 +93,12 @@ def entry(name: str, value: Any) -> Iterator[str]:
 
 
 def members(cls: type) -> dict[str, Any]:
-    """The public properties and functions that a class of ours brings, without those that a public base has
-    in the same way."""
+    """The public properties and functions that a class of ours brings, bases without a page of their own
+    included, without those that a public base has in the same way."""
+    told = {one for base in cls.__mro__[1:] if base.__name__ in papr_core.__all__ for one in base.__mro__}
+    ours = [one for one in cls.__mro__ if one.__module__.startswith("papr_core.") and one not in told]
     found: dict[str, Any] = {}
-    for name, value in vars(cls).items():
+    for name, value in {name: value for one in reversed(ours) for name, value in vars(one).items()}.items():
         value = getattr(value, "__func__", value)
         if not name.startswith("_") and (isinstance(value, property) or inspect.isfunction(value)):
             found[name] = value

@@ -22,6 +22,7 @@ _PUBLIC = {
     "PixelBackbone": "models.backbones",
     "Proposal": "models.proposals",
     "Stopped": "errors",
+    "Pruned": "models.pruned",
     "ToMe": "pruning.reductions.tome",
     "TokenBackbone": "models.backbones",
     "UnknownClass": "errors",
@@ -30,6 +31,7 @@ _PUBLIC = {
     "UnreadableImage": "errors",
     "UnsupportedModel": "errors",
     "WeightsUnavailable": "errors",
+    "as_backbone": "models.given",
     "bipartite_soft_matching": "pruning.reductions.tome",
     "compare": "comparison.comparison",
     "configure": "models.weights",
@@ -39,11 +41,14 @@ _PUBLIC = {
     "min_max": "pruning.significance",
     "num_kept": "pruning.selection",
     "patch_significance": "pruning.significance",
+    "prune": "models.pruned",
     "prune_clip": "comparison.video",
     "read_clip": "data.clips",
     "read_image": "data.images",
+    "register_method": "methods.own",
     "select_patches": "pruning.selection",
     "top_patches": "pruning.selection",
+    "zero_shot": "models.zero_shot",
 }
 
 __all__ = [
@@ -57,6 +62,7 @@ __all__ = [
     "PaprError",
     "PixelBackbone",
     "Proposal",
+    "Pruned",
     "Stopped",
     "ToMe",
     "TokenBackbone",
@@ -66,6 +72,7 @@ __all__ = [
     "UnreadableImage",
     "UnsupportedModel",
     "WeightsUnavailable",
+    "as_backbone",
     "bipartite_soft_matching",
     "compare",
     "configure",
@@ -75,15 +82,20 @@ __all__ = [
     "min_max",
     "num_kept",
     "patch_significance",
+    "prune",
     "prune_clip",
     "read_clip",
     "read_image",
+    "register_method",
     "select_patches",
     "top_patches",
+    "zero_shot",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "weights":  # where weights come from; reports from the field ask for it by this name
+        return importlib.import_module("papr_core.models.weights")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'papr_core' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"papr_core.{_PUBLIC[name]}"), name)

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Hashable, Sequence
 from fractions import Fraction
 from functools import cache, partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -21,6 +21,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from papr_core.errors import InvalidInput, UnsupportedModel
+from papr_core.methods.budget import fed
+from papr_core.methods.table import METHODS
 from papr_core.models import catalog
 from papr_core.models.backbones import skeleton_backbone
 from papr_core.models.backbones.base import Backbone
@@ -39,19 +41,45 @@ __all__ = [
     "other_methods",
     "paper_rows",
     "proposal_gmacs",
+    "spent",
 ]
 
 PAPER = "Mahmud et al., PaPr, ECCV 2024, https://arxiv.org/abs/2403.16020"
+
+
+# The account
+
+
+def spent(backbone: float, proposal: float = 0.0, *, looks: bool = True) -> dict[str, float]:
+    """What one picture costs, in the words of every row of results: gmacs_backbone, what the backbone itself
+    takes as it is pruned; gmacs_proposal, one pass of the proposal, and 0 where none looks (the full model,
+    tokens reduced alone, chance, the centre); gmacs, the two together.
+
+    What a method does beside that pass (gradients, Score-CAM's masked pictures) is not counted; it is in the
+    images a second end to end.
+
+    >>> from papr_core.cost import spent
+    >>> spent(0.5, 0.25)
+    {'gmacs_backbone': 0.5, 'gmacs_proposal': 0.25, 'gmacs': 0.75}
+    >>> spent(0.5, 0.25, looks=False)["gmacs"]
+    0.5
+    """
+    looking = float(proposal) if looks else 0.0
+    return {"gmacs_backbone": float(backbone), "gmacs_proposal": looking, "gmacs": backbone + looking}
 
 
 # Counting
 
 
 def backbone_gmacs(
-    backbone: Backbone, keep_ratio: float = 1.0, *, reduction: Reduction | None = None
+    backbone: Backbone,
+    keep_ratio: float = 1.0,
+    *,
+    reduction: Reduction | None = None,
+    method: str = "papr",
 ) -> float:
     """Billions of multiply-accumulates of one picture through a backbone at a keep ratio, perhaps with its
-    tokens reduced further.
+    tokens reduced further. method: how the ratio is spent; the full pass of an oracle is among it.
 
     >>> import papr_core
     >>> from papr_core.cost import backbone_gmacs
@@ -65,8 +93,9 @@ def backbone_gmacs(
     if keep_ratio == 1:
         return count_macs(call, image) / 1e9
     # which patches stay does not matter, but a backbone looks at the numbers: real ones
-    kept = backbone.select(torch.zeros(1, *backbone.grid), keep_ratio)
-    return count_macs(call, image, kept) / 1e9
+    kept = fed(method, backbone, torch.zeros(1, *backbone.grid), keep_ratio)
+    looked = count_macs(twin, image) if METHODS[method].kind == "oracle" else 0
+    return (looked + count_macs(call, image, kept)) / 1e9
 
 
 def gmacs_by_ratio(backbone: Backbone) -> Callable[[float], float]:
@@ -128,7 +157,7 @@ class _Counter(TorchDispatchMode):
         super().__init__()
         self.macs = 0
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
         count = flop_registry.get(func._overloadpacket)
         if count is None:
@@ -140,7 +169,10 @@ class _Counter(TorchDispatchMode):
         return out
 
 
-def _on_meta(module: nn.Module) -> nn.Module:
+_Module = TypeVar("_Module", bound=nn.Module)
+
+
+def _on_meta(module: _Module) -> _Module:
     """A copy of a module whose tensors have shapes but no storage; the module itself is only read."""
     tensors = [*module.parameters(), *module.buffers()]
     if all(tensor.is_meta for tensor in tensors):
@@ -168,9 +200,9 @@ def estimate(
     proposal_input: int | None = None,
     once: Callable[[Hashable, Callable[[], Any]], Any] = lambda key, make: make(),
 ) -> dict[str, Any]:
-    """The object that `cost --json` prints, without weights: gmacs_full of the plain backbone, gmacs_proposal
-    of one pass of the proposal (0 without one), gmacs_pruned of both together at this keep ratio, with this
-    reduction, patches and kept.
+    """The object that `cost --json` prints, without weights: gmacs_full of the plain backbone; at this keep
+    ratio, with this reduction, gmacs_backbone, gmacs_proposal and both together as gmacs_pruned (`spent`; at
+    keep 1 no patch is chosen, so no proposal looks); patches and kept.
 
     proposal_input: pixels that the proposal sees; by default its own size.
     once(key, make): a caller's cache, for what other keep ratios of the same models need again.
@@ -197,14 +229,16 @@ def estimate(
     if reason := pruned.reduction_refusal(reduction):
         raise UnsupportedModel(reason)
     alone = backbone_gmacs(pruned, keep, reduction=reduction) if reduction else at(keep)
+    account = spent(alone, looking, looks=keep < 1)
     return {
         "backbone": pruned.name,
         "proposal": proposal,
         "keep": float(keep),
         **words_of(reduction),
         "gmacs_full": full,
-        "gmacs_proposal": looking,
-        "gmacs_pruned": looking + alone,
+        "gmacs_backbone": account["gmacs_backbone"],
+        "gmacs_proposal": account["gmacs_proposal"],
+        "gmacs_pruned": account["gmacs"],
         "patches": pruned.num_patches,
         "kept": count,
     }
@@ -232,8 +266,9 @@ def paper_rows() -> list[dict[str, Any]]:
         if line["table"] in ("7", "9"):  # a proposal by itself
             ours = looking(line["backbone"], _square(line["input"]))
         else:
-            ours = once(backbone(line["backbone"]), keep, reduction=reduction_in({"keep": keep, **words}))
-            ours += looking(line["proposal"], _square(line["proposal_input"])) if line["proposal"] else 0
+            alone = once(backbone(line["backbone"]), keep, reduction=reduction_in({"keep": keep, **words}))
+            pass_ = looking(line["proposal"], _square(line["proposal_input"])) if line["proposal"] else 0.0
+            ours = spent(alone, pass_)["gmacs"]
         paper = float(line["paper_gmacs"])
         rows.append({
             "table": int(line["table"]),

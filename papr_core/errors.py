@@ -10,12 +10,15 @@
     |-- WeightsUnavailable                   weights that cannot be had, or must not be used
     `-- Stopped                              the user's stop arrived
 
+    PaprWarning (a UserWarning)              work goes on, and something about it should be known
+
 Each message is one sentence that says what is wrong and what to do.
 """
 
 __all__ = [
     "InvalidInput",
     "PaprError",
+    "PaprWarning",
     "Stopped",
     "UnknownClass",
     "UnknownModel",
@@ -73,6 +76,10 @@ class Stopped(PaprError):
 
     def __init__(self, message: str = "Stopped on request.") -> None:
         super().__init__(message)
+
+
+class PaprWarning(UserWarning):
+    """Something that a person should know, in a sentence, of work that goes on."""
 
 
 def reason(error: BaseException) -> str:

@@ -1,15 +1,17 @@
-"""Files and folders of results that change as a whole: a failure leaves nothing half done."""
+"""Files and folders of results that change as a whole, so that nothing is half done; what made them."""
 
 import os
+import platform
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from papr_core import __version__
 from papr_core.errors import InvalidInput
 
-__all__ = ["saved_file", "saved_folder"]
+__all__ = ["saved_file", "saved_folder", "versions"]
 
 
 @contextmanager
@@ -41,3 +43,16 @@ def saved_folder(folder: str | os.PathLike) -> Iterator[Path]:
             shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
         raise InvalidInput(f"{folder} cannot be written: {error.strerror or error}.") from error
+
+
+def versions() -> dict[str, str]:
+    """Of this package, Python and what the numbers rest on; "unknown" of a package under another name."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"papr": __version__, "python": platform.python_version()}
+    for package in ("torch", "timm", "numpy", "pillow"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "unknown"
+    return found

@@ -1,7 +1,7 @@
 """The tables of the model card, in Markdown, from what `evaluate --json` printed.
 
-python -m papr_core evaluate --data runs/heldout.tar ... --json > assets/evaluations/NAME.json
-python recipes/card_table.py assets/evaluations/NAME.json
+python -m papr_core evaluate --data runs/heldout.tar ... --out results/NAME.json
+python recipes/card_table.py results/NAME.json
 Of several evaluations of one backbone: one table that compares their ConvNets.
 """
 

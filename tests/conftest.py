@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import socket
+import tempfile
 import threading
 from pathlib import Path
 
@@ -11,6 +14,9 @@ import pytest
 
 # Tensors are small here: more threads wait for each other, on a busy machine several times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Two files of tests run at once, in processes of their own: what one page keeps on disk is not another's.
+os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="papr-tests-")
+atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -125,12 +131,17 @@ def address(page_for_browsers, weights_folder):
         yield page_for_browsers
 
 
+@pytest.fixture(scope="session")
+def browser_profile(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("browser")
+
+
 @pytest.fixture(scope="module")
-def browser():
+def browser(browser_profile):
     pytest.importorskip("playwright")
     import page_visits
 
-    with page_visits.chrome() as started:
+    with page_visits.chrome(browser_profile) as started:
         yield started
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+import socket
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -77,10 +78,17 @@ def settings(folder: Path):
     return Settings(proposal=PROPOSAL, backbone=BACKBONE, weights_dir=str(folder))
 
 
+def free_port() -> int:
+    """One that the system gives: Gradio's own search begins at the same one for all who test at once."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
 @contextmanager
-def running(folder: Path, **more):
-    """The page on the small pair in this folder, on a free port of this machine: the demo, which has its
-    `address`."""
+def running(folder: Path | None, *, given=None, **more):
+    """The page on the small pair in this folder (or with the settings given), on a free port of this
+    machine: the demo, which has its `address`."""
     from papr_core.models import weights
 
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -90,9 +98,10 @@ def running(folder: Path, **more):
     from app import page
 
     with weights.configured():  # a page sets its folder for good
-        demo = page.build(settings(folder))
+        demo = page.build(given or settings(folder))
         _, url, _ = demo.launch(
             server_name="127.0.0.1",
+            server_port=free_port(),
             prevent_thread_lock=True,
             quiet=True,
             share=False,

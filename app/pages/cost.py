@@ -1,5 +1,6 @@
-"""Cost: what a configuration saves, how fast it runs here, and the paper's tables beside ours."""
+"""Cost: what a configuration saves, its speed here and by batch, cascades, and the paper's tables."""
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -7,7 +8,7 @@ import gradio as gr
 
 from papr_core.pruning.reductions import REDUCTIONS, Word, asked, reduction_in  # which bring no torch
 
-from ..parts import arrival, models, paper, rail, speed
+from ..parts import arrival, cascades, models, paper, rail, speed
 from ..parts.alongside import alongside
 from ..parts.direct import direct, newest_of
 from ..parts.question import parsed, read_who
@@ -50,28 +51,26 @@ def build(shared: Shared) -> None:
             elem_id="costs",
             html_template='<div class="papr papr-costs"></div>',
             js_on_load="papr.ready.then(p => p.mountCosts({element, props, trigger, watch, server}));"
-            '["measure", "sync"]',
-            server_functions=[costs_of(shared), tables_of(shared), newest_of(shared)],
+            '["measure", "speedmap", "sync"]',
+            server_functions=[costs_of(shared), tables_of(shared), shipped_of(shared), newest_of(shared)],
             apply_default_css=False,
         )
 
     controls = {**pickers, "percent": percent, **said_of_reductions}
     rail.connect(screen, controls, page="loadCosts", set="p.costs.set", view="papr.costs.view")
-    event = screen.measure(
-        stream("measured", lambda data: measured(shared, data)),
-        None,
-        screen,
-        concurrency_id="slow",
-        trigger_mode="multiple",
-        **rail.PRIVATE,
-    )
-    refused(event, screen, "measured", "speed")
+    for listen, key, where, work in (
+        (screen.measure, "measured", "speed", measured),
+        (screen.speedmap, "mapped", "map", mapped),
+    ):
+        handler = stream(key, functools.partial(work, shared))
+        event = listen(handler, None, screen, concurrency_id="slow", trigger_mode="multiple", **rail.PRIVATE)
+        refused(event, screen, key, where)
 
     def titles(role: str) -> list[tuple[str, str]]:
         listed = models.titles(shared, role)
         return with_none(listed) if role == "proposal" else listed
 
-    rail.fill(gr.context.Context.root_block.load, pickers, titles)
+    rail.fill(rail.on_load(), pickers, titles)
 
 
 def with_none(choices: list) -> list:
@@ -129,20 +128,52 @@ def tables_of(shared: Shared) -> Callable:
     return direct(shared, tables)
 
 
+def shipped_of(shared: Shared) -> Callable:
+    """A direct call: what was measured before, the speed map and the cascades."""
+
+    def shipped(_: str) -> dict[str, Any]:
+        titles = {name: title for role in TITLES for title, name in models.titles(shared, role)}
+        return {"map": speed.shipped_map(shared), "cascades": cascades.read(titles)}
+
+    return direct(shared, shipped)
+
+
 def measured(shared: Shared, data: Any) -> Iterator[dict[str, Any]]:
     """Payloads of a measurement: {seq, progress: [rounds done, of]}, then {seq, found}."""
-    visitor, seq = read_who(data) or ("", 0)
-    asker, found = Asker(shared, visitor, seq), []
 
-    def work(tell: Callable[[Any], None]) -> None:
+    def work(tell: Callable[[Any], None], gone: Callable[[], bool]) -> dict[str, Any]:
         with said("speed"):
             question = asked_of(data)
-        measurement = speed.measure(shared, question, tell, asker.gone)
+        measurement = speed.measure(shared, question, lambda done: tell({"progress": done}), gone)
         reduction = reduction_in(measurement["rows"][0])
-        found.append({**measurement, "reduction": reduction.label if reduction else None})
+        return {"found": {**measurement, "reduction": reduction.label if reduction else None}}
 
+    return asked_for(shared, data, work, speed.ROUNDS)
+
+
+def mapped(shared: Shared, data: Any) -> Iterator[dict[str, Any]]:
+    """Payloads of a speed map: {seq, progress: [batches done, of], so_far}, then {seq, found}."""
+
+    def work(tell: Callable[[Any], None], gone: Callable[[], bool]) -> dict[str, Any]:
+        with said("map"):
+            question = asked_of(data)
+
+        def tell_more(so_far: dict[str, Any]) -> None:
+            tell({"progress": [len(so_far["batches"]), speed.MAP_BATCHES], "so_far": so_far})
+
+        return {"found": speed.measure_map(shared, question, tell_more, gone)}
+
+    return asked_for(shared, data, work, speed.MAP_BATCHES)
+
+
+def asked_for(
+    shared: Shared, data: Any, work: Callable[..., dict[str, Any]], steps: int
+) -> Iterator[dict[str, Any]]:
+    """Payloads of work(tell, gone) for who asked: what it tells on its way, then what it gives."""
+    visitor, seq = read_who(data) or ("", 0)
+    asker, found = Asker(shared, visitor, seq), []
     asker.check()
-    yield {"seq": seq, "progress": [0, speed.ROUNDS]}
-    for done in alongside(work, asker.leave):
-        yield {"seq": seq, "progress": done}
-    yield {"seq": seq, "found": found[0]}
+    yield {"seq": seq, "progress": [0, steps]}
+    for told in alongside(lambda tell: found.append(work(tell, asker.gone)), asker.leave):
+        yield {"seq": seq, **told}
+    yield {"seq": seq, **found[0]}

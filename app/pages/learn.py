@@ -1,4 +1,4 @@
-"""Learn: PaPr in six steps on the visitor's own picture, three experiments, and what holds over many.
+"""Learn: PaPr in seven steps on the visitor's own picture, three experiments, and what holds over many.
 
 The words of the steps stand in static/learn.html; the pictures are drawn by static/js/learn.js and its kin
 from Compare's answer, and from the features that `lesson` gives.
@@ -29,7 +29,7 @@ def build(shared: Shared) -> None:
         value={
             "lesson": ready.get("lesson"),
             "wants": list(WANTS),
-            "evidence": evidence(models),
+            "evidence": evidence(models, ready["view"]["percent"] / 100),
             "titles": {name: one["title"] for name, one in ready["choices"]["methods"].items()},
         },
         elem_id="learn",

@@ -24,7 +24,7 @@ def build(shared: Shared) -> None:
     first = shared.settings.proposal
     convnets = list(EMBEDDED_PROPOSALS) if first in EMBEDDED_PROPOSALS else [first]
     # one ConvNet alone has nobody to agree with but its untrained twin
-    shown = {"convnets": convnets, "untrained": len(convnets) == 1, "high": 50, "low": 30}
+    shown: dict[str, Any] = {"convnets": convnets, "untrained": len(convnets) == 1, "high": 50, "low": 30}
     with gr.Row(elem_id="proposals", elem_classes="p-page"):
         with gr.Column(elem_classes="p-rail"):
             gr.HTML(
@@ -88,4 +88,4 @@ def save(looks: Looks) -> str:
     with said("proposals-save"):
         kind = looks.asked.kind
         check_kind(kind, FORMATS)
-        return save_drawing(looks.agreement().figure(), f"papr-proposals.{kind}")
+        return save_drawing(looks.agreement().figure(display=looks.asked.display), f"papr-proposals.{kind}")

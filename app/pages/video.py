@@ -1,7 +1,6 @@
-"""Video: one clip, one pair of models, one method. Layout, then events, top to bottom."""
+"""Video: one clip, one pair of models, one method or two. Layout, then events, top to bottom."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -25,8 +24,9 @@ VIEW: dict[str, Any] = {
     "clip": next(iter(example_clips())),
     "percent": 40,
     "method": "papr",
+    "beside": "",
     "target": None,
-    "explain": "proposal",
+    "explain": "auto",
     "look": "dim",
     "show": "kept",
     "opacity": 0.6,
@@ -43,6 +43,7 @@ SAVED = {  # kind of a download -> its name, and the file that PrunedClip.save w
 def build(shared: Shared) -> None:
     """The page, inside a Tab context."""
     clips = Clips()
+    shared.caches.append(clips.cache)
     choices = arrival.read(shared.settings)["choices"]
     shown = {**VIEW, "proposal": shared.settings.proposal, "backbone": shared.settings.backbone}
 
@@ -64,6 +65,12 @@ def build(shared: Shared) -> None:
                     value=shown["method"],
                     label="Method",
                     info="Random, Centre and PaPr reversed are controls, not in the paper",
+                    interactive=True,
+                )
+                beside = gr.Dropdown(
+                    choices=[("none", ""), *((choices["methods"][name]["title"], name) for name in METHODS)],
+                    value=shown["beside"],
+                    label="Another method beside it",
                     interactive=True,
                 )
                 note("clip-method")
@@ -107,6 +114,7 @@ def build(shared: Shared) -> None:
     controls = {
         "percent": percent,
         "method": method,
+        "beside": beside,
         "target": target,
         "explain": explain,
         **pickers,
@@ -181,7 +189,10 @@ def frames_of(shared: Shared, clips: Clips) -> Callable:
 
 def live_of(shared: Shared) -> Callable:
     """A direct call: one picture of the webcam."""
-    call = partial(live, shared)
+
+    def call(data: str) -> dict[str, Any]:
+        return live(shared, data)
+
     call.__name__ = "live"
     return direct(shared, call)
 
@@ -190,4 +201,4 @@ def save(run: ClipRun) -> str:
     """One file to download; its path."""
     check_kind(run.question.kind, SAVED)
     name, part = SAVED[run.question.kind]
-    return save_part(run.everything(), part, name)
+    return save_part(run.everything(), part, name, look=run.question.look)

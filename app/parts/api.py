@@ -16,7 +16,9 @@ import gradio as gr
 from papr_core.pruning.reductions import asked
 
 from ..clips import clip_models, receive_clip
+from ..decoding import decoding
 from ..session import Asker, Shared, explain_error, printable
+from .question import read_classes
 
 __all__ = ["ENDPOINTS", "PYTHON", "SHELL", "document", "publish"]
 
@@ -36,6 +38,8 @@ def compare_of(shared: Shared) -> Callable:
         target: str | None = None,
         explain: str = "proposal",
         patches: list[int] | None = None,
+        deletion: bool = False,
+        classes: str | None = None,
     ) -> dict:
         """Prune one image by several methods and see what the backbone still says.
 
@@ -44,11 +48,15 @@ def compare_of(shared: Shared) -> Callable:
             proposal: a ConvNet by its name
             backbone: a vision transformer by its name
             keep_ratio: share of the tokens that stay, above 0 and at most 1
-            methods: papr, cam, grad-cam, score-cam, grad-cam++, layer-cam, eigen-cam, random, center,
-                reversed
+            methods: papr, cam, grad-cam, score-cam, grad-cam++, layer-cam, eigen-cam; as pytorch-grad-cam has
+                them hires-cam, grad-cam-elementwise, xgrad-cam, eigen-grad-cam, seg-eigen-cam, ablation-cam,
+                finer-cam, shapley-cam, kpca-cam, fem; the ViT's own attention and rollout; the controls
+                smaller, random, center, checkerboard, edges, reversed
             target: the class whose confidence is reported, index or name; None is the full model's top-1
             explain: the class that a CAM explains: proposal (its own top-1), target, or a class
             patches: patches of your own choice, which add the method by-hand
+            deletion: also the area while the worst patches stay, for as many passes again as the curve takes
+            classes: of your own, divided by semicolons, for a CLIP or SigLIP with both towers
 
         Returns:
             target: {index, label} of the class whose confidence is reported; null for a backbone without a
@@ -57,28 +65,35 @@ def compare_of(shared: Shared) -> Callable:
             explain: {mode, index, label} of the ConvNet's class that a CAM explains
             full: {confidence, top: [{label, probability}, ...]} of the backbone with all patches
             methods: a list of {name, kept, patches, indices, confidence, confidence_low, confidence_high,
-                top, kept_answer, seconds, overlap_with_papr, fewest_patches}
+                top, kept_answer, seconds, overlap_with_papr, fewest_patches, areas}; areas: {insertion,
+                deletion}, the mean confidence over keep ratios, best or worst patches first; null without an
+                order of patches
             image, proposal, backbone, keep_ratio: what was asked
         """
         with _sentences():
             core = shared.core()
             from papr_core.models.catalog import check_sees_pictures
 
-            _check_file(core, image, "picture")
+            file = _file(core, image, "picture")
             if not isinstance(methods, list) or not all(isinstance(name, str) for name in methods):
                 raise core.InvalidInput("The methods are a list of names.")
             check_sees_pictures(proposal=proposal, backbone=backbone)
-            picture, there = shared.receive(image["path"]), _while_there(shared)
+            asker = Asker(shared)
+            picture, there = shared.receive(file["path"]), _while_there(asker)
+            texts = read_classes(core, classes)
             result = core.compare(
-                shared.pixels(picture),
+                shared.pixels(picture, asker.gone, patient=True),
                 proposal=shared.model("proposal", proposal, partial(there, "")),
-                backbone=shared.model("backbone", backbone, partial(there, "")),
+                backbone=shared.typed(backbone, texts, fetch=True)
+                if texts
+                else shared.model("backbone", backbone, partial(there, "")),
                 keep_ratio=keep_ratio,
                 methods=methods[:50],
                 target=target,
                 explain=explain,
                 patches=patches,
-                name=printable(str(image.get("orig_name") or "image")[:200]),
+                deletion=deletion is True,
+                name=printable(str(file.get("orig_name") or "image")[:200]),
                 progress=there,
             )
             return result.to_dict()
@@ -122,37 +137,41 @@ def video_of(shared: Shared) -> Callable:
         """
         with _sentences():
             core = shared.core()
-            from papr_core.comparison.video import DEFAULT_CLIP_PROPOSAL
+            from papr_core.comparison.video import DEFAULT_CLIP_PROPOSAL, find_pair
             from papr_core.models.catalog import sees_clips
 
-            _check_file(core, clip, "clip")
+            file = _file(core, clip, "clip")
             of_clips = sees_clips(backbone, "backbone")
             proposal = proposal or (DEFAULT_CLIP_PROPOSAL if of_clips else settings.proposal)
-            there = _while_there(shared)
+            asker = Asker(shared)
+            there = _while_there(asker)
+            _, path = receive_clip(file["path"])
             looking, pruned = clip_models(shared, proposal, backbone, there)
+            pick = find_pair(looking, pruned).pick
             return core.prune_clip(
-                receive_clip(clip["path"]).path,
+                decoding().clip(path, pick, gone=asker.gone),
                 proposal=looking,
                 backbone=pruned,
                 keep_ratio=keep_ratio,
                 method=method,
                 target=target,
                 explain=explain,
-                name=printable(str(clip.get("orig_name") or "clip")[:200]),
+                name=printable(str(file.get("orig_name") or "clip")[:200]),
                 progress=there,
             ).to_dict()
 
     return video
 
 
-def _check_file(core: Any, given: object, what: str) -> None:
+def _file(core: Any, given: object, what: str) -> dict[str, Any]:
+    """What Gradio hands over for a FileData."""
     if not isinstance(given, dict) or not isinstance(given.get("path"), str):
         raise core.InvalidInput(f"Send the {what} as an uploaded file.")
+    return given
 
 
-def _while_there(shared: Shared) -> Callable[[str, int, int], None]:
+def _while_there(asker: Asker) -> Callable[[str, int, int], None]:
     """A progress function that ends the work once the caller is gone."""
-    asker = Asker(shared)
     return lambda what, done, of: asker.check()
 
 
@@ -198,7 +217,8 @@ def cost_of(shared: Shared) -> Callable:
 
         Returns:
             gmacs_full: of the plain backbone
-            gmacs_proposal: of one pass of the proposal
+            gmacs_backbone: of the backbone as it is pruned
+            gmacs_proposal: of one pass of the proposal, 0 at keep_ratio 1, where none looks
             gmacs_pruned: of both together, pruned
             patches, kept: how many there are, and how many stay
             backbone, proposal, keep, tome_r, tome_layers: what was asked
@@ -216,7 +236,7 @@ def _sentences() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise gr.Error(explain_error(error)["text"], print_exception=False) from None
+        raise gr.Error(explain_error(error)["text"].split("\n")[-1], print_exception=False) from None
 
 
 # name -> (the function for a page, its queue)
@@ -271,7 +291,7 @@ def document(shared: Shared) -> dict[str, Any]:
 
 def _words(name: str, function: Callable) -> dict[str, Any]:
     """A function's signature and docstring as plain data."""
-    text = inspect.getdoc(function)
+    text = inspect.getdoc(function) or ""
     about, *sections = re.split(r"\n\n(Args|Returns):\n", text)
     told = {title: _entries(body) for title, body in zip(sections[::2], sections[1::2])}
     inputs = [

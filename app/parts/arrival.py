@@ -11,6 +11,8 @@ import argparse
 import hashlib
 import json
 import os
+import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from papr_core.models.embedded import ASSETS
 
 from ..session import Settings, Shared, examples
 
-__all__ = ["compute", "methods", "read", "warm_up"]
+__all__ = ["compute", "facts", "methods", "read", "warm_up"]
 
 FILE = Path(__file__).resolve().parent.parent / "static" / "arrival.json"
 EXAMPLE = next(iter(examples()))
@@ -27,23 +29,37 @@ VIEW: dict[str, Any] = {
     "percent": 40,
     "methods": ["papr", "cam", "grad-cam", "score-cam"],
     "target": None,
-    "explain": "proposal",
+    "explain": "auto",
+    "fit": "crop",
+    "stretch": False,
+    "worst": False,
+    "show": "kept",
     "opacity": 0.6,
     "colours": "inferno",
     "scale": "image",
+    "classes": "",
     "look": "dim",
     "picture": EXAMPLE,
 }
 
 
 def methods() -> dict[str, dict[str, Any]]:
-    """Name -> title, kind and colours of each method: the library's table, without importing it."""
-    return json.loads(FILE.read_text(encoding="utf-8"))["choices"]["methods"]
+    """Name -> title, kind and colours of each method: the library's table, without importing it. Where a
+    plugin has imported it already, with the owner's methods."""
+    table = sys.modules.get("papr_core.methods.table")
+    own = {name: m for name, m in table.METHODS.items() if m.kind == "own"} if table else {}
+    return json.loads(FILE.read_text(encoding="utf-8"))["choices"]["methods"] | facts(own)
+
+
+def facts(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the page's lists and style need of the methods of a table."""
+    return {name: {"title": m.title, "kind": m.kind, "colours": list(m.colours)} for name, m in table.items()}
 
 
 def read(settings: Settings) -> dict[str, Any]:
     """{"view", "choices", "answer", "lesson"}: the last two only where they belong to this pair."""
     ready = json.loads(FILE.read_text(encoding="utf-8"))
+    ready["choices"]["methods"] = methods()
     pair = {"proposal": settings.proposal, "backbone": settings.backbone}
     for role, name in pair.items():
         if name not in [value for _, value in ready["choices"][role]]:
@@ -60,9 +76,9 @@ def read(settings: Settings) -> dict[str, Any]:
 
 def _hash(name: str, settings: Settings) -> str | None:
     """Of a weights file, found without importing torch: embedded, or in the owner's folder."""
-    folders = [ASSETS, settings.weights_dir or os.environ.get("PAPR_WEIGHTS")]
-    for folder in filter(None, folders):
-        path = Path(folder) / f"{name}.safetensors"
+    own = settings.weights_dir or os.environ.get("PAPR_WEIGHTS")
+    for folder in [ASSETS, Path(own)] if own else [ASSETS]:
+        path = folder / f"{name}.safetensors"
         if path.is_file():
             with open(path, "rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
@@ -83,10 +99,7 @@ def compute(settings: Settings) -> dict[str, Any]:
     labels = run.scene.backbone.labels
     return {
         "choices": {
-            "methods": {
-                name: {"title": m.title, "kind": m.kind, "colours": list(m.colours)}
-                for name, m in core.METHODS.items()
-            },
+            "methods": facts({name: m for name, m in core.METHODS.items() if m.kind != "own"}),
             "proposal": [list(choice) for choice in models.titles(shared, "proposal")],
             "backbone": [list(choice) for choice in models.titles(shared, "backbone")],
             "labels": {"hash": view.labels_hash(labels), "names": list(labels.names)},

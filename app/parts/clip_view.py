@@ -12,9 +12,12 @@
     early     {map, low, high}: of the frames that the ConvNet has seen so far, until there is a method
     so_far    {full, pruned: {frames, top}}: of the frames asked so far, until there is an answer
     target    {index, label, chosen}                 full: {index, label, confidence, seconds, gmacs, top}
-    answer    {count, confidence, low, high, kept, top, seconds, gmacs}: with `count` patches
+    answer    {count, confidence, low, high, kept, first, top, seconds, gmacs, frames}: with `count` patches;
+              first: whether the target is the top answer; frames: in each sampled frame [label of all
+              patches, of those kept or null, the same class], or null
     masked    the masked clip, an MP4 as a data address
     notes     [sentence, ...]
+    beside    {method, answer, masked, so_far}: the same by the second method, as far as it has come
 
 What is not known yet is not there. top: [[label, probability], ...], five of them.
 """
@@ -26,8 +29,8 @@ from papr_core.models.labels import short_label
 
 from .clip_run import ClipRun
 from .pictures import mp4
-from .run import Step
-from .view import model, rounded, status
+from .view import aim, head, rounded, status, words
+from .work import Step
 
 __all__ = ["payloads"]
 
@@ -43,16 +46,11 @@ def payloads(run: ClipRun, steps: Iterable[Step]) -> Iterator[dict[str, Any]]:
 
 def payload(run: ClipRun, step: Step) -> dict[str, Any]:
     pair, clip = run.pair, run.clip
-    frames = len(clip)
-    grid = pair.grid(frames)
-    prefix = pair.backbone.num_prefix_tokens * grid[0]
     info = clip.info
     given = {
-        "seq": run.question.seq,
-        "working": step.working,
-        "progress": step.progress,
+        **head(run, step, pair.proposal, pair.backbone, pair.grid(len(clip))),
         "clip": {
-            "id": run.record.id,
+            "id": run.subject.id,
             "name": run.name,
             "codec": info.codec,
             "width": info.width,
@@ -64,37 +62,42 @@ def payload(run: ClipRun, step: Step) -> dict[str, Any]:
         "footage": run.footage_id,
         "times": [rounded(when) for when in clip.times],
         "fps": clip.fps,
-        "grid": list(grid),
-        "patches": grid[0] * grid[1] * grid[2],
-        "prefix": prefix,
-        "models": {"proposal": model(pair.proposal), "backbone": model(pair.backbone)},
     }
-    if run.found is not None:
-        given["method"] = _method(run)
-    elif run.early is not None:
+    if run.found is None and run.early is not None:
         given["early"] = _for_the_eye(run.early.flatten())
     if run.full is not None:
-        given |= _full(run)
+        given |= _full(run, *run.full)
+    given |= _part(run)
+    if run.second is not None and run.second.found is not None:
+        given["beside"] = _part(run.second)
+    return given
+
+
+def _part(run: ClipRun) -> dict[str, Any]:
+    """What one method makes of the clip, as far as it has come."""
+    part: dict[str, Any] = {"so_far": _so_far(run)}
+    if run.found is not None:
+        part["method"] = _method(run)
     if run.result is not None:
-        given |= _answer(run)
+        part |= _answer(run)
+    if run.masked is not None:
+        part["masked"] = mp4(run.masked)
+    return part
+
+
+def _so_far(run: ClipRun) -> dict[str, Any]:
     known = {"full": run.full, "pruned": run.result}
-    given["so_far"] = {
+    return {
         which: {"frames": frames, "top": _top(run, probabilities)}
         for which, (frames, probabilities) in list(run.so_far.items())  # it grows meanwhile
         if known[which] is None
     }
-    if run.masked is not None:
-        given["masked"] = mp4(run.masked)
-    return given
 
 
 def _method(run: ClipRun) -> dict[str, Any]:
-    entry, found = run.core.METHODS[run.method], run.found
+    found = run.found
     told = {
-        "name": run.method,
-        "title": entry.title,
-        "about": entry.about,
-        "draws": entry.draws,
+        **words(run.core.METHODS[run.method]),
         "id": run.map_id,
         "explains": short_label(found.explain.label) if found.explain else None,
         "seconds": rounded(found.seconds),
@@ -116,19 +119,14 @@ def _for_the_eye(values: Any) -> dict[str, Any]:
     return {"map": spread.round().int().tolist(), "low": rounded(low), "high": rounded(high)}
 
 
-def _full(run: ClipRun) -> dict[str, Any]:
-    probabilities, seconds = run.full
-    whole, short = probabilities.mean(dim=0), short_label
+def _full(run: ClipRun, probabilities: Any, seconds: float) -> dict[str, Any]:
+    whole = probabilities.mean(dim=0)
     labels, index = run.pair.backbone.labels, int(whole.argmax())
     return {
-        "target": {
-            "index": run.target.index,
-            "label": short(run.target.label),
-            "chosen": run.question.target is not None,
-        },
+        "target": aim(run, run.target),
         "full": {
             "index": index,
-            "label": short(labels[index]),
+            "label": short_label(labels[index]),
             "confidence": rounded(float(whole[run.target.index])),
             "seconds": rounded(seconds),
             "gmacs": rounded(run.pair.gmacs(len(run.clip))),
@@ -147,12 +145,22 @@ def _answer(run: ClipRun) -> dict[str, Any]:
             "low": told["pruned"]["confidence_low"],
             "high": told["pruned"]["confidence_high"],
             "kept": told["pruned"]["kept_answer"],
+            "first": int(result.pruned[0].argmax()) == run.target.index,
             "top": _top(run, result.pruned[0]),
             "seconds": told["seconds"],
             "gmacs": told["gmacs_pruned"],
+            "frames": _frames(run),
         },
         "notes": told["notes"],
     }
+
+
+def _frames(run: ClipRun) -> list[list] | None:
+    said, labels = run.result.said_in_frames(), run.pair.backbone.labels
+    if said is None:
+        return None
+    name = {index: short_label(labels[index]) for pair in said for index in pair if index is not None}
+    return [[name[full], None if kept is None else name[kept], full == kept] for full, kept in said]
 
 
 def _top(run: ClipRun, probabilities: Any) -> list[list]:

@@ -1,24 +1,23 @@
 """What holds (the last part of Learn): evaluations shipped as data, and the words that follow from them.
 
-Nothing here knows who wins. A difference is called one only where its 95 % interval leaves zero out.
 `evidence()` gives {"claims": what the paper says, "sets": what was found, an evaluation each, "convnets": the
-same backbone pruned by each ConvNet}. The command that made the data stands in assets/README.md.
+same backbone pruned by each ConvNet, "meaning": a paragraph on what else could have been had for the budget}.
+The data lie in results/, whose README has the commands.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from typing import Any
 
-from papr_core.models.embedded import ASSETS
 from papr_core.pruning.reductions import reduction_in
 
-__all__ = ["CLAIMS", "convnets", "evidence", "findings", "many", "told"]
+from .findings import findings, meaning, proposals_told
+from .shipped import evaluation
 
-FOLDER = ASSETS / "evaluations"
+__all__ = ["CLAIMS", "convnets", "evidence", "many", "told"]
+
 COMPARED = ("papr", "cam", "random")  # where ConvNets are compared
 
-PHOTOGRAPHS = "photographs of Caltech-101 in 35 of ImageNet’s classes, which no model here was trained on"
+PHOTOGRAPHS = "photographs that no model here was trained on: Caltech-101, in 35 of ImageNet’s classes"
 FILES = {  # evaluation, the first two the ones that the claims are held against -> what it was measured on
     "mobilenetv1_025": PHOTOGRAPHS,
     "vit_tiny_patch8_112.tiny200": (
@@ -45,6 +44,26 @@ CLAIMS = [  # key of a finding, the claim, and where the paper makes it
         "paper": "Not asked in the paper: keep what PaPr would drop first.",
     },
     {
+        "key": "smaller",
+        "claim": "Dropping patches is better than making the whole picture smaller.",
+        "paper": "Not asked in the paper; benchmarks of token pruning ask it (arXiv 2510.07143, 2511.02650).",
+    },
+    {
+        "key": "blind",
+        "claim": "It takes a network to find the patches.",
+        "paper": "Not asked in the paper: evenly spread patches, edges and the middle need none.",
+    },
+    {
+        "key": "oracles",
+        "claim": "The ConvNet finds them as well as the ViT’s own attention.",
+        "paper": "Not asked in the paper. Attention costs the whole ViT first: it shows what could be had.",
+    },
+    {
+        "key": "cascade",
+        "claim": "The ViT has to be asked.",
+        "paper": "Not asked in the paper: a ConvNet that is sure of its answer could give it itself.",
+    },
+    {
         "key": "cam",
         "claim": "A mean over all channels finds them better than a map that explains one class.",
         "paper": "Section 4.5, on chosen pictures (Fig. 7 and 12 to 17).",
@@ -65,20 +84,24 @@ SUBSETS = {
     "proposal_right": "The ConvNet is right",
     "proposal_wrong": "The ConvNet is wrong",
 }
-NAMES = {"random": "random patches", "cam": "CAM", "reversed": "PaPr reversed"}  # within a sentence
 
 
-def evidence(titles: Mapping[str, str]) -> dict[str, Any]:
+def evidence(titles: Mapping[str, str], keep: float) -> dict[str, Any]:
     """The claims; the two evaluations they are held against, with numbers by subset and method, differences,
     and the words for them; and PaPr beside CAM and chance with each ConvNet that prunes the same backbone.
-    titles: of the models, by name."""
+    titles: of the models, by name; keep: the ratio that the paragraph is about."""
     results = _shipped()
     first, *_ = results.values()
     alike = [one for one in results.values() if one["backbone"] == first["backbone"]]
     alike.sort(key=lambda one: one["proposal_parameters"])
     sets = [told(results[name], titles, FILES[name]) for name in list(FILES)[:2]]
-    sets[0]["findings"]["proposal"] = {"state": None, "text": _proposals(alike, titles)}
-    return {"claims": CLAIMS, "sets": sets, "convnets": convnets(alike, titles)}
+    sets[0]["findings"]["proposal"] = {"state": None, "text": proposals_told(alike, titles)}
+    return {
+        "claims": CLAIMS,
+        "sets": sets,
+        "convnets": convnets(alike, titles),
+        "meaning": meaning(first, keep),
+    }
 
 
 def many() -> list[dict[str, Any]]:
@@ -95,10 +118,9 @@ def many() -> list[dict[str, Any]]:
     return found
 
 
-@cache
 def _shipped() -> dict[str, dict[str, Any]]:
-    """The evaluations by name; nobody writes into them."""
-    return {name: json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")) for name in FILES}
+    """The evaluations by name."""
+    return {name: evaluation(name) for name in FILES}
 
 
 def convnets(results: Sequence[dict[str, Any]], titles: Mapping[str, str]) -> dict[str, Any]:
@@ -176,114 +198,6 @@ def told(result: dict[str, Any], titles: Mapping[str, str], about: str) -> dict[
         "subsets": subsets,
         "findings": findings(result),
     }
-
-
-def findings(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """{key of a claim: {"state": a few words or None, "text": sentences}} of what was measured."""
-    found = {
-        "cost": _cost(result),
-        "chance": _against(result, "random", "all"),
-        "reversed": _against(result, "reversed", "all"),
-        "cam": _against(result, "cam", "all"),
-        "unsure": _against(result, "cam", "proposal_wrong"),
-    }
-    return {key: {"state": state, "text": text} for key, (state, text) in found.items() if text}
-
-
-def _cost(result: dict[str, Any]) -> tuple[str | None, str]:
-    rows = [row for row in result["rows"] if row["subset"] == "all"]
-    full = next((row for row in rows if row["method"] == "full"), None)
-    papr = sorted((row for row in rows if row["method"] == "papr"), key=lambda row: -row["keep"])
-    if full is None or not papr:
-        return None, ""
-    answers = [f"{_percent(row['top1'])} at {_ratio(row['keep'])}" for row in papr]
-    return (
-        None,
-        f"Top-1 goes from {_percent(full['top1'])} unpruned to {_listed(answers)} (n = {full['n']:,}).",
-    )
-
-
-def _against(result: dict[str, Any], other: str, subset: str) -> tuple[str | None, str]:
-    """PaPr against another method: where it is ahead, behind, and where nothing can be said."""
-    rows = [
-        row
-        for row in result["differences"]
-        if (row["subset"], row["method"], row["minus"]) == (subset, "papr", other)
-    ]
-    if not rows:
-        return None, ""
-    rows.sort(key=lambda row: -row["keep"])
-    name, n = NAMES[other], rows[0]["n"]
-    ahead = [row for row in rows if row["low"] > 0]
-    behind = [row for row in rows if row["high"] < 0]
-    unsettled = [row for row in rows if row["low"] <= 0 <= row["high"]]
-    parts = [
-        f"{word} {name} {_at(group)}" for word, group in (("ahead of", ahead), ("behind", behind)) if group
-    ]
-    if not parts:
-        text = f"PaPr and {name} cannot be told apart: {_points(unsettled)}"
-    else:
-        text = f"PaPr is {' and '.join(parts)}"
-        if unsettled:
-            text += f"; at {_listed(_ratio(row['keep']) for row in unsettled)} they cannot be told apart"
-    if ahead and behind:
-        state = "Depends on the ratio"
-    elif ahead:
-        state = "PaPr ahead"
-    elif behind:
-        state = f"{name[:1].upper()}{name[1:]} ahead"
-    else:
-        state = "Not settled"
-    return state, f"{text} (n = {n:,})."
-
-
-def _proposals(results: Sequence[dict[str, Any]], titles: Mapping[str, str]) -> str:
-    """The same backbone with ConvNets of unlike size and accuracy."""
-    parts = []
-    for result in results:
-        size = f"{result['proposal_parameters'] / 1e6:.1f} million parameters"
-        right = result["proposal_top1"]
-        known = "" if right is None else f", itself right on {right:.0f} %"
-        (row,) = (r for r in result["rows"] if (r["subset"], r["method"], r["keep"]) == ("all", "papr", 0.4))
-        title = titles.get(result["proposal"], result["proposal"])
-        parts.append(f"{_percent(row['top1'])} with {title} ({size}{known})")
-    return f"At 40 % the backbone reaches {_listed(parts)} (n = {results[0]['n']:,})."
-
-
-# words
-
-
-def _at(rows: Sequence[dict]) -> str:
-    return _listed(
-        [f"by {abs(row['top1']):.1f} points at {_ratio(row['keep'])} {_interval(row)}" for row in rows]
-    )
-
-
-def _points(rows: Sequence[dict]) -> str:
-    return _listed(
-        [f"{_signed(row['top1'])} points at {_ratio(row['keep'])} {_interval(row)}" for row in rows]
-    )
-
-
-def _interval(row: dict) -> str:
-    return f"({_signed(row['low'])} to {_signed(row['high'])})"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.1f}".replace("-", "−")
-
-
-def _percent(value: float) -> str:
-    return f"{value:.1f} %"
-
-
-def _ratio(keep: float) -> str:
-    return f"{100 * keep:.3g} %"
-
-
-def _listed(words: Iterable[str]) -> str:
-    *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _by_method(rows: Iterable[dict]) -> dict[str, list[dict]]:

@@ -8,14 +8,18 @@ rows    [{name, control, title, weights, sha256, labels, classes, size, gmacs, p
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
+from papr_core.figures.display import Display
 from papr_core.models.labels import short_label
 
-from ..session import Asker, Shared, printable, said
+from ..decoding import NotQuick
+from ..session import Asker, Shared, explain_error, printable, said
 from . import view
 from .alongside import alongside
+from .question import read_display
 
 __all__ = ["Asked", "Looks"]
 
@@ -26,7 +30,8 @@ UNTRAINED = "untrained:"  # before the name of a control; no model's name holds 
 @dataclass(frozen=True)
 class Asked:
     """picture: an id that the server gave; name: what the visitor calls it; convnets: names, those of
-    controls behind UNTRAINED; keep: two ratios, and kind: of a download."""
+    controls behind UNTRAINED; keep: two ratios, kind and display: of a download; chosen: those that the
+    visitor has ticked, and did not get by a link."""
 
     visitor: str
     seq: int
@@ -36,6 +41,8 @@ class Asked:
     convnets: tuple[str, ...]
     keep: tuple[float, ...]
     kind: str
+    display: Display
+    chosen: tuple[str, ...]
 
     @classmethod
     def read(cls, data: Any, shared: Shared) -> "Asked":
@@ -44,12 +51,12 @@ class Asked:
         with said("proposals"):
             if not isinstance(data, Mapping) or not isinstance(data.get("convnets"), list):
                 raise core.InvalidInput("The question could not be read; reload the page.")
-            names = [name for name in data["convnets"] if isinstance(name, str) and 0 < len(name) <= 200]
+            names = _names(data["convnets"])
             if not names:
                 raise core.InvalidInput("Choose at least one ConvNet.")
             if len(names) > MOST:
                 raise core.InvalidInput(f"At most {MOST} rows can be shown.")
-            keep = data.get("keep") if isinstance(data.get("keep"), list) else []
+            keep: Any = data.get("keep") if isinstance(data.get("keep"), list) else []
             seq = data.get("seq")
             return cls(
                 visitor=printable(str(data.get("visitor", "")))[:80],
@@ -60,7 +67,17 @@ class Asked:
                 convnets=tuple(dict.fromkeys(names)),
                 keep=tuple(ratio for ratio in keep[:4] if isinstance(ratio, (int, float))),
                 kind=str(data.get("kind", "")),
+                display=replace(read_display(data), scale="image"),  # as that page draws its rows
+                chosen=tuple(_names(data.get("chosen"))[:100]),
             )
+
+
+def _names(value: Any) -> list[str]:
+    return (
+        [one for one in value if isinstance(one, str) and 0 < len(one) <= 200]
+        if isinstance(value, list)
+        else []
+    )
 
 
 class Looks:
@@ -74,25 +91,31 @@ class Looks:
         with said("proposals"):
             check_sees_pictures(backbone=asked.backbone)
             self.backbone = shared.skeleton(asked.backbone)
-            self.picture, self.image = shared.picture(asked.picture)
+            self.picture = shared.find(asked.picture)
+        self._image: Any = None
 
     def quick(self) -> Iterator[dict[str, Any]]:
         """Payloads, a row more in each; what needs a download is left to `slow`."""
         rows, waiting = [], False
         for name in self.asked.convnets:
             self.asker.check()
+            row = None
             if self._ready(name):
-                rows.append(self._row(name))
-                yield self.payload(rows, "Looking")
-            else:
+                with suppress(NotQuick):  # a picture that takes seconds to read
+                    row = self._row(name)
+            if row is None:
                 waiting = True
-        yield self.payload(rows, "Waiting for the download" if waiting else None, more=waiting)
+            else:
+                rows.append(row)
+                yield self.payload(rows, "Looking")
+        yield self.payload(rows, "Waiting" if waiting else None, more=waiting)
 
     def slow(self) -> Iterator[dict[str, Any]]:
         """The same of all rows, downloads among them."""
         rows: list[dict] = []
 
         def work(tell: Callable[[dict], None]) -> None:
+            self._pixels(patient=True)
             for name in self.asked.convnets:
                 self.asker.check()
                 rows.append(self._row(name, lambda note: tell(self.payload(rows, note))))
@@ -114,7 +137,7 @@ class Looks:
                 self.backbone.num_kept(ratio)
             if not self.asked.keep:
                 raise self.core.InvalidInput("A figure needs a keep ratio.")
-            crop = self.backbone.fit(self.image)
+            crop = self.backbone.fit(self._pixels(patient=True))
             keep = tuple(dict.fromkeys(self.asked.keep))
             looks = []
             for name in filter(self._ready, self.asked.convnets):
@@ -124,7 +147,8 @@ class Looks:
             if all(one.control for one in looks):
                 raise self.core.InvalidInput("A figure needs at least one trained ConvNet of this machine.")
             title = self.picture.name or self.asked.name
-            return Agreement(title, crop, tuple(looks), self.backbone.grid, self.backbone.title)
+            fine_crop = self.backbone.fine_crop(self._pixels(patient=True))
+            return Agreement(title, fine_crop, tuple(looks), self.backbone.grid, self.backbone.title)
 
     # within
 
@@ -135,6 +159,12 @@ class Looks:
             return self.shared.ready("proposal", name)
         except self.core.PaprError:
             return True  # it is refused at once
+
+    def _pixels(self, patient: bool = False) -> Any:
+        if self._image is None:
+            with said("proposals"):
+                self._image = self.shared.pixels(self.picture, self.asker.gone, patient)
+        return self._image
 
     def _model(self, name: str, tell: Callable[[str], None] | None = None) -> Any:
         if name.startswith(UNTRAINED):
@@ -154,18 +184,20 @@ class Looks:
 
         try:
             check_sees_pictures(proposal=plain)
+            if not control:
+                self.shared.check_chosen("proposal", name, self.asked.chosen)
             proposal = self._model(name, tell)
         except self.core.Stopped:
             raise
         except self.core.PaprError as error:
-            return {"name": name, "control": control, "title": plain, "refused": str(error)}
+            return {"name": name, "control": control, "title": plain, "refused": explain_error(error)["text"]}
         key = ("look", self.picture.id, self.backbone.name, name, proposal.sha256)
         return self.shared.cache.once(key, lambda: self._looked(name, proposal, control))
 
     def _looked(self, name: str, proposal: Any, control: bool) -> dict[str, Any]:
         from papr_core.comparison.agreement import look
 
-        one = look(self.backbone.fit(self.image), proposal, self.backbone, (), control=control)
+        one = look(self.backbone.fit(self._pixels()), proposal, self.backbone, (), control=control)
         return {
             **view.model(proposal),
             "name": name,

@@ -9,19 +9,24 @@ __all__ = ["choices", "clip_choices", "offered", "titles"]
 
 def choices(shared: Shared, role: str) -> list[tuple[str, str]]:
     """(label, name) of the catalogue and the owner's folder; a label says what has to be downloaded."""
-    return [(f"{title}{_fetch(shared, name, size)}", name) for title, name, size in _listed(shared, role)]
+    from papr_core.models import catalog
+
+    return [
+        (f"{title}{_fetch(shared, catalog.find(name, role), size)}", name)
+        for title, name, size in _listed(shared, role)
+    ]
 
 
 def offered(shared: Shared, role: str) -> list[dict]:
     """{name, title, where, megabytes} of the same; where: embedded, local, cached, download, or refused where
     this page cannot have the weights."""
     from papr_core import errors
-    from papr_core.models import weights
+    from papr_core.models import catalog
 
     found = []
     for title, name, size in _listed(shared, role):
         try:
-            where = weights.locate(name).kind
+            where = catalog.find(name, role).locate().kind
         except errors.PaprError:
             where = "refused"
         if where == "download" and not shared.settings.downloads:
@@ -38,11 +43,13 @@ def titles(shared: Shared, role: str) -> list[tuple[str, str]]:
 def _listed(shared: Shared, role: str) -> list[tuple[str, str, float | None]]:
     """(title, name, megabytes of a download)."""
     core = shared.core()
-    from papr_core.models import weights
+    from papr_core.models import hub, weights
 
     table = core.PROPOSALS if role == "proposal" else core.BACKBONES
     listed = [(one.title, name, one.megabytes) for name, one in table.items() if not one.sees_clips]
     own = [name for name in weights.own_models() if name not in table and _plays(name, role)]
+    if role == "backbone":
+        own += [name for name in hub.own_repositories() if name not in table and _prunes(name)]
     return listed + [(name, name, None) for name in own]
 
 
@@ -66,13 +73,20 @@ def _plays(name: str, role: str) -> bool:
         return False
 
 
+def _prunes(name: str) -> bool:
+    """The same of a model of transformers."""
+    from papr_core.models import catalog
+    from papr_core.models.backbones.hooked import seems_prunable
+
+    return seems_prunable(catalog.find(name, "backbone").architecture)
+
+
 def _fetch(shared: Shared, model: Any, megabytes: float | None) -> str:
-    """What has to be done for the weights of a model: a name, or the entry of one that looks at clips."""
+    """What has to be done for the weights of a model, an entry of the catalogue."""
     from papr_core import errors
-    from papr_core.models import weights
 
     try:
-        if (weights.locate(model) if isinstance(model, str) else model.locate()).path is not None:
+        if model.locate().path is not None:
             return ""
     except errors.PaprError:
         return " · no weights"

@@ -6,18 +6,23 @@ from typing import Any
 
 import gradio as gr
 
+from papr_core.figures import display  # the names alone, without matplotlib
+
 from ..session import Shared
 
 __all__ = [
     "COLOURS",
+    "EXPLAINS",
     "LOOKS",
     "OWN_ANSWER",
     "PRIVATE",
+    "SCALES",
     "colours",
     "connect",
     "explain",
     "fill",
     "look",
+    "on_load",
     "opacity",
     "pickers",
     "ratio",
@@ -27,8 +32,23 @@ __all__ = [
 ]
 
 OWN_ANSWER = -1  # in the list of target classes: the full model's own; null in the scripts
-LOOKS = [("Dimmed", "dim"), ("White", "white"), ("Black", "black"), ("Blurred", "blur")]
-COLOURS = ["inferno", "viridis", "turbo", "gray"]
+EXPLAINS = [
+    ("The target, where you chose one", "auto"),
+    ("The ConvNet’s own answer", "proposal"),
+    ("The target class", "target"),
+]
+_SHOWN = {
+    "dim": "Dimmed",
+    "white": "White",
+    "black": "Black",
+    "blur": "Blurred",
+    "image": "Each map by itself",
+    "shared": "All maps together",
+    "raw": "Raw values, 0 to 1",
+}
+LOOKS = [(_SHOWN[name], name) for name in display.LOOKS]
+SCALES = [(_SHOWN[name], name) for name in display.SCALES]
+COLOURS = list(display.COLOURS)
 PRIVATE = {"api_visibility": "private", "show_progress": "hidden"}  # how an event of the page itself listens
 
 
@@ -60,13 +80,13 @@ def target_choices(names: list[str]) -> list[tuple[str, int]]:
     return [("The model’s own answer", OWN_ANSWER), *((name, index) for index, name in enumerate(names))]
 
 
-def explain(label: str = "What a CAM explains", info: str | None = None) -> gr.Radio:
+def explain(label: str = "What a CAM explains") -> gr.Radio:
     """The class that a CAM explains (decision 8)."""
     return gr.Radio(
-        [("The ConvNet’s own answer", "proposal"), ("The target class", "target")],
-        value="proposal",
+        EXPLAINS,
+        value="auto",
         label=label,
-        info=info,
+        info="In real pruning nobody knows the label: then it is the ConvNet’s own answer",
         interactive=True,
     )
 
@@ -97,6 +117,14 @@ def pickers(
         )
         for role, label in labels.items()
     }
+
+
+def on_load() -> Callable:
+    """The page's own event of being opened, for whom is built inside it."""
+    root = gr.context.Context.root_block
+    if root is None:
+        raise RuntimeError("A page is built inside a gr.Blocks.")
+    return root.load
 
 
 def fill(

@@ -7,14 +7,38 @@ import gradio as gr
 
 from ..uploads import MAX_MEGABYTES
 from .arrival import VIEW
+from .evidence import many
 from .pictures import example_buttons
 
-__all__ = ["intake", "note", "stage"]
+__all__ = ["handles", "intake", "note", "opening", "stage"]
+
+
+def opening() -> gr.HTML:
+    """What PaPr is, what it saves, and the verdict."""
+    return gr.HTML(
+        value={"many": many()},
+        elem_id="opening",
+        html_template='<div class="papr papr-opening"></div>',
+        js_on_load="papr.ready.then(p => p.mountOpening({element, props}))",
+        apply_default_css=False,
+        padding=False,
+    )
+
+
+def handles() -> gr.HTML:
+    """Beside the slider: play, and what a card shows."""
+    return gr.HTML(
+        elem_id="handles",
+        html_template='<div class="papr papr-handles"></div>',
+        js_on_load="papr.ready.then(p => p.mountHandles({element}))",
+        apply_default_css=False,
+        padding=False,
+    )
 
 
 def stage(value: dict[str, Any], calls: list[Callable]) -> gr.HTML:
-    """Verdict, cards, curve, table and downloads. value: {"view": what is set on arrival, "answer": payload,
-    "known", "many"}.
+    """Cards, curve, table and downloads. value: {"view": what is set on arrival, "answer": payload, "known",
+    "runtime": what a browser can compute with, or None}.
 
     calls: functions that its script calls directly. Its events: ask, finish and save, each with a question;
     pick and sync: the native slider, or all native controls, take the values that the script has.

@@ -53,8 +53,8 @@ def _report(found: dict[str, Any]) -> str:
     saved = 1 - found["gmacs_pruned"] / found["gmacs_full"]
     looking = (
         f"{found['gmacs_proposal']:.3f} GMACs of it are one pass of {found['proposal']}"
-        if found["proposal"]
-        else "no proposal is counted"
+        if found["gmacs_proposal"]
+        else "no proposal looks"
     )
     return "\n".join([
         f"{found['backbone']}: {found['kept']} of {found['patches']} patches kept{reduced}.",

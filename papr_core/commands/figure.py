@@ -8,18 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from papr_core import figures
-from papr_core.commands.compare import add_comparison, comparisons
+from papr_core.commands.compare import add_comparison, comparisons_at
 from papr_core.commands.options import add_reduction, add_weights_dir, given_reduction, use_weights_dir
 from papr_core.commands.terminal import plain
 from papr_core.commands.video import add_video, pruned_clips
 from papr_core.comparison.agreement import compare_proposals
 from papr_core.comparison.mosaic import merge_picture
+from papr_core.comparison.printed import printed_figure, save_table
 from papr_core.devices import chosen_device
 from papr_core.errors import InvalidInput
 from papr_core.evaluation import album, tradeoff
-from papr_core.evaluation.records import share
+from papr_core.evaluation.processes import share
+from papr_core.evaluation.results import read_results
 from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.pruning.reductions import SHOWN
+from papr_core.pruning.selection import DEFAULT_KEEP_RATIO
 
 __all__ = ["add_arguments", "run"]
 
@@ -31,9 +34,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "a row a picture: the picture with both models' confidence, then each method's map and what it keeps"
     )
     figure = kinds.add_parser("methods", help=text, description=text[0].upper() + text[1:] + ".")
-    add_comparison(figure)
+    add_comparison(figure, several=True)
+    _display_arguments(figure)
+    _paper_arguments(figure)
+    layout = "methods in columns (the default) or in rows"
+    figure.add_argument("--layout", choices=figures.LAYOUTS, default=figures.LAYOUTS[0], help=layout)
+    figure.add_argument("--no-numbers", action="store_true", help="pictures alone, without confidences")
+    table = "also write the numbers, as .csv or as .tex (a tabular)"
+    figure.add_argument("--table", metavar="FILE", type=Path, help=table)
+    stop = "stop at a picture that cannot be read, not go on without it"
+    figure.add_argument("--strict", action="store_true", help=stop)
     out = "a .pdf, .png or .svg file; for a folder of pictures a folder, which gets a .png for each"
     figure.add_argument("--out", metavar="FILE", type=Path, required=True, help=out)
+    text = "confidence against patches kept, a line a method, of one picture"
+    figure = kinds.add_parser("curve", help=text, description=text[0].upper() + text[1:] + ".")
+    add_comparison(figure)
+    _paper_arguments(figure)
+    figure.add_argument("--out", metavar="FILE", type=Path, required=True, help="a .pdf, .png or .svg file")
     text = "frames of a clip, and the same frames with pruned patches masked"
     figure = kinds.add_parser("video", help=text, description=text[0].upper() + text[1:] + ".")
     add_video(figure, "CLIP")
@@ -45,6 +62,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _drawn(kinds, "pareto", "accuracy against cost, from what evaluate --json printed", _pareto_arguments)
     _drawn(kinds, "topk", "accuracy against k, a line a model, from the same files", _results_arguments)
+    text = "accuracy against the ConvNet's cost, from evaluate with several proposals"
+    _drawn(kinds, "convnets", text, _pareto_arguments)
+    text = "where PaPr gains and loses against CAM and chance, class by class, from the same files"
+    _drawn(kinds, "classes", text, _classes_arguments)
+
+
+def _display_arguments(parser: argparse.ArgumentParser) -> None:
+    add, usual = parser.add_argument, figures.Display()
+    add("--look", choices=figures.LOOKS, default=usual.look, help="of dropped patches (default: dim)")
+    colours = f"of the map (default: {usual.colours})"
+    add("--colours", choices=figures.COLOURS, default=usual.colours, help=colours)
+    add("--opacity", type=float, default=usual.opacity, help=f"of the map, 0 to 1 (default: {usual.opacity})")
+    scale = "colours over each map by itself (image, the default), all maps together, or 0 to 1"
+    add("--scale", choices=figures.SCALES, default=usual.scale, help=scale)
+
+
+def _paper_arguments(parser: argparse.ArgumentParser) -> None:
+    one, two, usual = figures.ONE_COLUMN, figures.TWO_COLUMNS, figures.Paper()
+    width = (
+        f"of the figure: one column of a paper is {one:g}, two are {two:g} (default: as its pictures need)"
+    )
+    parser.add_argument("--width", metavar="CM", type=float, help=width)
+    size = f"of all text (default: {usual.text:g})"
+    parser.add_argument("--text", metavar="POINTS", type=float, default=usual.text, help=size)
 
 
 def _drawn(kinds: Any, name: str, text: str, add_arguments: Callable) -> None:
@@ -84,6 +125,11 @@ def _pareto_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--method", default="papr", help="whose accuracy, where patches are pruned (papr)")
 
 
+def _classes_arguments(parser: argparse.ArgumentParser) -> None:
+    _results_arguments(parser)
+    parser.add_argument("--keep", type=float, default=DEFAULT_KEEP_RATIO, help="keep ratio (%(default)s)")
+
+
 def _proposals_figure(args: argparse.Namespace) -> tuple[Any, str]:
     use_weights_dir(args)
     found = compare_proposals(
@@ -111,9 +157,13 @@ def _merged_figure(args: argparse.Namespace) -> tuple[Any, str]:
 
 
 def _results_figure(args: argparse.Namespace) -> tuple[Any, str]:
-    results = tradeoff.read_results(args.results)
+    results = read_results(args.results)
     if args.figure == "pareto":
         return tradeoff.pareto_figure(results, method=args.method), "Accuracy against cost."
+    if args.figure == "convnets":
+        return tradeoff.convnets_figure(results, method=args.method), "Accuracy against the ConvNet's cost."
+    if args.figure == "classes":
+        return tradeoff.classes_figure(results, keep=args.keep), "Gains and losses, class by class."
     return tradeoff.topk_figure(results), "Accuracy against k."
 
 
@@ -122,6 +172,8 @@ _DRAWN = {
     "merged": _merged_figure,
     "pareto": _results_figure,
     "topk": _results_figure,
+    "convnets": _results_figure,
+    "classes": _results_figure,
 }
 
 
@@ -145,30 +197,80 @@ def run(args: argparse.Namespace) -> int:
             figures.save_figure(result.figure(), args.out)
             print(f"{plain(result.caption)} The figure is {plain(str(args.out))}.")
         return 2 if result is None else 0
-    found = [comparison for _, comparison in comparisons(args, curve=False)]
-    drawn = [comparison for comparison in found if comparison is not None]
+    if args.figure == "curve":
+        return _curve(args)
+    return _methods(args)
+
+
+def _methods(args: argparse.Namespace) -> int:
+    paper, display = _paper(args), _display(args)
+    if args.table and args.table.suffix.lower().lstrip(".") not in figures.TABLES:
+        raise InvalidInput(f"A table is written as .csv or .tex, not as {args.table.name!r}.")
+    if args.table and not args.table.parent.is_dir():
+        raise InvalidInput(f"There is no folder {args.table.parent} for {args.table.name}.")
+    pictures = []
+    for _, found in comparisons_at(args, args.keep, curve=False):
+        pictures.append(found)
+        if not found and args.strict:
+            return 2
+    drawn = [found for found in pictures if found]
     if drawn:
-        rows = [comparison.figure_row() for comparison in drawn]
-        figures.save_figure(figures.methods_figure(rows, note=drawn[0].caption), args.out)
-        print(f"{len(drawn)} of {len(found)} pictures are in {plain(str(args.out))}.")
-    return 0 if len(drawn) == len(found) else 2
+        figures.save_figure(printed_figure(drawn, paper=paper, display=display), args.out)
+        said = f"{len(drawn)} of {len(pictures)} pictures are in {args.out}."
+        if args.table:
+            said += f" The numbers are in {save_table(drawn, args.table)}."
+        caption = f" {drawn[0][0].caption_at(drawn[0])}" if paper.width else ""
+        print(plain(said + caption))
+    return 0 if len(drawn) == len(pictures) else 2
+
+
+def _curve(args: argparse.Namespace) -> int:
+    if len(args.images) > 1:
+        raise InvalidInput("A curve is of one picture: name one.")
+    paper = _paper(args)
+    _, found = next(comparisons_at(args, [args.keep], curve=True))
+    if found:
+        figures.save_figure(found[0].curve_figure(paper=paper), args.out)
+        print(plain(f"The curve is {args.out}. {found[0].caption}"))
+    return 0 if found else 2
+
+
+def _paper(args: argparse.Namespace) -> figures.Paper:
+    """Raises InvalidInput."""
+    layout, numbers = getattr(args, "layout", figures.LAYOUTS[0]), not getattr(args, "no_numbers", False)
+    return figures.Paper(layout, args.width, args.text, numbers)
+
+
+def _display(args: argparse.Namespace) -> figures.Display:
+    """Raises InvalidInput."""
+    return figures.Display(args.look, args.colours, args.opacity, args.scale)
 
 
 def _album(args: argparse.Namespace) -> int:
     """A figure for each picture of a folder; under torchrun every process draws its share."""
     if args.out.suffix.lower().lstrip(".") in figures.FORMATS:
         raise InvalidInput(f"A folder of pictures gets a folder of figures, not one file {args.out.name!r}.")
-    told = ("proposal", "backbone", "keep", "methods", "target", "explain", "patches", "fit")
+    if args.table:
+        raise InvalidInput("A folder of pictures gets no table: name the pictures.")
+    paper, display = _paper(args), _display(args)
+    asked = ("proposal", "backbone", "keep", "methods", "target", "explain", "patches", "fit")
+    drawn_as = ("layout", "width", "text", "no_numbers", "look", "colours", "opacity", "scale")
+    told = (*asked, *drawn_as)
     waiting, there = album.waiting(args.images[0], args.out, {key: getattr(args, key) for key in told})
     args.images = [str(picture) for picture, _ in waiting]
     args.device = chosen_device(args.device)
-    drawn = 0
-    for (_, file), (_, comparison) in zip(waiting, comparisons(args, curve=False)):
-        if comparison is not None:
-            figure = figures.methods_figure([comparison.figure_row()], note=comparison.caption)
+    drawn, left_out = 0, []
+    for (picture, file), (_, found) in zip(waiting, comparisons_at(args, args.keep, curve=False)):
+        if not found:
+            left_out.append(picture)
+            if args.strict:
+                break
+        else:
+            figure = printed_figure([found], paper=paper, display=display)
             album.write(file, figures.figure_bytes(figure, "png"))
             drawn += 1
     rank, processes = share()
     who = f"Process {rank} of {processes}: " if processes > 1 else ""
-    print(plain(f"{who}{drawn} figures drawn into {args.out}, {there} were there."))
-    return 0 if drawn == len(waiting) else 2
+    without = f", {len(left_out)} left out" if left_out else ""
+    print(plain(f"{who}{drawn} figures drawn into {args.out}, {there} were there{without}."))
+    return 2 if left_out and (args.strict or not drawn + there) else 0

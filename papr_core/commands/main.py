@@ -13,10 +13,10 @@ import textwrap
 import warnings
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from papr_core.commands.terminal import complain
-from papr_core.errors import InvalidInput, PaprError
+from papr_core.errors import InvalidInput, PaprError, PaprWarning
 
 __all__ = ["COMMANDS", "Parser", "command_module", "main"]
 
@@ -27,8 +27,10 @@ COMMANDS = {
     "video": "prune clips and see what the backbone still says",
     "figure": "draw figures for paper and slides",
     "evaluate": "measure accuracy against keep ratio on a folder of labelled pictures",
+    "table": "one table, and one figure, of any number of evaluations",
     "cost": "count what a configuration costs, without weights; or the paper's own table",
     "bench": "time a backbone plain and pruned on this machine",
+    "export": "write a backbone, its ConvNet and the selection as one ONNX or torch file",
     "train": "train or fine-tune a model, also with patches pruned",
 }
 
@@ -39,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a name that the terminal cannot show is no reason to fail
     warnings.filterwarnings("ignore", module="PIL")  # read_image has limits, and a sentence, of its own
+    warnings.showwarning = _show_warning
     try:
         code = _run(sys.argv[1:] if argv is None else list(argv))
         sys.stdout.flush()
@@ -62,7 +65,7 @@ def _run(argv: list[str]) -> int:
     parser.add_argument("--version", action="version", version=f"papr {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     called = next((word for word in argv if not word.startswith("-")), None)
-    run = None
+    run: Any = None  # parse_args exits where no command is called
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         if name == called:
@@ -70,6 +73,21 @@ def _run(argv: list[str]) -> int:
             module.add_arguments(command)
             run = module.run
     return run(parser.parse_args(argv))
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """A warning of ours is a sentence; others look as Python has them."""
+    if issubclass(category, PaprWarning):
+        complain(message)
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))
 
 
 def command_module(name: str) -> ModuleType:

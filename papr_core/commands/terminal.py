@@ -1,10 +1,31 @@
-"""A terminal: aligned tables, other people's words made plain, progress and complaints on stderr."""
+"""A terminal: results as they come, tables, other people's words made plain, progress and complaints."""
 
+import argparse
+import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
-__all__ = ["Progress", "bar", "complain", "plain", "steps_bar", "table"]
+from papr_core.commands.options import folder_names
+from papr_core.errors import PaprError
+
+__all__ = [
+    "Progress",
+    "bar",
+    "complain",
+    "each",
+    "plain",
+    "reported",
+    "steps_bar",
+    "table",
+    "tell_left_out",
+    "tell_passed_over",
+]
+
+_Result = TypeVar("_Result")
+
+_NAMED = 20  # of a list that may be long
 
 
 def plain(text: str) -> str:
@@ -29,10 +50,29 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def complain(error: Exception, about: str = "") -> None:
+def complain(error: Exception | str, about: str = "") -> None:
     """An error in a sentence on stderr; about: what it is about."""
     words = f"{about}: {error}" if about else str(error)
     print(f"papr: {plain(words)}", file=sys.stderr)
+
+
+def tell_left_out(left_out: Sequence[Mapping[str, str]], kind: str) -> None:
+    """What a long job went on without, by name, on stderr."""
+    for one in left_out[:_NAMED]:
+        complain(f"{one['picture']} is left out: {one['reason']}")
+    if left_out:
+        complain(f"{len(left_out)} {kind} left out in all, for they cannot be read.")
+
+
+def tell_passed_over(data: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """What of a data set does not count, a line a reason, on stderr."""
+    for row in rows:
+        several = f"{row['example']}" + (f" and {row['count'] - 1:,} more" if row["count"] > 1 else "")
+        complain(
+            f"not read in {data}: {several}: each {row['reason']}."
+            if row["count"] > 1
+            else f"not read in {data}: {several}, which {row['reason']}."
+        )
 
 
 class Progress:
@@ -61,6 +101,51 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         self.clear()
+
+
+def each(
+    files: Sequence[str], work: Callable[[str], _Result], progress: Progress
+) -> Iterator[tuple[str, _Result | None]]:
+    """(file, what work gives of it); one that fails gives a sentence and None, and the others go on."""
+    for file in files:
+        found = None
+        try:
+            found = work(file)
+        except PaprError as error:
+            progress.clear()
+            complain(error, about=file if len(files) > 1 else "")
+        progress.clear()
+        yield file, found
+
+
+def reported(
+    args: argparse.Namespace,
+    files: Sequence[str],
+    found: Iterable[tuple[str, Any]],
+    lines: Callable[[Any], Sequence[str]],
+    written: str,
+) -> int:
+    """A report, or a JSON object, of each result, which is saved where --out says; the exit status.
+
+    lines: a result's report; written: what `save` writes, in words.
+    """
+    names = folder_names(files)
+    failed = False
+    for index, (_, result) in enumerate(found):
+        failed |= result is None
+        if result is None:
+            continue
+        folder = None
+        if args.out is not None:
+            folder = result.save(args.out if len(files) == 1 else args.out / names[index])
+        if args.json:
+            print(json.dumps(result.to_dict(), allow_nan=False), flush=True)
+            continue
+        said = "\n".join(line if "\n" in line else plain(line) for line in lines(result))
+        print(said, end="\n\n", flush=True)
+        if folder:
+            print(f"{written} are in {plain(str(folder))}.", end="\n\n", flush=True)
+    return 2 if failed else 0
 
 
 @contextmanager

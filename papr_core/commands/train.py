@@ -7,6 +7,7 @@ from pathlib import Path
 
 from papr_core.commands.options import add_device, add_weights_dir, use_weights_dir
 from papr_core.commands.terminal import steps_bar
+from papr_core.data.datasets import SPLITS
 from papr_core.devices import chosen_device
 from papr_core.errors import InvalidInput
 from papr_core.training.recipe import Recipe
@@ -19,6 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `python -m papr_core train`: one for each field of Recipe, and where things are."""
     parser.add_argument("--data", required=True, help="folder or tar file of class folders to train on")
     parser.add_argument("--val", help="the same, of images to measure after each epoch")
+    learnt = (
+        "what to learn from where --data has train/, val/, ... in it; the other is measured (%(default)s)"
+    )
+    parser.add_argument("--split", choices=tuple(SPLITS), default="train", help=learnt)
     parser.add_argument(
         "--out", required=True, help="folder for weights, log and checkpoint; resumed if it has one"
     )
@@ -29,6 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, default=0, help="processes that read images (0: none beside this)"
     )
+    stop = "stop at a picture that cannot be read, not go on without it"
+    parser.add_argument("--strict", action="store_true", help=stop)
     parser.add_argument("--checkpoint-minutes", type=float, default=10)
     add_weights_dir(parser)
     for setting in dataclasses.fields(Recipe):
@@ -56,12 +63,14 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.data,
             arguments.out,
             val=arguments.val,
+            split=arguments.split,
             device=chosen_device(arguments.device),
             workers=arguments.workers,
             checkpoint_minutes=arguments.checkpoint_minutes,
             name=arguments.name,
             facts=facts,
             lessons=arguments.lessons,
+            strict=arguments.strict,
             on_epoch=lambda line: print(json.dumps(line), flush=True),
             progress=progress,
         )

@@ -1,19 +1,29 @@
 """`papr video`: clips pruned, and what the backbone still says."""
 
 import argparse
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from papr_core.commands.options import add_weights_dir, folder_names, use_weights_dir
-from papr_core.commands.terminal import Progress, complain, plain, table
-from papr_core.comparison.video import VIDEO_METHODS, PrunedClip, check_method, load_pair, prune_clip
-from papr_core.errors import PaprError
+from papr_core.commands.options import (
+    add_output,
+    add_question,
+    add_weights_dir,
+    check_classes,
+    use_weights_dir,
+)
+from papr_core.commands.terminal import Progress, each, reported, table
+from papr_core.comparison.video import (
+    DEFAULT_CLIP_PROPOSAL,
+    VIDEO_METHODS,
+    PrunedClip,
+    check_method,
+    load_pair,
+    prune_clip,
+)
 from papr_core.methods.table import METHODS
-from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
+from papr_core.models.embedded import DEFAULT_PROPOSAL
 from papr_core.models.labels import short_label
-from papr_core.pruning.selection import DEFAULT_KEEP_RATIO, num_kept
+from papr_core.pruning.selection import num_kept
 
 __all__ = ["add_arguments", "add_video", "pruned_clips", "run"]
 
@@ -21,45 +31,29 @@ __all__ = ["add_arguments", "add_video", "pruned_clips", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `papr video` takes."""
     add_video(parser, "CLIP", nargs="+")
-    out = "write both clips, figure and numbers: into DIR for one clip, into DIR/NAME for several"
-    parser.add_argument("--out", metavar="DIR", type=Path, help=out)
-    parser.add_argument("--json", action="store_true", help="print one JSON object a clip, a line each")
+    add_output(parser, "both clips, figure and numbers", "clip")
 
 
 def run(args: argparse.Namespace) -> int:
     """`papr video`: a report, or a JSON object, a clip."""
-    names = folder_names(args.clips)
-    failed = False
-    for index, (_, result) in enumerate(pruned_clips(args)):
-        failed |= result is None
-        if result is None:
-            continue
-        folder = None
-        if args.out is not None:
-            folder = result.save(args.out if len(args.clips) == 1 else args.out / names[index])
-        if args.json:
-            print(json.dumps(result.to_dict(), allow_nan=False), flush=True)
-        else:
-            print(_report(result.to_dict()), end="\n\n", flush=True)
-            if folder:
-                print(f"Clips, figure and numbers are in {plain(str(folder))}.", end="\n\n", flush=True)
-    return 2 if failed else 0
+    return reported(args, args.clips, pruned_clips(args), _report, "Clips, figure and numbers")
 
 
-def _report(found: dict[str, Any]) -> str:
+def _report(result: PrunedClip) -> list[str]:
     """What a person reads: the answer with and without pruning, then a line a frame."""
+    found = result.to_dict()
     full, less, source = found["full"], found["pruned"], found["source"]
     low, high = 100 * less["confidence_low"], 100 * less["confidence_high"]
-    spread = f" ({low:.1f} to {high:.1f})" if METHODS[found["method"]].draws > 1 else ""
+    ends = f" ({low:.1f} to {high:.1f})" if METHODS[found["method"]].draws > 1 else ""
     saved = 100 * (1 - found["gmacs_pruned"] / found["gmacs_full"])
     lines = [(f"{frame['time']:.2f} s", f"{frame['kept']}") for frame in found["frames"]]
-    said = [
+    return [
         found["clip"],
         f"{source['codec']}, {source['width']} x {source['height']}, {source['seconds']:.1f} s; "
         f"{len(found['frames'])} of {source['frames']} frames looked at.",
         f"{METHODS[found['method']].title} keeps {found['kept']} of {found['patches']} patches.",
         f"Confidence on “{short_label(found['target']['label'])}”: {100 * full['confidence']:.1f} % "
-        f"unpruned, {100 * less['confidence']:.1f} %{spread} pruned. The answer is "
+        f"unpruned, {100 * less['confidence']:.1f} %{ends} pruned. The answer is "
         f"{'kept' if less['kept_answer'] else 'lost'}: {short_label(less['top'][0]['label'])}.",
         f"{found['gmacs_full']:.3f} GMACs unpruned, {found['gmacs_pruned']:.3f} pruned "
         f"({abs(saved):.1f} % {'less' if saved >= 0 else 'more'}), {found['seconds']:.2f} s.",
@@ -67,30 +61,14 @@ def _report(found: dict[str, Any]) -> str:
         "",
         table(("Frame", "Kept"), lines),
     ]
-    return "\n".join(line if "\n" in line else plain(line) for line in said)
 
 
 def add_video(parser: argparse.ArgumentParser, metavar: str, **clips: Any) -> None:
     """Clips, models and a method, for every command that prunes clips."""
-
-    def add(*flags: str, help: str, **kwargs: Any) -> None:
-        parser.add_argument(*flags, help=help, **kwargs)
-
-    target = "the class whose confidence is reported: index or name (default: the full model's answer)"
-    explain = (
-        "the class that CAMs explain: proposal (the ConvNet's own answer, the default), target, or a class"
-    )
+    parser.add_argument("clips", metavar=metavar, help="a clip's file", **({"nargs": 1} | clips))
+    add_question(parser, f"{DEFAULT_PROPOSAL}, or {DEFAULT_CLIP_PROPOSAL} for a model of clips")
     methods = f"of {', '.join(VIDEO_METHODS)} (default: papr)"
-    looking = f"the ConvNet that ranks patches (default: {DEFAULT_PROPOSAL}, or x3d_s for a model of clips)"
-    add("clips", metavar=metavar, help="a clip's file", **({"nargs": 1} | clips))
-    add("--proposal", metavar="NAME", help=looking)
-    add("--backbone", metavar="NAME", help=f"the model that is pruned (default: {DEFAULT_BACKBONE})")
-    share = "keep ratio, 0 to 1 (default: %(default)s)"
-    add("--keep", metavar="RATIO", type=float, default=DEFAULT_KEEP_RATIO, help=share)
-    add("--method", metavar="METHOD", default="papr", help=methods)
-    add("--target", metavar="CLASS", help=target)
-    add("--explain", metavar="WHAT", default="proposal", help=explain)
-    add("--device", default="cpu", help="cpu (the default), cuda, cuda:1, ...")
+    parser.add_argument("--method", metavar="METHOD", default="papr", help=methods)
     add_weights_dir(parser)
 
 
@@ -102,25 +80,18 @@ def pruned_clips(args: argparse.Namespace) -> Iterator[tuple[str, PrunedClip | N
     with Progress() as progress:
         pair = load_pair(args.proposal, args.backbone, device=args.device, progress=progress)
         check_method(args.method, pair.proposal)
-        if args.target is not None:
-            pair.backbone.labels.find(args.target)
-        if args.explain not in ("proposal", "target"):
-            pair.proposal.labels.find(args.explain)
-        for clip in args.clips:
-            try:
-                result = prune_clip(
-                    clip,
-                    proposal=pair.proposal,
-                    backbone=pair.backbone,
-                    keep_ratio=args.keep,
-                    method=args.method,
-                    target=args.target,
-                    explain=args.explain,
-                    progress=progress,
-                )
-            except PaprError as error:
-                progress.clear()
-                complain(error, about=clip if len(args.clips) > 1 else "")
-                result = None
-            progress.clear()
-            yield clip, result
+        check_classes(args, pair.proposal, pair.backbone)
+
+        def pruned(clip: str) -> PrunedClip:
+            return prune_clip(
+                clip,
+                proposal=pair.proposal,
+                backbone=pair.backbone,
+                keep_ratio=args.keep,
+                method=args.method,
+                target=args.target,
+                explain=args.explain,
+                progress=progress,
+            )
+
+        yield from each(args.clips, pruned, progress)

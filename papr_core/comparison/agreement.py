@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL import Image
 
+    from papr_core.figures import Display
+
 __all__ = ["Agreement", "Look", "agreement", "compare_proposals", "look", "untrained"]
 
 KEEP = (0.5, 0.3)
@@ -100,7 +102,8 @@ def look(
 
 def agreement(looks: Sequence[Look], keep_ratio: float) -> tuple[float, float]:
     """Where all ConvNets agree at a keep ratio: the share of all patches that all keep or all drop, and the
-    share of what each keeps that all keep.
+    share of what each keeps that all keep. The page counts the same while its sliders move, in a script of
+    its own (static/js/counts.js): both are held to tests/data/agreements.json.
 
     Raises:
         InvalidInput: no looks, or another keep ratio than they were made for.
@@ -116,11 +119,11 @@ def agreement(looks: Sequence[Look], keep_ratio: float) -> tuple[float, float]:
 
 @dataclass(frozen=True, eq=False)
 class Agreement:
-    """Several ConvNets on one picture: crop; looks, in the order asked, controls last; grid; backbone: its
-    title."""
+    """Several ConvNets on one picture: fine_crop, for the eye; looks, in the order asked, controls last;
+    grid; backbone: its title."""
 
     image: str
-    crop: "Image.Image"
+    fine_crop: "Image.Image"
     looks: tuple[Look, ...]
     grid: tuple[int, int]
     backbone: str
@@ -179,7 +182,7 @@ class Agreement:
             ],
         }
 
-    def figure(self) -> "Figure":
+    def figure(self, *, display: "Display | None" = None) -> "Figure":
         """A row a ConvNet: picture, map, and what stays at each keep ratio (the paper's Fig. 6)."""
         import numpy as np
 
@@ -194,7 +197,7 @@ class Agreement:
             )
             for one in self.looks
         ]
-        return proposals_figure(np.asarray(self.crop), rows, note=self.caption)
+        return proposals_figure(np.asarray(self.fine_crop), rows, note=self.caption, display=display)
 
 
 def compare_proposals(
@@ -229,7 +232,8 @@ def compare_proposals(
     keep = tuple(dict.fromkeys(keep))
     for ratio in keep:
         backbone.num_kept(ratio)
-    crop = backbone.fit(read_image(image), fit)
+    picture = read_image(image)
+    crop = backbone.fit(picture, fit)
     looks = []
     for proposal in proposals:
         if isinstance(proposal, str):
@@ -241,4 +245,6 @@ def compare_proposals(
         looks.append(look(crop, untrained(control, device=device), backbone, keep, control=True))
         if progress:
             progress(len(looks), len(proposals) + len(controls))
-    return Agreement(name, crop, tuple(looks), backbone.grid, backbone.title)
+    rows, columns = backbone.grid
+    fine_crop = backbone.fine_crop(picture, fit)
+    return Agreement(name, fine_crop, tuple(looks), (rows, columns), backbone.title)

@@ -9,46 +9,39 @@ by `build_comparison`.
 import json
 import math
 import os
-import platform
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from papr_core import __version__
+from papr_core.comparison.maps import MethodMap
 from papr_core.comparison.results import Found, MethodResult, method_result, rounded, top_classes, top_dicts
-from papr_core.comparison.scene import (
-    ClassLabel,
-    Explained,
-    MethodMap,
-    Scene,
-    answers,
-    curve_counts,
-    open_scene,
-    scene_map,
-    scene_notes,
-)
+from papr_core.comparison.scene import Scene, answers, open_scene, scene_map, scene_notes
+from papr_core.comparison.seen import ClassLabel, Explained
 from papr_core.data.images import read_image
-from papr_core.errors import InvalidInput
-from papr_core.methods.controls import checked_patches
-from papr_core.methods.table import DEFAULT_METHODS, METHODS, find_method
+from papr_core.data.sources import printable
+from papr_core.errors import InvalidInput, UnsupportedModel
+from papr_core.methods.controls import Patches, checked_patches
+from papr_core.methods.table import DEFAULT_METHODS, METHODS, find_method, refusal
 from papr_core.models.backbones.base import Backbone
 from papr_core.models.catalog import check_sees_pictures
 from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.models.labels import short_label
 from papr_core.models.proposals.base import Proposal
 from papr_core.pruning.selection import DEFAULT_KEEP_RATIO
-from papr_core.saving import saved_folder
+from papr_core.saving import saved_folder, versions
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
     from PIL import Image
 
-__all__ = ["Comparison", "build_comparison", "compare"]
+    from papr_core.figures import Display, Paper
+
+__all__ = ["Comparison", "build_comparison", "compare", "compare_ratios", "keepers"]
 
 SCHEMA = 1
 
@@ -56,8 +49,8 @@ SCHEMA = 1
 def compare(
     image: "str | os.PathLike | bytes | Image.Image | np.ndarray",
     *,
-    proposal: str | Proposal = DEFAULT_PROPOSAL,
-    backbone: str | Backbone = DEFAULT_BACKBONE,
+    proposal: str | Proposal | nn.Module = DEFAULT_PROPOSAL,
+    backbone: str | Backbone | nn.Module = DEFAULT_BACKBONE,
     keep_ratio: float = DEFAULT_KEEP_RATIO,
     methods: Sequence[str] = DEFAULT_METHODS,
     target: int | str | None = None,
@@ -65,20 +58,23 @@ def compare(
     patches: "Sequence[int] | Tensor | np.ndarray | None" = None,
     fit: str = "crop",
     curve: bool = True,
+    deletion: bool = False,
     seed: int = 0,
     name: str | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> "Comparison":
     """Prune one image by several methods and see what the backbone still says.
 
-    image: a path, a file's bytes, a PIL image or an array (H, W, 3). proposal, backbone: names, or loaded
-    models. target: the class whose confidence is reported, a class of the backbone by index or name; None is
-    the full model's top-1. explain: the class that a CAM explains, the "proposal"'s own top-1, the "target",
-    or a class of the proposal by index or name. fit: the picture to the backbone's square: "crop" (its own
-    rule), "pad" or "squash". patches: the choice of `by-hand`, which they add to the
-    methods: whole numbers in a sequence, array or tensor, such as a row of `backbone.select`. curve: also run
-    the full curve, without which fewest_patches is None. name: of the image, for a reader. progress: called
-    as progress(what, done, of); it may raise `Stopped`.
+    image: a path, a file's bytes, a PIL image or an array (H, W, 3). proposal, backbone: names, loaded
+    models, or models that you built (`as_backbone`). target: the class whose confidence is reported, a class
+    of the backbone by index or name; None is the full model's top-1. explain: the class that a CAM explains,
+    the "proposal"'s own top-1, the "target", or a class of the proposal by index or name. fit: the picture
+    to the backbone's square: "crop" (its own rule), "pad" or "squash". patches: the choice of `by-hand`,
+    which they add to the methods: whole numbers in a sequence, array or tensor, such as a row of
+    `backbone.select`. curve: also run the full curve, without which fewest_patches and areas are None.
+    deletion: also the curve of the worst patches, for the area of that name: as many passes again as the
+    curve itself. name: of the image, for a reader. progress: called as progress(what, done, of); it may
+    raise `Stopped`.
 
     >>> import papr_core
     >>> comparison = papr_core.compare("assets/examples/coffee.jpg", methods=["papr", "center"], curve=False)
@@ -90,18 +86,65 @@ def compare(
     Raises:
         InvalidInput and its kin, WeightsUnavailable, Stopped: each in one sentence.
     """
+    (comparison,) = compare_ratios(
+        image,
+        [keep_ratio],
+        proposal=proposal,
+        backbone=backbone,
+        methods=methods,
+        target=target,
+        explain=explain,
+        patches=patches,
+        fit=fit,
+        curve=curve,
+        deletion=deletion,
+        seed=seed,
+        name=name,
+        progress=progress,
+    )
+    return comparison
+
+
+def compare_ratios(
+    image: "str | os.PathLike | bytes | Image.Image | np.ndarray",
+    keep_ratios: Sequence[float],
+    *,
+    proposal: str | Proposal | nn.Module = DEFAULT_PROPOSAL,
+    backbone: str | Backbone | nn.Module = DEFAULT_BACKBONE,
+    methods: Sequence[str] = DEFAULT_METHODS,
+    target: int | str | None = None,
+    explain: int | str = "proposal",
+    patches: "Sequence[int] | Tensor | np.ndarray | None" = None,
+    fit: str = "crop",
+    curve: bool = True,
+    deletion: bool = False,
+    seed: int = 0,
+    name: str | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> "tuple[Comparison, ...]":
+    """The same as `compare` at each of these keep ratios, in their order; maps and curve are made once."""
     from papr_core.models.backbones import load_backbone
+    from papr_core.models.given import adopted
     from papr_core.models.proposals import load_proposal
 
     tell = progress or (lambda what, done, of: None)
     names = _method_names(methods, patches)
+    proposal, backbone = adopted(proposal, backbone)
     check_sees_pictures(proposal=proposal, backbone=backbone)
     proposal = load_proposal(proposal) if isinstance(proposal, str) else proposal
     backbone = load_backbone(backbone) if isinstance(backbone, str) else backbone
-    count = backbone.num_kept(keep_ratio)
+    counts = {ratio: backbone.num_kept(ratio) for ratio in keep_ratios}
+    if not counts:
+        raise InvalidInput("Give at least one keep ratio.")
     if name is None:
         name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else "image"
-    scene = open_scene(read_image(image), proposal, backbone, target=target, explain=explain, fit=fit)
+    name = printable(name)
+    for method in names:
+        if reason := refusal(method, proposal, backbone):
+            raise UnsupportedModel(reason)
+    watch = any(METHODS[method].kind == "oracle" for method in names)
+    picture = read_image(image)
+    scene = open_scene(picture, proposal, backbone, target=target, explain=explain, fit=fit, watch=watch)
 
     def drawing(method: str) -> Callable[[int, int], None]:
         return lambda done, of: tell(METHODS[method].title, done, of)
@@ -112,32 +155,52 @@ def compare(
     }
     papr = maps.get("papr") or scene_map(scene, "papr")
     found: dict[tuple[str, int, int], Tensor] = {}
-    steps = [step for step in curve_counts(scene.num_patches) if step != count] if curve else []
-    for done, step in enumerate((count, *steps)):
-        tell("Confidence", done, len(steps) + 1)
-        here = [one for one in maps.values() if step == count or (not one.count and step in one.curve_counts)]
-        found.update(answers(scene, here, [step], keep_ratio=keep_ratio))
-    tell("Confidence", len(steps) + 1, len(steps) + 1)
-    return build_comparison(
-        scene,
-        maps,
-        found,
-        keep_ratio,
-        papr=papr,
-        name=name,
-        settings={
-            "methods": list(maps),
-            "target": target,
-            "explain": explain,
-            "patches": None if patches is None else list(checked_patches(patches, scene.num_patches)),
-            "fit": fit,
-            "seed": seed,
-            "curve": bool(curve),
-        },
+    at_ratio = {}  # apart: a ConvNeXt or Swin takes a ratio stage by stage, so that two may share a count
+    along = {step for one in maps.values() for step in one.curve_counts} if curve else set()
+    steps = sorted(along - {*counts.values()})
+    turned = [one.worst_first for one in maps.values()] if deletion else []
+    backward = [one for one in turned if one]
+    again = sorted(along) if backward else []
+    of = len(counts) + len(steps) + len(again)
+    for done, (ratio, count) in enumerate(counts.items()):
+        tell("Confidence", done, of)
+        at_ratio[ratio] = dict(answers(scene, maps.values(), [count], keep_ratio=ratio))
+        found.update(at_ratio[ratio])
+    for done, step in enumerate(steps, len(counts)):
+        tell("Confidence", done, of)
+        here = [one for one in maps.values() if not one.count and step in one.curve_counts]
+        found.update(answers(scene, here, [step]))
+    worst: dict[tuple[str, int, int], Tensor] = {}
+    for done, step in enumerate(again, len(counts) + len(steps)):
+        tell("Confidence, worst patches first", done, of)
+        worst.update(answers(scene, [one for one in backward if step in one.curve_counts], [step]))
+    tell("Confidence", of, of)
+    settings = {
+        "methods": list(maps),
+        "target": target,
+        "explain": explain,
+        "patches": None if patches is None else list(checked_patches(patches, scene.num_patches)),
+        "fit": fit,
+        "seed": seed,
+        "curve": bool(curve),
+        "deletion": bool(deletion),
+    }
+    return tuple(
+        build_comparison(
+            scene,
+            maps,
+            found | at_ratio[ratio],
+            ratio,
+            papr=papr,
+            worst=worst,
+            name=name,
+            settings=settings,
+        )
+        for ratio in counts
     )
 
 
-def _method_names(names: Sequence[str], patches: Sequence[int] | None) -> list[str]:
+def _method_names(names: Sequence[str], patches: Patches | None) -> list[str]:
     if isinstance(names, str):
         names = [names]
     chosen = list(dict.fromkeys(find_method(name).name for name in names))
@@ -155,24 +218,27 @@ def build_comparison(
     keep_ratio: float,
     *,
     papr: MethodMap,
+    worst: Found = types.MappingProxyType({}),
     name: str = "image",
     settings: Mapping[str, Any] = types.MappingProxyType({}),
 ) -> "Comparison":
     """A Comparison of what was computed in steps: `open_scene`, `scene_map`, `answers`.
 
-    found holds what the maps keep at the ratio, and may hold the full curve: a curve that is not whole is
-    left out. settings: what a manifest says of how it was asked; the keep ratio and the device are added.
+    found holds what the maps keep at the ratio, and may hold the full curve, as worst may hold that of the
+    maps turned round (`MethodMap.worst_first`): a curve that is not whole is left out. settings: what a
+    manifest says of how it was asked; the keep ratio and the device are added.
     """
     proposal, backbone = scene.proposal, scene.backbone
     count = backbone.num_kept(keep_ratio)
 
-    def whole(one: MethodMap) -> bool:
+    def whole(one: MethodMap, there: Found) -> bool:
         draws = range(len(one.coarse))
-        return all((one.name, draw, step) in found for draw in draws for step in one.curve_counts)
+        return all((one.name, draw, step) in there for draw in draws for step in one.curve_counts)
 
     return Comparison(
         image=name,
         crop=scene.crop,
+        fine_crop=scene.fine_crop,
         models={"proposal": _model_facts(proposal), "backbone": _model_facts(backbone)},
         keep_ratio=float(keep_ratio),
         grid=scene.grid,
@@ -184,7 +250,15 @@ def build_comparison(
         proposal_confidence=scene.proposal_confidence,
         proposal_top=top_classes(scene.proposal_probabilities, proposal.labels),
         methods=tuple(
-            method_result(scene, one, found, count, papr=papr, curve=one.curve_counts if whole(one) else None)
+            method_result(
+                scene,
+                one,
+                found,
+                count,
+                papr=papr,
+                curve=one.curve_counts if whole(one, found) else None,
+                worst=worst if whole(one, worst) else None,
+            )
             for one in maps.values()
         ),
         maps=dict(maps),
@@ -197,14 +271,16 @@ def build_comparison(
 class Comparison:
     """One image's comparison, complete in itself: no model is needed to save or show it.
 
-    image: its name; crop; scene numbers (target, answer, explain, probabilities); methods: a MethodResult
-    each; maps: the MethodMap of each, by name; models: facts of both; settings; notes: what a reader must
-    know. measure: what stands where a confidence is named, "confidence" in the target or, of a backbone
-    without a classifier, the "cosine" to the unpruned embedding; target and answer are None then.
+    image: its name; crop; fine_crop: the same at the picture's own resolution, for the eye; scene numbers
+    (target, answer, explain, probabilities); methods: a MethodResult each; maps: the MethodMap of each, by
+    name; models: facts of both; settings; notes: what a reader must know. measure: what stands where a
+    confidence is named, "confidence" in the target or, of a backbone without a classifier, the "cosine" to
+    the unpruned embedding; target and answer are None then.
     """
 
     image: str
     crop: "Image.Image"
+    fine_crop: "Image.Image"
     models: dict[str, dict[str, Any]]
     keep_ratio: float
     grid: tuple[int, int]
@@ -246,20 +322,15 @@ class Comparison:
         """What makes the result repeatable: versions, models, their weights' hashes, settings, numbers."""
         return {
             "schema": SCHEMA,
-            "versions": _versions(),
+            "versions": versions(),
             "models": self.models,
             "settings": self.settings,
             "grid": list(self.grid),
             "answer": asdict(self.answer) if self.answer else None,
             "numbers": self.to_dict(),
-            "curves": {
-                method.name: {
-                    "patches": list(method.curve.counts),
-                    "confidence": [[rounded(value) for value in row] for row in method.curve.confidence],
-                    "kept_answer": [list(row) for row in method.curve.kept_answer or ()],
-                }
-                for method in self.methods
-                if method.curve
+            "curves": {method.name: method.curve.to_dict() for method in self.methods if method.curve},
+            "curves_worst_first": {
+                method.name: method.worst_first.to_dict() for method in self.methods if method.worst_first
             },
             "proposal_answer": {"confidence": self.proposal_confidence, "top": top_dicts(self.proposal_top)},
             "notes": list(self.notes),
@@ -277,20 +348,34 @@ class Comparison:
             arrays[f"{method.name}/kept"] = np.array(method.indices, dtype=np.int64)
         return arrays
 
-    def figure(self) -> "Figure":
-        """The picture with both confidences, each method's map and what it keeps (the paper's Fig. 7)."""
+    def figure(self, *, paper: "Paper | None" = None, display: "Display | None" = None) -> "Figure":
+        """The picture with both confidences, each method's map and what it keeps (the paper's Fig. 7).
+
+        paper: width, size of text, layout (`papr_core.figures.Paper`); display: colours, opacity and scale of
+        the maps, look of dropped patches (`papr_core.figures.Display`).
+        """
         from papr_core.figures import methods_figure
 
-        return methods_figure([self.figure_row()], note=self.caption)
+        note = "" if paper and paper.width else self.caption
+        return methods_figure([self.figure_row()], note=note, paper=paper, display=display)
 
     @property
     def caption(self) -> str:
         """One line for below a figure: the models, the keep ratio and the patches kept."""
+        return self.caption_at([self])
+
+    def caption_at(self, comparisons: "Sequence[Comparison]") -> str:
+        """The same of this picture's comparisons at several keep ratios."""
         proposal, backbone = self.models["proposal"]["title"], self.models["backbone"]["title"]
-        num_patches = math.prod(self.grid)
-        count = next((one.kept for one in self.methods if one.name != "by-hand"), None)
-        kept = f" {count} of {num_patches} patches kept ({100 * self.keep_ratio:g} %)." if count else ""
-        return f"ConvNet: {proposal}. Pruned: {backbone}.{kept}"
+        num_patches, said = math.prod(self.grid), []
+        for at in comparisons:
+            ranking = [m for m in at.methods if m.name != "by-hand" and not METHODS[m.name].whole]
+            if ranking:
+                count = ranking[0].kept
+                said.append(f"{count} of {num_patches} patches kept ({100 * at.keep_ratio:g} %)")
+        return (
+            ". ".join([f"ConvNet: {proposal}. Pruned: {backbone}", *([_listed(said)] if said else [])]) + "."
+        )
 
     def figure_row(self) -> Any:
         """This comparison as a row of `figures.methods_figure`."""
@@ -298,33 +383,54 @@ class Comparison:
 
         from papr_core.figures import Panel, Row
 
+        chosen = self.target is not None and self.settings.get("target") is not None
+        answer = self.answer if self.answer != self.target else None
         return Row(
-            image=np.asarray(self.crop),
+            image=np.asarray(self.fine_crop),
+            grid=self.grid,
             label=self._subject,
             proposal_confidence=self.proposal_confidence,
             backbone_confidence=self.full_confidence if self.target else None,
+            keep=[self.keep_ratio],
             panels=tuple(
                 Panel(
                     title=method.title,
-                    significance=self.maps[method.name].significance[0].numpy(),
-                    kept=np.array(method.indices),
-                    confidence=method.confidence,
-                    kept_answer=method.kept_answer,
+                    significance=None
+                    if method.name == "by-hand"
+                    else self.maps[method.name].significance[0].numpy(),
+                    cuts=[self._cut(method, chosen)],
                     note=self._panel_note(method),
                 )
                 for method in self.methods
             ),
+            answer=(short_label(answer.label), self.full_top[0][1]) if answer else None,
+            name=self.image,
+            chosen=chosen,
         )
+
+    def _cut(self, method: MethodResult, chosen: bool) -> Any:
+        import numpy as np
+
+        from papr_core.figures import Cut
+
+        top1 = method.top[0][0] if method.top else ""
+        mark = method.kept_answer
+        if chosen and self.target is not None:  # then the target's place is what a reader wants to know
+            mark = top1 == self.target.label
+        about = METHODS[method.name]
+        made = method.kept if about.whole else None
+        kept = np.array(method.indices)
+        return Cut(kept, method.confidence, mark, about.draws, short_label(top1), made)
 
     def _panel_note(self, method: MethodResult) -> str:
         about = METHODS[method.name]
         if about.draws > 1:
-            return f"draw 1; % is the mean of {about.draws}"
+            return f"draw 1; % mean of {about.draws}"
         if about.uses_class:
             return f"explains {short_label(self.explain.label)}"
         return f"{method.kept} patches" if method.name == "by-hand" else ""
 
-    def curve_figure(self) -> "Figure":
+    def curve_figure(self, *, paper: "Paper | None" = None) -> "Figure":
         """Confidence against the share of patches kept. Raises InvalidInput where no curve was computed."""
         from papr_core.figures import Line, curve_figure
 
@@ -348,6 +454,7 @@ class Comparison:
             full_confidence=self.full_confidence,
             keep_ratio=self.keep_ratio,
             measure=self.measure,
+            paper=paper,
         )
 
     @property
@@ -370,7 +477,7 @@ class Comparison:
             save_figure(self.figure(), draft / "figure.png")
             if any(method.curve for method in self.methods):
                 save_figure(self.curve_figure(), draft / "curve.png")
-            np.savez_compressed(draft / "maps.npz", **self.arrays())
+            np.savez_compressed(draft / "maps.npz", **self.arrays())  # type: ignore[arg-type]  # no option among them
             manifest = json.dumps(
                 self.manifest(), sort_keys=True, indent=2, allow_nan=False, ensure_ascii=False
             )
@@ -381,18 +488,13 @@ class Comparison:
     def verdict(self) -> str:
         """One sentence: which methods keep the full model's answer, and which lose it; of a model without
         answers, how near each stays to the unpruned embedding."""
-        if self.target is None:
+        if self.answer is None:
             near = [f"{method.title} {method.confidence:.3f}" for method in self.methods]
             return f"Cosine to the unpruned embedding: {', '.join(near)}."
+        assert self.answer is not None  # as there is a target
         kept = [method.title for method in self.methods if method.kept_answer]
         lost = [method.title for method in self.methods if not method.kept_answer]
-        answer = f"“{short_label(self.answer.label)}”"
-        said = []
-        if kept:
-            said.append(f"{_listed(kept)} {'keeps' if len(kept) == 1 else 'keep'} {answer}")
-        if lost:
-            said.append(f"{_listed(lost)} {'loses' if len(lost) == 1 else 'lose'} {'it' if kept else answer}")
-        return ", ".join(said) + "."
+        return keepers(f"“{short_label(self.answer.label)}”", kept, lost)
 
     def shown(self, number: float) -> str:
         """A number as it is written: 93.1 % of confidence, or a cosine of 0.931."""
@@ -401,7 +503,7 @@ class Comparison:
     def _repr_png_(self) -> bytes:
         from papr_core.figures import figure_bytes
 
-        return figure_bytes(self.figure(), "png")
+        return figure_bytes(self.figure(), "png", dpi=150)
 
     def _repr_html_(self) -> str:
         import base64
@@ -415,38 +517,53 @@ class Comparison:
         )
         picture = base64.b64encode(self._repr_png_()).decode()
         number = escape(f"{self.measure.capitalize()} {'on' if self.target else 'to'} {self._subject}")
+        answer = escape(f"Answer “{short_label(self.answer.label)}”") if self.answer else "Answer"
         return (
             f"<p>{escape(self.verdict)}</p>"
             f'<img alt="Maps and kept patches of each method" style="max-width:100%" '
             f'src="data:image/png;base64,{picture}">'
-            f"<table><tr><th>Method</th><th>Patches</th><th>{number}</th><th>Answer</th></tr>"
+            f"<table><tr><th>Method</th><th>Patches</th><th>{number}</th><th>{answer}</th></tr>"
             f"{rows}</table>"
         )
 
 
 def _model_facts(model: Proposal | Backbone) -> dict[str, Any]:
-    """What a manifest says of a model: name, title, label set, input size, the weights' origin and hash."""
+    """What a manifest says of a model: name, title, label set, input size, the weights' origin and hash; and
+    the classes, where they were typed."""
     return {
         "name": model.name,
         "title": model.title,
         "labels": model.labels.name,
+        **({"classes": list(model.labels.names)} if model.labels.name == "typed" else {}),
         "input_size": list(model.input_size),
         "weights": model.weights.kind if model.weights else "random",
         "sha256": model.sha256,
     }
 
 
+_IN_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def keepers(answer: str, kept: Sequence[str], lost: Sequence[str]) -> str:
+    """Who keeps the answer and who loses it, in a sentence. The page says the same while its slider moves, in
+    a script of its own (static/js/verdict.js): both are held to tests/data/verdicts.json."""
+
+    def count(names: Sequence[str]) -> str:
+        return _IN_WORDS[len(names)] if len(names) < len(_IN_WORDS) else str(len(names))
+
+    if not kept and not lost:
+        return f"The full model sees {answer}."
+    if not lost and len(kept) > 2:
+        return f"All {count(kept)} keep {answer}."
+    if not kept and len(lost) > 2:
+        return f"None of the {count(lost)} keeps {answer}."
+    said = []
+    if kept:
+        said.append(f"{_listed(kept)} {'keeps' if len(kept) == 1 else 'keep'} {answer}")
+    if lost:
+        said.append(f"{_listed(lost)} {'loses' if len(lost) == 1 else 'lose'} {'it' if kept else answer}")
+    return ", ".join(said) + "."
+
+
 def _listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {"papr": __version__, "python": platform.python_version()}
-    for package in ("torch", "timm", "numpy", "pillow"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "unknown"
-    return found

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
-from papr_core.comparison.scene import ClassLabel, Scene
-from papr_core.models.labels import match
+from papr_core.comparison.scene import Scene
+from papr_core.comparison.seen import ClassLabel
 
 __all__ = ["Lesson", "open_lesson"]
 
@@ -44,29 +44,25 @@ class Lesson:
 def open_lesson(scene: Scene) -> Lesson:
     """The excerpts of a scene's features; no model runs."""
     features = scene.features[0].float().cpu()  # (K, h, w)
-    num_channels, *size = features.shape
+    num_channels, height, width = features.shape
     flat = features.flatten(1)  # (K, h * w)
     shown = flat.std(dim=1, correction=0).argsort(descending=True, stable=True)[:CHANNELS]
     steps = _steps(num_channels)
     running = flat.cumsum(dim=0) / torch.arange(1, num_channels + 1)[:, None]
     running[-1] = flat.mean(dim=0)  # PaPr's own, to the bit
     places = torch.linspace(0, 1, QUANTILES)
-    theirs, ours = scene.proposal.labels, scene.backbone.labels
-    answer = int(scene.proposal_probabilities.argmax())
-    same = None
-    if scene.answer is not None:
-        same = scene.answer.index if theirs == ours else match(ours, theirs)[scene.answer.index]
+    answer = scene.proposal_answer
     return Lesson(
-        size=tuple(size),
+        size=(height, width),
         num_channels=num_channels,
         shown=tuple(shown.tolist()),
         maps=flat[shown].tolist(),
         steps=steps,
         means=running[[n - 1 for n in steps]].tolist(),
         quantiles=torch.quantile(flat, places, dim=0).T.tolist(),
-        answer=ClassLabel(answer, theirs[answer]),
-        confidence=float(scene.proposal_probabilities[answer]),
-        agrees=None if same is None else same == answer,
+        answer=answer,
+        confidence=float(scene.proposal_probabilities[answer.index]),
+        agrees=scene.proposal_agrees,
     )
 
 

@@ -42,6 +42,7 @@ class Mosaic:
 
     image: str
     crop: "Image.Image"
+    fine_crop: "Image.Image"
     backbone: str
     grid: tuple[int, int]
     keep: float
@@ -96,7 +97,7 @@ class Mosaic:
 
         from papr_core.figures import mosaic_figure
 
-        return mosaic_figure(np.asarray(self.crop), self.groups.numpy(), self.grid, note=self.caption)
+        return mosaic_figure(np.asarray(self.fine_crop), self.groups.numpy(), self.grid, note=self.caption)
 
 
 def merge_picture(
@@ -130,7 +131,8 @@ def merge_picture(
     structure.num_kept(keep)  # refuses what is outside (0, 1]
     if isinstance(backbone, str):
         backbone = load_backbone(backbone, device=device)
-    crop = backbone.fit(read_image(image), fit)
+    picture = read_image(image)
+    crop = backbone.fit(picture, fit)
     with torch.inference_mode():
         view, kept = backbone.view(crop).to(device), None
         if keep < 1:
@@ -149,11 +151,13 @@ def merge_picture(
             best = int(full.argmax())
             label, answer = backbone.labels[best], backbone.labels[int(reduced.argmax())]
             before, after = (float(logits.softmax(dim=0)[best]) for logits in (full, reduced))
+    rows, columns = backbone.grid
     return Mosaic(
         image=name,
         crop=crop,
+        fine_crop=backbone.fine_crop(picture, fit),
         backbone=backbone.title,
-        grid=backbone.grid,
+        grid=(rows, columns),
         keep=float(keep),
         reduction=value,
         kept=came,

@@ -12,8 +12,7 @@ A backbone without a classifier has neither target nor answer: the number is the
 embedding of what is kept and of the whole picture.
 """
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -21,107 +20,81 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from papr_core.comparison.maps import MethodMap, map_of
+from papr_core.comparison.seen import (
+    ClassLabel,
+    Explained,
+    Seen,
+    class_label,
+    find_explained,
+    find_target,
+    matched,
+)
 from papr_core.devices import as_probabilities, device_of, now
-from papr_core.errors import InvalidInput, Stopped
+from papr_core.errors import Stopped
 from papr_core.methods import table as methods
-from papr_core.methods.controls import checked_patches
+from papr_core.methods.budget import fed, fed_count, num_fed
+from papr_core.methods.controls import Patches, checked_patches
+from papr_core.methods.gaze import Gaze
 from papr_core.methods.table import METHODS
 from papr_core.models.backbones.base import Backbone
-from papr_core.models.labels import Labels, match
 from papr_core.models.proposals.base import Proposal
-from papr_core.pruning.significance import constant_as_zeros, patch_significance
+from papr_core.pruning.shrinking import Shrunk
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = [
-    "ClassLabel",
-    "Explained",
-    "MethodMap",
-    "Scene",
-    "answers",
-    "coarse_counts",
-    "curve_counts",
-    "explain_refusal",
-    "find_explained",
-    "find_target",
-    "open_scene",
-    "scene_map",
-    "scene_notes",
-]
-
-CURVE_POINTS = 49
-
+__all__ = ["Scene", "answers", "open_scene", "scene_map", "scene_notes"]
 
 # What is known before any method: the two models' plain answers
 
 
-@dataclass(frozen=True)
-class ClassLabel:
-    """A class of the backbone: its index and its name."""
-
-    index: int
-    label: str
-
-
-@dataclass(frozen=True)
-class Explained:
-    """The proposal's class that a class activation map explains, and how it was chosen.
-
-    mode: proposal (the proposal's own top-1) | target (the class under study) | class (named by the caller).
-    """
-
-    mode: str
-    index: int
-    label: str
-
-
-@dataclass(frozen=True, eq=False)
-class Scene:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Scene(Seen):
     """One crop and what both models say of it, unpruned.
 
-    crop: PIL image of the backbone's size; proposal_images (1, 3, h, w) and backbone_images (1, 3, H, W), as
-    each model sees it; features (1, K, h, w) of the proposal; proposal_probabilities and full_probabilities
-    (C,), on the CPU; seconds: the proposal's pass; flat: the crop is of one colour.
+    crop: PIL image of the backbone's size; fine_crop: the same at the picture's own resolution, for the eye;
+    full_probabilities (C,), on the CPU; flat: the crop is of one colour; gaze: the backbone and its view of
+    the crop, for methods that look there.
 
     Of a backbone without a classifier: target None, full_probabilities (1,) the cosine to itself, 1, and
     embedding (D,), else None.
     """
 
     crop: "Image.Image"
-    proposal: Proposal
-    backbone: Backbone
-    proposal_images: Tensor
-    backbone_images: Tensor
-    features: Tensor
-    proposal_probabilities: Tensor
+    fine_crop: "Image.Image"
     full_probabilities: Tensor
     target: ClassLabel | None
     explain: Explained
-    seconds: float
     flat: bool
+    gaze: Gaze
     embedding: Tensor | None = None
 
     @property
     def grid(self) -> tuple[int, int]:
         """Patches of the backbone: (rows, columns)."""
-        return self.backbone.grid
-
-    @property
-    def num_patches(self) -> int:
-        return self.backbone.num_patches
+        rows, columns = self.backbone.grid
+        return rows, columns
 
     @property
     def answer(self) -> ClassLabel | None:
         """The full model's top-1."""
         if self.embedding is not None:
             return None
-        return _label(self.backbone.labels, int(self.full_probabilities.argmax()))
+        return class_label(self.backbone.labels, int(self.full_probabilities.argmax()))
 
     @property
     def full_confidence(self) -> float:
         """The full model's probability of the target, or 1."""
         return self.number(self.full_probabilities)
+
+    @property
+    def proposal_agrees(self) -> bool | None:
+        """Whether the proposal's own top-1 is the full model's too; None where it knows no such class."""
+        if self.answer is None:
+            return None
+        same = matched(self.backbone.labels, self.proposal.labels, self.answer.index)
+        return None if same is None else same == self.proposal_answer.index
 
     def number(self, answer: Tensor) -> float:
         """What is reported of an answer (C,): the target's probability, or the cosine."""
@@ -136,17 +109,13 @@ class Scene:
         """The proposal's probability of the target; None where none of its classes matches."""
         if self.target is None:
             return None
-        matched = _matched(self.backbone.labels, self.proposal.labels, self.target.index)
-        return None if matched is None else float(self.proposal_probabilities[matched])
+        same = matched(self.backbone.labels, self.proposal.labels, self.target.index)
+        return None if same is None else float(self.proposal_probabilities[same])
 
     def with_classes(self, *, target: int | str | None = None, explain: int | str = "proposal") -> "Scene":
         """The same scene for another target or another explained class; no model runs."""
-        aim = find_target(self.full_probabilities, self.backbone, target)
-        return replace(
-            self,
-            target=aim,
-            explain=find_explained(self.proposal_probabilities, self.proposal, self.backbone, aim, explain),
-        )
+        aim, explained = self.classes(self.full_probabilities, target, explain)
+        return replace(self, target=aim, explain=explained)
 
 
 def open_scene(
@@ -157,11 +126,13 @@ def open_scene(
     target: int | str | None = None,
     explain: int | str = "proposal",
     fit: str = "crop",
+    watch: bool = False,
 ) -> Scene:
     """Crop an image once, by the backbone's rule, and run both models on it.
 
     target: a class of the backbone, by index or name; None is the full model's top-1.
-    explain: "proposal", "target", or a class of the proposal by index or name.
+    explain: "proposal", "target", or a class of the proposal by index or name. watch: oracles will be asked
+    for, so the backbone's plain pass is the one that they need.
 
     Raises:
         UnknownClass: no such class. InvalidInput: "target" where the proposal has no class that matches, or a
@@ -171,17 +142,20 @@ def open_scene(
     device = device_of(proposal)
     proposal_images = proposal.view(crop).to(device)
     backbone_images = backbone.view(crop).to(device_of(backbone))
+    gaze = Gaze(backbone, backbone_images)
     with torch.inference_mode():
         start = now(device)
         features = proposal.features(proposal_images)
         seconds = now(device) - start
-        proposal_logits, full_logits = proposal.logits(features), backbone(backbone_images)
+        proposal_logits = proposal.logits(features)
+        full_logits = gaze.watched.logits if watch else backbone(backbone_images)
     proposal_probabilities = as_probabilities(proposal_logits)[0]
     embedding = full_logits[0].float().cpu() if backbone.headless else None
     full_probabilities = torch.ones(1) if backbone.headless else as_probabilities(full_logits)[0]
     aim = find_target(full_probabilities, backbone, target)
     return Scene(
         crop=crop,
+        fine_crop=backbone.fine_crop(image, fit),
         proposal=proposal,
         backbone=backbone,
         proposal_images=proposal_images,
@@ -192,91 +166,13 @@ def open_scene(
         target=aim,
         explain=find_explained(proposal_probabilities, proposal, backbone, aim, explain),
         seconds=seconds,
-        flat=all(low == high for low, high in crop.getextrema()),
+        flat=all(low == high for low, high in crop.getextrema()),  # type: ignore[misc]  # it has three bands
+        gaze=gaze,
         embedding=embedding,
     )
 
 
-def explain_refusal(proposal: Proposal, backbone: Backbone, target: int) -> str | None:
-    """Why `explain="target"` cannot be had for a class of the backbone, in a sentence; None where it can."""
-    if _matched(backbone.labels, proposal.labels, target) is not None:
-        return None
-    return (
-        f"{proposal.name} knows no class that matches {backbone.labels[target]!r} ({proposal.labels.name} "
-        f"against {backbone.labels.name}), so it cannot explain the target; let it explain its own answer."
-    )
-
-
-def find_target(probabilities: Tensor, backbone: Backbone, target: int | str | None) -> ClassLabel | None:
-    """The class under study: as named, or the top-1 of the full model's probabilities (C,); None of a model
-    without a classifier."""
-    if backbone.headless:
-        if target is not None:
-            raise InvalidInput(f"{backbone.name} has no classifier, so there is no class to choose.")
-        return None
-    index = int(probabilities.argmax()) if target is None else backbone.labels.find(target)
-    return _label(backbone.labels, index)
-
-
-def find_explained(
-    probabilities: Tensor,
-    proposal: Proposal,
-    backbone: Backbone,
-    target: ClassLabel | None,
-    explain: int | str,
-) -> Explained:
-    """The proposal's class that a class activation map explains, from the proposal's probabilities (C,)."""
-    if explain == "proposal":
-        mode, index = "proposal", int(probabilities.argmax())
-    elif explain == "target" and target is None:
-        raise InvalidInput(f"{backbone.name} has no classifier, so there is no target to explain.")
-    elif explain == "target":
-        if reason := explain_refusal(proposal, backbone, target.index):
-            raise InvalidInput(reason)
-        mode, index = "target", _matched(backbone.labels, proposal.labels, target.index)
-    else:
-        mode, index = "class", proposal.labels.find(explain)
-    return Explained(mode, index, proposal.labels[index])
-
-
-def _matched(source: Labels, to: Labels, index: int) -> int | None:
-    return index if source == to else match(source, to)[index]
-
-
-def _label(labels: Labels, index: int) -> ClassLabel:
-    return ClassLabel(index, labels[index])
-
-
 # Maps
-
-
-@dataclass(frozen=True, eq=False)
-class MethodMap:
-    """One method's map of a scene, on the CPU.
-
-    coarse (D, h, w) as the method gives it, significance (D, H, W) on the patch grid, D draws (five of
-    random, else one). seconds: to make it, the proposal's pass included where the method looks at the image.
-    constant: it has no spread, so it ranks nothing: it is given as zeros, and patches go by their index.
-    count: how many patches were chosen, for by-hand; None where the keep ratio decides.
-    """
-
-    name: str
-    coarse: Tensor
-    significance: Tensor
-    seconds: float
-    constant: bool
-    count: int | None = None
-
-    @property
-    def title(self) -> str:
-        return METHODS[self.name].title
-
-    @property
-    def curve_counts(self) -> tuple[int, ...]:
-        """Where its full curve stands. Of several draws, whose band is smooth and whose every count costs as
-        many passes, that is the coarse one."""
-        counts = coarse_counts if len(self.coarse) > 1 else curve_counts
-        return counts(self.significance[0].numel())
 
 
 def scene_map(
@@ -284,7 +180,7 @@ def scene_map(
     method: str,
     *,
     seed: int = 0,
-    patches: Sequence[int] | None = None,
+    patches: Patches | None = None,
     progress: methods.Progress | None = None,
 ) -> MethodMap:
     """One method's map. progress: see `methods.method_map`; it may raise `Stopped`.
@@ -292,28 +188,29 @@ def scene_map(
     Raises:
         InvalidInput: no such method, or by-hand without patches. UnsupportedModel: not with this proposal.
     """
-    device = scene.features.device
-    start = now(device)
-    maps = methods.method_map(
+    found = map_of(
+        scene,
         method,
-        scene.proposal,
-        scene.proposal_images,
-        scene.features,
-        class_index=scene.explain.index,
-        grid=scene.grid,
-        seed=seed,
-        patches=patches,
-        progress=progress,
+        scene.explain,
+        lambda: methods.method_map(
+            method,
+            scene.proposal,
+            scene.proposal_images,
+            scene.features,
+            class_index=scene.explain.index,
+            grid=scene.grid,
+            seed=seed,
+            patches=patches,
+            gaze=scene.gaze,
+            progress=progress,
+        )[0],
     )
-    seconds = now(device) - start + (scene.seconds if METHODS[method].looks else 0)
-    coarse, constant = constant_as_zeros(maps[0].detach().float().cpu())  # (D, h, w)
-    return MethodMap(
-        name=method,
-        coarse=coarse,
-        significance=patch_significance(coarse, scene.grid),
-        seconds=seconds,
-        constant=constant,
-        count=len(checked_patches(patches, scene.num_patches)) if method == "by-hand" else None,
+    if METHODS[method].kind == "oracle":  # a whole pass, whoever asked for it first
+        return replace(found, seconds=scene.gaze.seconds)
+    return (
+        replace(found, count=len(checked_patches(patches, scene.num_patches)))
+        if method == "by-hand"
+        else found
     )
 
 
@@ -333,7 +230,8 @@ def answers(
     Gives ((method, draw, k), probabilities (C,) on the CPU), count by count in the order asked;
     `dict(answers(...))` has them all. All maps and draws of one count go through the backbone in one batch,
     equal sets of patches once, and all N patches not at all: that answer is known. By-hand counts once, with
-    as many patches as were chosen.
+    as many patches as were chosen. Of the smaller picture k is how many patches it has: at least as many as
+    asked for (`budget.num_fed`).
 
     Of a backbone without a classifier the probabilities are (1,), the cosine to the unpruned embedding.
     keep_ratio: the ratio that gave one of the counts, which a ConvNeXt or Swin takes stage by stage.
@@ -345,32 +243,51 @@ def answers(
         kept = {}  # (method, draw, count) -> patches
         for one in maps:
             if one.count == count or (one.count is None and count in counts):
-                at_ratio = keep_ratio is not None and one.count is None
-                if at_ratio and count == scene.backbone.num_kept(keep_ratio):
-                    chosen = scene.backbone.select(one.coarse, keep_ratio)
+                by_ratio = keep_ratio if one.count is None else None
+                if by_ratio is not None and count == scene.backbone.num_kept(by_ratio):
+                    chosen = fed(one.name, scene.backbone, one.coarse, by_ratio)
                 else:
-                    chosen = scene.backbone.select_count(one.coarse, count)
-                for draw, patches in enumerate(zip(*_stages(chosen))):
-                    kept[one.name, draw, count] = patches  # (k,) a stage
+                    chosen = fed_count(one.name, scene.backbone, one.coarse, count)
+                seen = num_fed(one.name, scene.backbone, count)
+                for draw in range(len(one.coarse)):
+                    kept[one.name, draw, seen] = _of_draw(chosen, draw)
         yield from _run(scene, kept, stop)
+
+
+def _of_draw(chosen: Tensor | tuple[Tensor, ...] | Shrunk, draw: int) -> tuple[Tensor, ...] | Shrunk:
+    """One draw's patches, (k,) a stage."""
+    return chosen if isinstance(chosen, Shrunk) else tuple(stage[draw] for stage in _stages(chosen))
 
 
 def _run(scene: Scene, kept: dict, stop: Callable[[], bool] | None) -> Iterator[tuple[tuple, Tensor]]:
     backbone = scene.backbone
-    keys = {key: tuple(tuple(stage.tolist()) for stage in patches) for key, patches in kept.items()}
-    everything = _stages(backbone.select_count(torch.zeros(1, *scene.grid), scene.num_patches))
-    found = {tuple(tuple(stage[0].tolist()) for stage in everything): scene.full_probabilities}
+    keys = {key: _key(patches) for key, patches in kept.items()}
+    everything = backbone.select_count(torch.zeros(1, *scene.grid), scene.num_patches)
+    whole = _key(_of_draw(everything, 0))
+    found = {whole: scene.full_probabilities, Shrunk(scene.grid): scene.full_probabilities}
     waiting = {keys[key]: patches for key, patches in kept.items() if keys[key] not in found}
-    if waiting:
+    selected = {key: patches for key, patches in waiting.items() if not isinstance(patches, Shrunk)}
+    calls = [[key] for key in waiting if key not in selected]
+    for together in [list(selected), *calls] if selected else calls:
         if stop and stop():
             raise Stopped
-        device = scene.backbone_images.device
-        rows = tuple(torch.stack(stage).to(device) for stage in zip(*waiting.values()))  # (M, k) a stage
+        if together[0] in selected:
+            stages = zip(*(selected[key] for key in together))
+            rows = tuple(torch.stack(stage).to(scene.backbone_images.device) for stage in stages)
+            given = rows if isinstance(everything, tuple) else rows[0]  # (M, k) a stage
+        else:
+            given = waiting[together[0]]
         with torch.inference_mode():
-            out = backbone(scene.backbone_images, rows if len(everything) > 1 else rows[0])
-        found.update(zip(waiting, as_probabilities(out) if scene.embedding is None else _cosines(scene, out)))
+            out = backbone(scene.backbone_images, given)
+        unpruned = scene.embedding
+        found.update(zip(together, as_probabilities(out) if unpruned is None else _cosines(unpruned, out)))
     for key in kept:
         yield key, found[keys[key]]
+
+
+def _key(patches: tuple[Tensor, ...] | Shrunk) -> Hashable:
+    """Equal where the backbone is called alike."""
+    return patches if isinstance(patches, Shrunk) else tuple(tuple(stage.tolist()) for stage in patches)
 
 
 def _stages(kept: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -378,20 +295,9 @@ def _stages(kept: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return kept if isinstance(kept, tuple) else (kept,)
 
 
-def _cosines(scene: Scene, embeddings: Tensor) -> Tensor:
-    """Embeddings (M, D) to their cosines to the unpruned one, (M, 1)."""
-    return F.cosine_similarity(embeddings.float().cpu(), scene.embedding[None], dim=1).unsqueeze(1)
-
-
-def curve_counts(num_patches: int, points: int = CURVE_POINTS) -> tuple[int, ...]:
-    """Where the full curve stands: k = ceil(N i / points) for i = 1 to points, ascending, each once."""
-    return tuple(sorted({math.ceil(num_patches * i / points) for i in range(1, points + 1)}))
-
-
-def coarse_counts(num_patches: int, points: int = CURVE_POINTS) -> tuple[int, ...]:
-    """The part of the full curve that comes first: every sixth point, both ends among them."""
-    counts = curve_counts(num_patches, points)
-    return tuple(sorted({*counts[::6], counts[-1]}))
+def _cosines(whole: Tensor, embeddings: Tensor) -> Tensor:
+    """Embeddings (M, D) to their cosines to the unpruned one (D,): (M, 1)."""
+    return F.cosine_similarity(embeddings.float().cpu(), whole[None], dim=1).unsqueeze(1)
 
 
 def scene_notes(scene: Scene, maps: Iterable[MethodMap]) -> tuple[str, ...]:

@@ -2,17 +2,15 @@
 
 PaPr, https://arxiv.org/abs/2403.16020, Sec. 5, Fig. 8, 18 and 19. Written from the paper.
 
-`open_footage` samples and crops the frames and runs the proposal, `footage_map` makes one method's map,
-`full_answer` and `pruned` run the backbone; the page goes these steps one by one, `prune_clip` all at once.
-An image pair goes frame by frame (framewise.py), a pair of video networks over all tubelets (tubewise.py).
+What `comparison` is for a picture: `prune_clip` goes the steps of `footage` and then `pruned`; the page goes
+them one by one.
 """
 
 import json
-import math
 import os
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,21 +19,35 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from papr_core.comparison.framewise import FramePair, Step, check_backbone
+from papr_core.comparison.clip_pair import ClipPair, FramePair, TubePair, check_backbone
+from papr_core.comparison.footage import (
+    STILL,
+    VIDEO_METHODS,
+    Footage,
+    NamedProgress,
+    Partial,
+    check_method,
+    clip_map,
+    early_map,
+    footage_map,
+    full_answer,
+    open_footage,
+    shown_frames,
+    step_of,
+)
+from papr_core.comparison.maps import MethodMap
 from papr_core.comparison.results import rounded, top_classes, top_dicts
-from papr_core.comparison.scene import ClassLabel, Explained, find_explained, find_target
-from papr_core.comparison.tubewise import TubePair
+from papr_core.comparison.seen import ClassLabel, class_label
+from papr_core.cost import spent
 from papr_core.data.clips import Clip, read_clip, write_clip
 from papr_core.devices import as_probabilities
-from papr_core.errors import InvalidInput, UnsupportedModel
-from papr_core.methods import table as _methods
+from papr_core.errors import UnsupportedModel
 from papr_core.methods.table import METHODS
 from papr_core.models.backbones.base import Backbone
 from papr_core.models.catalog import find, sees_clips
 from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.models.proposals.base import Proposal
-from papr_core.pruning.selection import DEFAULT_KEEP_RATIO, top_patches
-from papr_core.pruning.significance import constant_as_zeros
+from papr_core.pruning.selection import DEFAULT_KEEP_RATIO
 from papr_core.saving import saved_folder
 
 if TYPE_CHECKING:
@@ -44,9 +56,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_CLIP_PROPOSAL",
+    "STILL",
     "VIDEO_METHODS",
     "Footage",
-    "FootageMap",
     "Glance",
     "PrunedClip",
     "check_method",
@@ -66,14 +78,6 @@ __all__ = [
 ]
 
 DEFAULT_CLIP_PROPOSAL = "x3d_s"
-VIDEO_METHODS = ("papr", "cam", "grad-cam", "random", "center", "reversed")
-STILL = "Nothing moves in this clip, so time adds no information."
-_SHOWN = 320  # pixels that a frame has at least on its shorter side, for the eye
-_BLOCKS = 14  # across and down a frame, in which it is looked for movement
-_MOVING = 6.0  # of 255: what compression and a camera's noise do to the mean of a still block stays below
-
-NamedProgress = Callable[[str, int, int], None]  # (what, done, of)
-Partial = Callable[[list[Tensor]], None]
 
 
 def prune_clip(
@@ -118,21 +122,9 @@ def prune_clip(
     clip = clip if isinstance(clip, Clip) else read_clip(clip, pair.pick)
     footage = open_footage(clip, pair, name=name, progress=progress)
     full = full_answer(footage, progress=progress)
-    aim = find_target(full.mean(dim=0), pair.backbone, target)
-    seen = footage.proposal_probabilities
-    explained = find_explained(seen, pair.proposal, pair.backbone, aim, explain)
+    aim, explained = footage.classes(full.mean(dim=0), target, explain)
     found = footage_map(footage, method, explained, seed=seed)
     return pruned(footage, found, full, keep_ratio, target=aim, progress=progress)
-
-
-def check_method(name: str, proposal: Proposal | None = None) -> None:
-    """Raise InvalidInput or UnsupportedModel for a method that does not work on clips, or with a proposal."""
-    _methods.find_method(name)
-    if name not in VIDEO_METHODS:
-        offered = ", ".join(VIDEO_METHODS)
-        raise InvalidInput(f"{METHODS[name].title} is not offered for clips; there are {offered}.")
-    if proposal is not None and (reason := _methods.refusal(name, proposal)):
-        raise UnsupportedModel(reason)
 
 
 def load_pair(
@@ -141,7 +133,7 @@ def load_pair(
     *,
     device: str | torch.device = "cpu",
     progress: NamedProgress | None = None,
-) -> FramePair | TubePair:
+) -> ClipPair:
     """Two models by their names, of pictures or of clips; by default the page's own, and X3D-S for a
     backbone of clips.
 
@@ -152,7 +144,7 @@ def load_pair(
     from papr_core.models.proposals import load_proposal
 
     def told(what: str) -> Callable[[int, int], None] | None:
-        return _step(progress, what) if progress else None
+        return step_of(progress, what) if progress else None
 
     backbone = backbone or DEFAULT_BACKBONE
     proposal = proposal or (DEFAULT_CLIP_PROPOSAL if sees_clips(backbone, "backbone") else DEFAULT_PROPOSAL)
@@ -164,7 +156,7 @@ def load_pair(
     return find_pair(proposal, backbone)
 
 
-def find_pair(proposal: Proposal, backbone: Backbone) -> FramePair | TubePair:
+def find_pair(proposal: Proposal, backbone: Backbone) -> ClipPair:
     """How this pair goes about a clip. Raises UnsupportedModel for two that do not go together."""
     check_pair(proposal, backbone)
     return (TubePair if sees_clips(backbone, "backbone") else FramePair)(proposal, backbone)
@@ -182,165 +174,12 @@ def check_pair(proposal: str | Proposal, backbone: str | Backbone) -> None:
         check_backbone(entry.name, entry.family, headless=entry.headless)
 
 
-# Frames, and what the proposal sees in them
-
-
-@dataclass(frozen=True, eq=False)
-class Footage:
-    """The sampled frames of a clip, cropped once by the backbone's rule, and the proposal's pass over them.
-
-    shown: the crops at a size for the eye, the same region and grid; images (F, 3, H, W) as the backbone
-    sees them; seen and features: the proposal's; proposal_probabilities (C,) of the clip, on the CPU;
-    seconds: the proposal's pass; still: nothing moves.
-    """
-
-    name: str
-    clip: Clip
-    pair: FramePair | TubePair
-    shown: "tuple[Image.Image, ...]"
-    images: Tensor
-    seen: Tensor
-    features: Tensor
-    proposal_probabilities: Tensor
-    seconds: float
-    still: bool
-
-    def __len__(self) -> int:
-        return len(self.shown)
-
-    @property
-    def grid(self) -> tuple[int, int, int]:
-        """(T, rows, columns) of the clip's patches."""
-        return self.pair.grid(len(self))
-
-    @property
-    def num_patches(self) -> int:
-        return math.prod(self.grid)
-
-
-def open_footage(
-    clip: Clip,
-    pair: FramePair | TubePair,
-    *,
-    name: str = "clip",
-    progress: NamedProgress | None = None,
-    partial: Partial | None = None,
-) -> Footage:
-    """Crop the frames, by the backbone's rule, and run the proposal on them.
-
-    partial: called between batches of frames with the features (f, K, h, w) of each batch so far.
-    """
-    crops = [pair.backbone.fit(frame) for frame in clip.frames]
-    shown = shown_frames(clip.frames, pair.backbone)
-    images = pair.view(crops)
-    start = time.perf_counter()
-    seen, features, probabilities = pair.look(crops, _step(progress, "ConvNet", partial))
-    return Footage(
-        name=name,
-        clip=clip,
-        pair=pair,
-        shown=shown,
-        images=images,
-        seen=seen,
-        features=features,
-        proposal_probabilities=probabilities,
-        seconds=time.perf_counter() - start,
-        still=_still(crops),
-    )
-
-
-def shown_frames(frames: "Sequence[Image.Image]", backbone: Backbone) -> "tuple[Image.Image, ...]":
-    """What a backbone sees of frames, at a size for the eye: `Footage.shown`, before anything has run."""
-    times = max(1, math.ceil(_SHOWN / min(backbone.input_size[-2:])))
-    return tuple(backbone.fit(frame, times=times) for frame in frames)
-
-
-def _still(crops: "Sequence[Image.Image]") -> bool:
-    """Whether in no frame any block differs from the first frame's by more than compression makes it."""
-    from PIL import Image
-
-    size = (_BLOCKS, _BLOCKS)
-    means = [np.asarray(crop.resize(size, Image.Resampling.BOX), dtype=np.int16) for crop in crops]
-    return all(np.abs(mean - means[0]).mean(axis=-1).max() < _MOVING for mean in means[1:])
-
-
-# Maps
-
-
-@dataclass(frozen=True, eq=False)
-class FootageMap:
-    """One method's map of a clip, on the CPU: significance (D, T, rows, columns), D draws (five of random,
-    else one). seconds: to make it, the proposal's pass included where the method looks. constant: no spread,
-    so it ranks nothing and patches go by their index. explain: the class explained, None where none is."""
-
-    name: str
-    significance: Tensor
-    seconds: float
-    constant: bool
-    explain: Explained | None
-
-    def kept(self, count: int) -> Tensor:
-        """The patches of the clip that stay, (D, k) ascending, counted frame by frame, row by row."""
-        return top_patches(self.significance, count)
-
-
-def footage_map(footage: Footage, method: str, explain: Explained, *, seed: int = 0) -> FootageMap:
-    """One method's map. explain: see `scene.find_explained`.
-
-    Raises:
-        InvalidInput: no such method for clips. UnsupportedModel: not with this proposal.
-    """
-    check_method(method, footage.pair.proposal)
-    start = time.perf_counter()
-    significance, constant = clip_map(
-        footage.pair, footage.seen, footage.features, method, explain.index, seed
-    )
-    about = METHODS[method]
-    return FootageMap(
-        name=method,
-        significance=significance,
-        seconds=time.perf_counter() - start + (footage.seconds if about.looks else 0),
-        constant=constant,
-        explain=explain if about.uses_class else None,
-    )
-
-
-def clip_map(
-    pair: FramePair | TubePair, seen: Tensor, features: Tensor, method: str, class_index: int, seed: int
-) -> tuple[Tensor, bool]:
-    """A method's significance (D, T, rows, columns) on the CPU, from what `pair.look` gave; and whether the
-    map is constant (then it is made exactly so)."""
-    coarse = pair.coarse(seen, features, method, class_index, seed).detach().float().cpu()
-    coarse, constant = constant_as_zeros(coarse)
-    return pair.significance(coarse), constant
-
-
-def early_map(pair: FramePair | TubePair, features: Sequence[Tensor], method: str) -> Tensor | None:
-    """The significance (f, rows, columns) of the frames seen so far, from `open_footage`'s `partial`; None of
-    a method that needs more than their features (the class that a CAM explains is known at the end)."""
-    if METHODS[method].uses_class or not METHODS[method].looks:
-        return None
-    features = torch.cat(list(features))
-    coarse = pair.coarse(features, features, method, 0, 0).detach().float().cpu()
-    return pair.significance(coarse)[0]
-
-
 # Answers
-
-
-def full_answer(
-    footage: Footage, *, progress: NamedProgress | None = None, partial: Partial | None = None
-) -> Tensor:
-    """The backbone's plain probabilities, (F, C) frame by frame; their mean is its answer to the clip.
-
-    partial: called between batches of frames with the probabilities (f, C) of each batch so far.
-    """
-    return footage.pair.full(footage.images, _step(progress, "Full model", partial))
 
 
 def pruned(
     footage: Footage,
-    found: FootageMap,
+    found: MethodMap,
     full: Tensor,
     keep_ratio: float,
     *,
@@ -359,27 +198,30 @@ def pruned(
     pair, frames = footage.pair, len(footage)
     start = time.perf_counter()
     kept = found.kept(pair.num_kept(frames, keep_ratio))
-    answers, run = [], {}
+    answers: list[Tensor] = []
+    run: dict[tuple[int, ...], Tensor] = {}
     for draw in kept:
         key = tuple(draw.tolist())
         if key not in run:
-            step = _step(progress, "Pruned model", None if run else partial)
-            run[key] = pair.answer(footage.images, draw, full, step)
-        answers.append(run[key])
+            step = step_of(progress, "Pruned model", None if run else partial)
+            run[key] = pair.answer(footage.backbone_images, draw, full, step)
+        answers.append(run[key].nanmean(dim=0))
     seconds = time.perf_counter() - start
     whole = full.mean(dim=0)
-    looked = pair.looking_gmacs(frames) if METHODS[found.name].looks else 0.0
+    answer = class_label(pair.backbone.labels, int(whole.argmax()))
+    looks, alone = METHODS[found.name].looks, pair.gmacs(frames, kept[0])
     return PrunedClip(
         footage=footage,
         method=found,
         keep_ratio=float(keep_ratio),
         kept=kept[0],
-        target=target or find_target(whole, pair.backbone, None),
-        answer=find_target(whole, pair.backbone, None),
+        target=target or answer,
+        answer=answer,
         full=whole,
         pruned=torch.stack(answers),
+        framewise=(full, next(iter(run.values()))) if len(full) == frames > 1 else None,
         gmacs_full=pair.gmacs(frames),
-        gmacs_pruned=looked + pair.gmacs(frames, kept[0]),
+        gmacs_pruned=spent(alone, pair.looking_gmacs(frames), looks=looks)["gmacs"],
         seconds=found.seconds + seconds,
     )
 
@@ -387,22 +229,26 @@ def pruned(
 @dataclass(frozen=True, eq=False)
 class Glance:
     """One picture of a stream: order (N,) of its patches, the most significant first; the backbone's
-    probabilities (C,) from the first `kept` of them alone; seconds, both models."""
+    probabilities (C,) from the first `kept` of them alone, and `full` (C,) from all; seconds: both models,
+    pruned; full_seconds: the plain backbone."""
 
     order: Tensor
     kept: int
     probabilities: Tensor
+    full: Tensor
     seconds: float
+    full_seconds: float
 
 
 def glance(
     picture: "Image.Image",
-    pair: FramePair | TubePair,
+    pair: ClipPair,
     *,
     method: str = "papr",
     keep_ratio: float = DEFAULT_KEEP_RATIO,
 ) -> Glance:
-    """Prune one picture of a stream (a webcam's), squashed to the backbone's size; no plain pass runs.
+    """Prune one picture of a stream (a webcam's), squashed to the backbone's size, and run the plain
+    backbone beside.
 
     Raises:
         UnsupportedModel: models of clips. InvalidInput: as `check_method` and `selection.num_kept` say.
@@ -413,12 +259,15 @@ def glance(
     start = time.perf_counter()
     crops = [pair.backbone.fit(picture, "squash")]
     kept = pair.num_kept(1, keep_ratio)
-    seen, features, probabilities = pair.look(crops, _step(None, ""))
-    coarse = pair.coarse(seen, features, method, int(probabilities.argmax()), 0).detach().float().cpu()
-    order = pair.significance(coarse[:1]).flatten().argsort(descending=True, stable=True)
+    seen, features, probabilities = pair.look(crops, step_of(None, ""))
+    significance, _ = clip_map(pair, seen, features, method, int(probabilities.argmax()), 0)
+    order = significance[0].flatten().argsort(descending=True, stable=True)
+    images = pair.view(crops)
     with torch.inference_mode():
-        logits = pair.backbone(pair.view(crops), order[None, :kept].sort().values)
-    return Glance(order, kept, as_probabilities(logits)[0], time.perf_counter() - start)
+        probabilities = as_probabilities(pair.backbone(images, order[None, :kept].sort().values))[0]
+        pruned_at = time.perf_counter()
+        full = as_probabilities(pair.backbone(images))[0]
+    return Glance(order, kept, probabilities, full, pruned_at - start, time.perf_counter() - pruned_at)
 
 
 @dataclass(frozen=True, eq=False)
@@ -426,18 +275,20 @@ class PrunedClip:
     """One clip, pruned by one method at one keep ratio.
 
     kept (k,): patches of the clip that stay, of the first draw; full (C,) and pruned (D, C): probabilities of
-    the plain and the pruned backbone; gmacs_pruned: with the proposal, where the method looks at the clip;
-    seconds: map and pruned answer.
+    the plain and the pruned backbone; framewise: the same of the first draw frame by frame, (F, C) each, NaN
+    in a frame that keeps nothing, or None where the backbone answers to the clip as a whole; gmacs_pruned:
+    with the proposal, where the method looks at the clip; seconds: map and pruned answer.
     """
 
     footage: Footage
-    method: FootageMap
+    method: MethodMap
     keep_ratio: float
     kept: Tensor
     target: ClassLabel
     answer: ClassLabel
     full: Tensor
     pruned: Tensor
+    framewise: tuple[Tensor, Tensor] | None
     gmacs_full: float
     gmacs_pruned: float
     seconds: float
@@ -454,6 +305,17 @@ class PrunedClip:
     def each_frame(self) -> list[list[int]]:
         """The patches that each sampled frame keeps, counted row by row in it."""
         return [patches.tolist() for patches in self.footage.pair.each_frame(self.kept, len(self.footage))]
+
+    def said_in_frames(self) -> list[tuple[int, int | None]] | None:
+        """In each sampled frame the top-1 of all its patches and of those kept, None where none is; where
+        they differ, that frame's answer is lost. None for a backbone that answers to the clip as a whole."""
+        if self.framewise is None:
+            return None
+        full, kept = self.framewise
+        seen = ~kept[:, 0].isnan()
+        tops = kept.nan_to_num(0).argmax(dim=-1).tolist()
+        each = zip(full.argmax(dim=-1).tolist(), tops, seen.tolist())
+        return [(top, pruned if there else None) for top, pruned, there in each]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -473,6 +335,7 @@ class PrunedClip:
         labels = footage.pair.backbone.labels
         confidences = self.pruned[:, index].tolist()
         info = footage.clip.info
+        said = self.said_in_frames()
         return {
             "clip": footage.name,
             "proposal": footage.pair.proposal.name,
@@ -484,8 +347,12 @@ class PrunedClip:
             "source": {**asdict(info), "seconds": rounded(info.seconds), "exact": footage.clip.exact},
             "grid": list(footage.grid),
             "frames": [
-                {"time": rounded(when), "kept": len(patches)}
-                for when, patches in zip(footage.clip.times, self.each_frame())
+                {
+                    "time": rounded(when),
+                    "kept": len(patches),
+                    "kept_answer": said[i][0] == said[i][1] if said else None,
+                }
+                for i, (when, patches) in enumerate(zip(footage.clip.times, self.each_frame()))
             ],
             "full": {
                 "confidence": rounded(float(self.full[index])),
@@ -506,7 +373,7 @@ class PrunedClip:
             "notes": list(self.notes),
         }
 
-    def figure(self, columns: int = 8) -> "Figure":
+    def figure(self, columns: int = 8, *, look: str = "dim") -> "Figure":
         """Two rows: sampled frames, evenly, and the same with pruned patches masked (Fig. 8, 18, 19)."""
         from papr_core.data.clips import evenly
         from papr_core.figures import Frame, clip_figure
@@ -517,7 +384,7 @@ class PrunedClip:
             Frame(np.asarray(shown[i]), np.array(each[i], dtype=np.int64), times[i])
             for i in evenly(columns)(len(self.footage))
         ]
-        return clip_figure(frames, grid, note=self.caption)
+        return clip_figure(frames, grid, note=self.caption, look=look)
 
     @property
     def caption(self) -> str:
@@ -529,37 +396,28 @@ class PrunedClip:
             f"Pruned: {models.backbone.title}. {kept}."
         )
 
-    def save(self, folder: str | os.PathLike) -> Path:
+    def save(self, folder: str | os.PathLike, *, look: str = "dim") -> Path:
         """Write original.mp4, masked.mp4 (both of the sampled frames), figure.png and video.json into a
-        folder; gives its path. Files of these names are replaced; a failure leaves nothing half done."""
+        folder; gives its path. look: of pruned patches. Files of these names are replaced; a failure leaves
+        nothing half done."""
         from papr_core.figures import save_figure
 
         with saved_folder(folder) as draft:
             fps = self.footage.clip.fps
             write_clip(self.footage.shown, draft / "original.mp4", fps)
-            write_clip(masked_frames(self), draft / "masked.mp4", fps)
-            save_figure(self.figure(), draft / "figure.png")
+            write_clip(masked_frames(self, look), draft / "masked.mp4", fps)
+            save_figure(self.figure(look=look), draft / "figure.png")
             text = json.dumps(self.to_dict(), indent=2, allow_nan=False, ensure_ascii=False)
             (draft / "video.json").write_text(text + "\n", encoding="utf-8")
         return Path(folder)
 
 
-def masked_frames(result: PrunedClip, look: str = "dim") -> list[np.ndarray]:
-    """The frames with every pruned patch faded out, (H, W, 3) each. look: as for pictures."""
+def masked_frames(result: PrunedClip, look: str = "dim", *, night: bool = False) -> list[np.ndarray]:
+    """The frames with every pruned patch faded out, (H, W, 3) each. look, night: as for pictures."""
     from papr_core.figures import masked_image
 
     grid = result.footage.grid[1:]
     return [
-        masked_image(np.asarray(frame), patches, grid, look=look)
+        masked_image(np.asarray(frame), patches, grid, look=look, night=night)
         for frame, patches in zip(result.footage.shown, result.each_frame())
     ]
-
-
-def _step(progress: NamedProgress | None, what: str, partial: Partial | None = None) -> Step:
-    def step(done: int, of: int, found: Sequence[Tensor] = ()) -> None:
-        if partial and any(map(len, found)):
-            partial(list(found))
-        if progress:
-            progress(what, done, of)
-
-    return step

@@ -6,18 +6,23 @@ is too long (ten minutes of 1080p), frames near keyframes stand in, so that time
 """
 
 import io
+import itertools
 import os
 import tempfile
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from papr_core.data.animated import animated_kind, read_animated
+from papr_core.data.clip_limits import CODECS, FFMPEG_OPTIONS, MOST_FRAMES, MOST_PACKETS, PICTURE, check_clip
+from papr_core.data.colours import HLG, PQ, WIDE, in_srgb
+from papr_core.data.sources import not_a_file
 from papr_core.errors import InvalidInput, UnreadableClip
 
 if TYPE_CHECKING:
@@ -29,15 +34,17 @@ Pick = Callable[[int], Sequence[int]]  # how many frames there are -> the frames
 
 # Readers that stay inside the file they are given: a playlist would make FFmpeg open what it names.
 _CLIPS = ("mov", "matroska", "avi", "gif", "apng", "mpegts", "mpeg", "flv", "asf", "ogg", "ivf")
+# Bare streams, which say nothing of times: their frames are counted.
+_BARE = ("h264", "hevc", "m4v", "mpegvideo", "mjpeg", "yuv4mpegpipe", "obu")
 _SOUNDS = ("wav", "mp3", "aac", "flac", "aiff", "amr")
-_PICTURES = ("jpeg_pipe", "png_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe", "jpegxl_pipe", "j2k_pipe")
 _STILL_BRANDS = ("avif", "mif1", "heic", "heix", "msf1")
 _KINDS = "MP4, MOV, WebM, MKV, AVI, GIF and kin"
 _CONVERT = "save it as MP4 with H.264"
 
 _DECODED_PIXELS = 1_250_000_000  # in all: 600 frames of 1080p, two to three seconds on two cores
 _DECODED_FRAMES = 64  # but at least so many, however large
-_MOST_FRAMES = 2_000_000  # in a file's index; beyond, the file is a trap
+_GROWN = 4  # times as much, where later frames are larger than the first
+_INFLATED = 1 << 30  # bytes of packets, beyond eight times those of the file
 
 
 @dataclass(frozen=True)
@@ -134,25 +141,56 @@ def read_clip(
         UnreadableClip: in one sentence, what is wrong; size and length are checked before anything is
         decoded.
     """
-    with _opened(source, max_bytes) as file, _container(file) as container:
+    with _opened(source, max_bytes) as file:
+        head = file.read(32)
+        file.seek(0)
+        if kind := animated_kind(head):
+            step = progress or (lambda done, of: None)
+            frames, times, size, seconds, count = read_animated(
+                file, kind, pick or evenly(32), short_side=short_side, max_pixels=max_pixels, step=step
+            )
+            _check_length(seconds, max_seconds)
+            return Clip(tuple(frames), tuple(times), ClipInfo(kind, *size, seconds, count))
+        return _read(file, pick, short_side, exact, max_pixels, max_seconds, progress)
+
+
+def _read(
+    file: "BinaryIO | _Nameless",
+    pick: Pick | None,
+    short_side: int,
+    exact: bool,
+    max_pixels: int,
+    max_seconds: float,
+    progress: Callable[[int, int], None] | None,
+) -> Clip:
+    step = progress or (lambda done, of: None)
+    with ExitStack() as opened:
+        container = opened.enter_context(_container(file, max_pixels))
         stream = _video_stream(container)
         context = stream.codec_context
         _check_pixels(context.width, context.height, max_pixels)
         _check_length((container.duration or 0) / 1e6, max_seconds)
-        index = _Index.of(container, stream)
+        index = _Index.of(container, stream, step)
         _check_length(index.seconds, max_seconds)
+        if container.format.name in _BARE:  # no seeking there: it is opened once more
+            file.seek(0)
+            container = opened.enter_context(_container(file, max_pixels))
+            stream = _video_stream(container)
         wanted = list((pick or evenly(32))(len(index)))
         budget = max(_DECODED_FRAMES, _DECODED_PIXELS // (context.width * context.height))
         chosen = wanted if exact else index.within(wanted, budget)
         each = sorted(set(chosen))
-        step = progress or (lambda done, of: None)
-        shown = dict(zip(each, _decode(container, stream, index, each, short_side, step)))
+        if len(index) <= budget:
+            index = index.from_the_start()
+        most = None if exact else _GROWN * budget * context.width * context.height
+        limits = (max_pixels, most)
+        shown = dict(zip(each, _decode(container, stream, index, each, short_side, step, limits)))
         width, height = shown[each[0]].size
         return Clip(
             frames=tuple(shown[i].picture for i in chosen),
             times=tuple(float((shown[i].tick - index.ticks[0]) * index.tick) for i in chosen),
             info=ClipInfo(_codec_name(stream), width, height, index.seconds, len(index)),
-            exact=chosen == wanted,
+            exact=chosen == wanted and all(shown[i].tick == index.ticks[i] for i in each),
         )
 
 
@@ -211,7 +249,7 @@ def _encode(arrays: Sequence[np.ndarray], path: str, fps: float) -> None:
 
 
 @contextmanager
-def _opened(source: bytes | str | os.PathLike, max_bytes: int) -> Iterator[BinaryIO]:
+def _opened(source: bytes | str | os.PathLike, max_bytes: int) -> Iterator["BinaryIO | _Nameless"]:
     """A clip's bytes as an open file, whose name FFmpeg does not see: it would judge the contents by it."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         _check_bytes(len(source), max_bytes)
@@ -221,8 +259,8 @@ def _opened(source: bytes | str | os.PathLike, max_bytes: int) -> Iterator[Binar
         raise UnreadableClip(f"A clip is a file or its bytes, not {type(source).__name__}.")
     path = Path(source)
     try:
-        if not path.is_file():
-            raise UnreadableClip(f"There is no file {path.name!r}.")
+        if said := not_a_file(source, "clip"):
+            raise UnreadableClip(said)
         file = path.open("rb")
     except (OSError, ValueError) as error:
         if isinstance(error, UnreadableClip):
@@ -251,16 +289,17 @@ def _check_bytes(size: int, max_bytes: int) -> None:
 
 
 @contextmanager
-def _container(file: BinaryIO) -> Iterator[Any]:
+def _container(file: BinaryIO | _Nameless, max_pixels: int) -> Iterator[Any]:
     import av
 
-    allowed = ",".join((*_CLIPS, *_SOUNDS, *_PICTURES))
     head = file.read(12)
-    file.seek(0)
+    if head[4:8] == b"ftyp" and head[8:12].decode("latin-1") in _STILL_BRANDS:
+        raise UnreadableClip(PICTURE)
+    check_clip(file)
+    options = {**FFMPEG_OPTIONS, "format_whitelist": ",".join((*_CLIPS, *_BARE, *_SOUNDS))}
+    options["max_pixels"] = str(2 * max_pixels)  # while FFmpeg probes; more than is allowed has its sentence
     try:
-        container = av.open(
-            file, "r", options={"format_whitelist": allowed}, metadata_errors="replace", buffer_size=1 << 18
-        )
+        container = av.open(file, "r", options=options, metadata_errors="replace", buffer_size=1 << 18)
     except av.error.FFmpegError as error:
         if head[4:8] == b"ftyp":
             raise UnreadableClip(
@@ -269,8 +308,8 @@ def _container(file: BinaryIO) -> Iterator[Any]:
         raise UnreadableClip(f"The file is not a clip that can be read here ({_KINDS}).") from error
     with container:
         brand = container.metadata.get("major_brand", "").strip()
-        if container.format.name in _PICTURES or brand in _STILL_BRANDS:
-            raise UnreadableClip("The file is a picture, not a clip.")
+        if brand in _STILL_BRANDS:
+            raise UnreadableClip(PICTURE)
         yield container
 
 
@@ -280,7 +319,7 @@ def _video_stream(container: Any) -> Any:
     covers = Disposition.attached_pic | Disposition.timed_thumbnails
     streams = [stream for stream in container.streams if not stream.disposition & covers]
     videos = [stream for stream in streams if stream.type == "video"]
-    known = [stream for stream in videos if stream.codec_context is not None]
+    known = [stream for stream in videos if _is_known(stream)]
     if known:
         return max(known, key=lambda stream: stream.codec_context.width * stream.codec_context.height)
     if videos or any(stream.type in ("data", "unknown") for stream in streams):
@@ -288,6 +327,10 @@ def _video_stream(container: Any) -> Any:
     if streams:
         raise UnreadableClip("The file holds only sound, no pictures.")
     raise UnreadableClip("The file holds no pictures.")
+
+
+def _is_known(stream: Any) -> bool:
+    return stream.codec_context is not None and stream.codec_context.codec.name in CODECS
 
 
 def _codec_name(stream: Any) -> str:
@@ -318,43 +361,68 @@ def _check_length(seconds: float, max_seconds: float) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Index:
-    """The times of all frames, ascending, in ticks of `tick` seconds, and which of them are keyframes."""
+    """The times of all frames, ascending, in ticks of `tick` seconds, and which of them are keyframes.
+
+    counted: packets do not say when they are shown (AVI, bare streams), and B-frames come out in another
+    order; so frames are counted as they come out, from a keyframe on.
+    """
 
     ticks: list[int]
     keys: list[int]
     tick: Fraction
     seconds: float
+    counted: bool = False
 
     def __len__(self) -> int:
         return len(self.ticks)
 
     @classmethod
-    def of(cls, container: Any, stream: Any) -> "_Index":
+    def of(cls, container: Any, stream: Any, step: Callable[[int, int], None]) -> "_Index":
         """Walk the packets; nothing is decoded. Raises UnreadableClip where packets are missing."""
         import av
 
         found: dict[int, tuple[bool, int]] = {}
-        packets, last = 0, 0.0
+        packets, last, size, before, decoded = 0, 0.0, 0, None, None
+        in_order = container.format.name == "avi"  # which keeps no time but the order of decoding
+        bare = container.format.name in _BARE
         try:
-            for packet in container.demux():
+            for number, packet in enumerate(container.demux()):
+                if number % 10_000 == 0:
+                    step(0, 1)
+                size += packet.size
+                if number > MOST_PACKETS or packets > MOST_FRAMES:
+                    raise UnreadableClip("The clip has millions of frames: cut it shorter.")
+                if size > 8 * container.size + _INFLATED:
+                    raise UnreadableClip(f"The clip's frames are packed many times over: {_CONVERT}.")
                 when = packet.pts if packet.pts is not None else packet.dts
+                if bare and packet.size and packet.stream_index == stream.index:
+                    when = packets
                 if when is None:
                     continue
+                if packet.stream_index == stream.index and packet.dts is not None and not bare:
+                    if decoded is not None and (decoded - packet.dts) * packet.time_base > 0.5:
+                        raise UnreadableClip(f"The clip's times begin anew in its middle: {_CONVERT}.")
+                    decoded = packet.dts
                 last = max(last, float((when + (packet.duration or 0)) * packet.time_base))
                 if packet.stream_index == stream.index:
                     packets += 1
+                    in_order &= before is None or when > before
+                    before = when
                     if packet.has_sidedata("encryption_info"):
                         raise UnreadableClip("The clip is encrypted: only unprotected clips can be read.")
                     if not packet.is_discard:
                         found[when] = (packet.is_keyframe, packet.duration or 0)
-                if packets > _MOST_FRAMES:
-                    raise UnreadableClip("The clip has millions of frames: cut it shorter.")
         except av.error.FFmpegError:
             pass  # what came before counts, and is compared with what the file promised
         if not found:
             raise UnreadableClip("The clip holds no frames.")
+        if bare:
+            rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+            return cls(list(range(packets)), [0], 1 / rate, float(packets / rate), counted=True)
         promised, start = stream.frames, (container.start_time or 0) / 1e6
         seconds = (container.duration or 0) / 1e6
+        if "matroska" in container.format.name:  # which counts from zero, wherever its first frame is
+            seconds -= max(0.0, start)
         if packets < 0.98 * promised:
             raise UnreadableClip(f"The clip is damaged or cut off: {packets} of {promised} frames are there.")
         if seconds - (last - start) > max(1.0, 0.05 * seconds):
@@ -365,7 +433,13 @@ class _Index:
         keys = sorted({0, *(i for i, when in enumerate(ticks) if found[when][0])})
         # the last frame lasts as long as its packet says, or as the others do
         length = found[ticks[-1]][1] or (ticks[-1] - ticks[0]) // max(1, len(ticks) - 1)
-        return cls(ticks, keys, stream.time_base, float((ticks[-1] - ticks[0] + length) * stream.time_base))
+        seconds = float((ticks[-1] - ticks[0] + length) * stream.time_base)
+        counted = bool(in_order and stream.codec_context.has_b_frames)
+        return cls(ticks, keys, stream.time_base, seconds, counted)
+
+    def from_the_start(self) -> "_Index":
+        """The same, counted from the first frame alone: exact where groups of frames overlap, too."""
+        return replace(self, keys=[0]) if self.counted else self
 
     def key_of(self, frame: int) -> int:
         """The keyframe from which a frame is reached."""
@@ -424,30 +498,42 @@ def _decode(
     frames: Sequence[int],
     short_side: int,
     step: Callable[[int, int], None],
+    limits: tuple[int, int | None],
 ) -> list[_Shown]:
-    """The frames of these numbers, ascending; a damaged one is stood in for by the next.
+    """The frames of these numbers, ascending; a damaged one is stood in for by the next. limits: pixels of a
+    frame, and of all that are decoded, whatever the first one has.
 
     It seeks only where keyframes can be skipped, so that neighbouring frames share the way to them.
     """
     from av.video.reformatter import VideoReformatter
 
+    max_pixels, most = limits
     stream.thread_type = "AUTO"
     stream.codec_context.thread_count = min(4, os.cpu_count() or 1)
+    stream.codec_context.options = {
+        "max_pixels": str(max_pixels)
+    }  # of each frame, whatever the first one has
     shown: list[_Shown] = []
     scaler = VideoReformatter()  # one for all frames, or each keeps its own threads
-    picture, place, coming = None, -1, iter(())
+    picture, place, coming, spent = None, -1, iter(()), 0
     for frame in frames:
         key = index.key_of(frame)
         if picture is None or key > place + 1:
-            picture, place, coming = None, -1, _from(container, stream, index.ticks[key])
+            start = _counted_from if index.counted else _from
+            picture, place, coming = None, key - 1, start(container, stream, index.ticks[key])
         while picture is None or place < frame:
             step(len(shown), len(frames))
             following = next(coming, None)
             if following is None:  # the data ends early: the last frame that came stands in
                 break
-            picture, place = following, bisect_left(index.ticks, following.pts)
+            spent += following.width * following.height
+            if most is not None and spent > most:
+                raise UnreadableClip(f"The clip's frames are larger than its first: {_CONVERT}.")
+            picture = following
+            place = place + 1 if index.counted else bisect_left(index.ticks, following.pts)
         if picture is not None:
-            shown.append(_shown(picture, stream, short_side, scaler))
+            tick = index.ticks[place] if index.counted else picture.pts
+            shown.append(_shown(picture, tick, stream, short_side, scaler))
     if len(shown) < len(frames):
         raise UnreadableClip(f"The clip is damaged: {len(frames) - len(shown)} frames cannot be decoded.")
     return shown
@@ -467,7 +553,15 @@ def _from(container: Any, stream: Any, tick: int) -> Iterator[Any]:
     yield from coming
 
 
-def _decoded(container: Any, stream: Any) -> Iterator[Any]:
+def _counted_from(container: Any, stream: Any, tick: int) -> Iterator[Any]:
+    """Decoded frames from a keyframe on, which comes first; bare streams are at their start."""
+    if container.format.name not in _BARE:
+        container.seek(tick, stream=stream)
+    coming = _decoded(container, stream, timed=False)
+    yield from itertools.dropwhile(lambda frame: not frame.key_frame, coming)
+
+
+def _decoded(container: Any, stream: Any, *, timed: bool = True) -> Iterator[Any]:
     import av
 
     packets = container.demux(stream)
@@ -481,10 +575,10 @@ def _decoded(container: Any, stream: Any) -> Iterator[Any]:
             return
         except av.error.FFmpegError:  # a damaged packet; later ones may do
             continue
-        yield from (picture for picture in pictures if picture.pts is not None)
+        yield from (picture for picture in pictures if not timed or picture.pts is not None)
 
 
-def _shown(frame: Any, stream: Any, short_side: int, scaler: Any) -> _Shown:
+def _shown(frame: Any, tick: int, stream: Any, short_side: int, scaler: Any) -> _Shown:
     """A frame upright, with square pixels, no larger than asked."""
     from PIL import Image
 
@@ -495,19 +589,27 @@ def _shown(frame: Any, stream: Any, short_side: int, scaler: Any) -> _Shown:
     scaled = {"width": max(1, round(width * scale)), "height": max(1, round(height * scale))}
     how = "AREA" if scale < 1 else "BICUBIC"
     turn = _display_matrix(frame)
+
+    def coded(form: str) -> np.ndarray:
+        how_coded = {"format": form, "interpolation": how, "src_colorspace": _matrix(frame)}
+        return _upright(scaler.reformat(frame, **how_coded, **scaled).to_ndarray(), turn)
+
     if any(component.is_alpha for component in frame.format.components):
-        array = _upright(
-            scaler.reformat(frame, format="rgba", interpolation=how, **scaled).to_ndarray(), turn
-        )
-        over = Image.fromarray(array)
+        over = Image.fromarray(coded("rgba"))
         picture = Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB")
+    elif frame.color_trc in (HLG, PQ) or frame.color_primaries in WIDE:
+        picture = Image.fromarray(in_srgb(coded("rgb48le"), int(frame.color_trc), int(frame.color_primaries)))
     else:
-        array = _upright(
-            scaler.reformat(frame, format="rgb24", interpolation=how, **scaled).to_ndarray(), turn
-        )
-        picture = Image.fromarray(array)
+        picture = Image.fromarray(coded("rgb24"))
     size = (height, width) if turn and turn[0] == turn[3] == 0 else (width, height)
-    return _Shown(picture, frame.pts, size)
+    return _Shown(picture, tick, size)
+
+
+def _matrix(frame: Any) -> str | None:
+    """How colours are coded in a frame that does not say it, as browsers guess; None: as it says."""
+    if frame.colorspace != 2:
+        return None
+    return "ITU709" if frame.height >= 720 else "ITU601"
 
 
 def _display_matrix(frame: Any) -> tuple[int, int, int, int] | None:
@@ -515,7 +617,7 @@ def _display_matrix(frame: Any) -> tuple[int, int, int, int] | None:
     from av.sidedata.sidedata import SideDataContainer
 
     # not frame.side_data: the frame keeps that, and it the frame, so 1080p would pile up until a collection
-    data = SideDataContainer(frame).get("DISPLAYMATRIX")
+    data = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]  # the stub forgets the frame
     if data is None:
         return None
     a, b, _, c, d = np.frombuffer(bytes(data), dtype=np.int32)[:5].tolist()

@@ -5,19 +5,33 @@ differences are paired.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from papr_core.evaluation.records import ANSWER_KEPT, CONFIDENCE, GMACS, TOP, Records
+from papr_core.evaluation.configurations import FULL, Configuration
+from papr_core.evaluation.records import (
+    ANSWER_KEPT,
+    BOXES,
+    CONFIDENCE,
+    COSTS,
+    KEPT,
+    TOP,
+    Calls,
+    Records,
+)
 from papr_core.pruning.reductions import words_of
-from papr_core.pruning.reductions.base import Reduction
 
-__all__ = ["FULL", "Configuration", "bootstrap", "interval", "rows_and_differences"]
+__all__ = [
+    "bootstrap",
+    "costs_of",
+    "interval",
+    "rows_and_differences",
+    "seconds_before",
+    "seconds_of",
+]
 
-FULL = "full"  # stands where a method's name does: nothing is pruned
 ROUNDS = 2000  # of the bootstrap
-
-Configuration = tuple[str, float, Reduction | None]  # method, keep ratio, what follows inside
 
 
 def rows_and_differences(
@@ -25,56 +39,60 @@ def rows_and_differences(
     configurations: Sequence[Configuration],
     *,
     patches: int,
-    kept: Sequence[int],
     full: bool,
     split: bool,
 ) -> tuple[list[dict], list[dict]]:
     """The rows and the differences of all subsets, percentages from 0 to 100.
 
-    configurations: as in the records, the full model first; patches, kept (one a configuration): how many
-    there are and how many stay; full: with the full model's row; split: by whether the proposal was right.
+    configurations: as in the records, the full model first; those that are not plain stand in no row.
+    patches: how many there are; full: with the full model's row; split: by whether the proposal was right.
     """
     subsets = {"all": np.ones(len(records), dtype=bool)}
     if split:
         subsets |= {"proposal_right": records.right == 1, "proposal_wrong": records.right == 0}
+    places = [c for c, one in enumerate(configurations) if one.plain]
+    shown = [configurations[c] for c in places]
     rows, differences = [], []
     for subset, members in subsets.items():
-        scores = records.scores[members].astype(np.float64)  # (n, configurations, TOP + 3)
+        scores = records.scores[members][:, places].astype(np.float64)  # (n, shown, WIDTH)
         if not len(scores):
             continue
         means = 100 * scores.mean(axis=0)
-        resampled = 100 * bootstrap(scores[:, :, 0])  # (rounds, configurations)
-        for c, (method, ratio, reduction) in enumerate(configurations):
+        resampled = 100 * bootstrap(scores[:, :, 0])  # (rounds, shown)
+        for c, configuration in enumerate(shown):
             if c == 0 and not full:
                 continue
             low, high = interval(resampled[:, c])
             row = {
                 "subset": subset,
-                "method": method,
-                "keep": ratio,
-                **words_of(reduction),
+                "method": configuration.method,
+                "keep": configuration.keep,
+                **words_of(configuration.reduction),
                 "n": len(scores),
                 "patches": patches,
-                "kept": kept[c],
+                "kept": round(means[c, KEPT] / 100),
                 "top1": means[c, 0],
                 "top1_low": low,
                 "top1_high": high,
                 "topk": means[c, :TOP].tolist(),
                 "confidence": means[c, CONFIDENCE],
                 "answers_kept": means[c, ANSWER_KEPT],
-                "gmacs": means[c, GMACS] / 100,
-                "images_per_second": _rate(records.calls[c]),
+                **costs_of(scores[:, c]),
+                "images_per_second": 1 / seconds_of(records.calls[places[c]]),
+                "images_per_second_end_to_end": 1
+                / (seconds_of(records.calls[places[c]]) + seconds_before(records, configuration)),
+                **_of_boxes(scores[:, c, BOXES]),
             }
             rows.append(_plain(row))
-        for ours, other in _pairs(configurations):
-            method, ratio, reduction = configurations[ours]
+        for ours, other in _pairs(shown):
+            configuration = shown[ours]
             low, high = interval(resampled[:, ours] - resampled[:, other])
             row = {
                 "subset": subset,
-                "method": method,
-                "minus": configurations[other][0],
-                "keep": ratio,
-                **(words_of(reduction) if reduction else {}),
+                "method": configuration.method,
+                "minus": shown[other].method,
+                "keep": configuration.keep,
+                **(words_of(configuration.reduction) if configuration.reduction else {}),
                 "n": len(scores),
                 "top1": means[ours, 0] - means[other, 0],
                 "low": low,
@@ -84,13 +102,38 @@ def rows_and_differences(
     return rows, differences
 
 
+def costs_of(scores: np.ndarray) -> dict[str, float]:
+    """The account (`cost.spent`) of a configuration's scores (n, WIDTH): the mean over images."""
+    backbone, proposal = scores[:, COSTS].mean(axis=0)
+    return {"gmacs_backbone": backbone, "gmacs_proposal": proposal, "gmacs": backbone + proposal}
+
+
+def _of_boxes(found: np.ndarray) -> dict[str, Any]:
+    """What boxes say (n, 4), of the images that have some; nothing where none has."""
+    known = found[~np.isnan(found).any(axis=1)].astype(np.float64)
+    if not len(known):
+        return {}
+    resampled = bootstrap(known)
+    means = known.mean(axis=0)
+    return {
+        "n_boxes": len(known),
+        "pointing": 100 * means[0],
+        "pointing_15": 100 * means[1],
+        "pointing_15_interval": (100 * interval(resampled[:, 1])).tolist(),
+        "in_boxes": 100 * means[2],
+        "boxes": 100 * means[3],
+        "box_share": means[2] / means[3],
+        "box_share_interval": interval(resampled[:, 2] / resampled[:, 3]).tolist(),
+    }
+
+
 def _pairs(configurations: Sequence[Configuration]) -> Iterator[tuple[int, int]]:
     """(PaPr's configuration, another's), as places; without PaPr the first method stands for it."""
-    methods = [name for name, _, _ in configurations if name != FULL]
-    ours = "papr" if "papr" in methods else next(iter(methods), None)
-    for place, (name, ratio, reduction) in enumerate(configurations):
-        if name not in (FULL, ours):
-            yield configurations.index((ours, ratio, reduction)), place
+    methods = [one.method for one in configurations if one.method != FULL]
+    ours = "papr" if "papr" in methods else next(iter(methods), FULL)
+    for place, one in enumerate(configurations):
+        if one.method not in (FULL, ours):
+            yield configurations.index(Configuration(ours, one.keep, one.reduction)), place
 
 
 def _plain(row: dict) -> dict:
@@ -116,7 +159,18 @@ def interval(resampled: np.ndarray) -> np.ndarray:
     return np.percentile(resampled, (2.5, 97.5), axis=0)
 
 
-def _rate(calls: Sequence[tuple[float, int]]) -> float:
-    """Images a second; the first call warms up, and counts only where it is the only one."""
-    seconds, images = (sum(part) for part in zip(*(calls[1:] or calls)))
-    return images / max(seconds, 1e-9)
+def seconds_of(calls: Calls) -> float:
+    """Seconds an image; the first call warms up, and counts only where it is the only one."""
+    counted = [call for call in calls if call[1]]
+    later = calls[calls.index(counted[0]) + 1 :] if len(counted) > 1 else calls
+    seconds, images = (sum(part) for part in zip(*later))
+    return max(seconds, 1e-9) / images
+
+
+def seconds_before(records: Records, configuration: Configuration) -> float:
+    """Seconds an image from its file to what the backbone is given: read and cropped in one thread, and where
+    the proposal looks its own view, its pass and the map."""
+    needed = ["read"]
+    if configuration.method != FULL:
+        needed += ["look"] * configuration.looks + [configuration.method]
+    return sum(seconds_of(records.before[what]) for what in needed)

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from papr_core.data.datasets import SUFFIXES
+from papr_core.data.walking import files_below
 from papr_core.errors import InvalidInput
-from papr_core.evaluation.records import share
+from papr_core.evaluation.processes import share
 
 __all__ = ["waiting", "write"]
 
@@ -30,9 +31,8 @@ def waiting(
         InvalidInput: a folder without pictures, one that cannot be written, or with figures drawn otherwise.
     """
     pictures, out = Path(pictures), Path(out)
-    found = sorted(
-        path for path in pictures.rglob("*") if path.suffix.lower() in SUFFIXES["images"] and path.is_file()
-    )
+    files = files_below(pictures, lambda why, name: None)
+    found = sorted(Path(path) for name, path in files if _is_picture(name))
     if not found:
         raise InvalidInput(f"{pictures} holds no pictures.")
     told = json.dumps(settings, sort_keys=True)
@@ -50,6 +50,11 @@ def waiting(
     mine = [(path, out / f"{path.relative_to(pictures)}.png") for path in found[rank::processes]]
     left = [(path, file) for path, file in mine if not file.exists()]
     return left, len(mine) - len(left)
+
+
+def _is_picture(name: str) -> bool:
+    hidden = any(part.startswith(".") for part in name.split("/"))
+    return not hidden and os.path.splitext(name)[1].lower() in SUFFIXES["images"]
 
 
 def write(file: Path, data: bytes) -> None:

@@ -5,45 +5,64 @@ records of several processes, or of a run that was ended half-way, are those of 
 """
 
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from papr_core.errors import InvalidInput
+from papr_core.evaluation.processes import collected, share
 
 __all__ = [
     "ANSWER_KEPT",
+    "BOXES",
     "CONFIDENCE",
-    "GMACS",
+    "COSTS",
+    "KEPT",
+    "SURE",
     "TOP",
+    "WIDTH",
     "PartialRecords",
     "Records",
     "gathered",
     "joined",
-    "share",
 ]
 
 TOP = 10
-CONFIDENCE, ANSWER_KEPT, GMACS = TOP, TOP + 1, TOP + 2  # the columns after top-1 .. top-10
+CONFIDENCE, ANSWER_KEPT = TOP, TOP + 1  # the columns after top-1 .. top-10
+COSTS = slice(TOP + 2, TOP + 4)  # GMACs of the backbone, and of the proposal where it looks
+KEPT = TOP + 4  # patches
+BOXES = slice(
+    TOP + 5, TOP + 9
+)  # strongest patch in a box, near one; the kept patches' share in boxes, theirs
+WIDTH = TOP + 9
+SURE = TOP  # of the proposal's columns, after top-1 .. top-10: the probability of its own answer
+
+Calls = list[tuple[float, int]]  # seconds, images
 
 
 @dataclass(frozen=True)
 class Records:
     """Measured images (or clips): their places in the data, and what came out for each configuration.
 
-    index: (n,); right: (n,) 1 where the proposal's answer was the true class, NaN where it does not know it;
-    scores: (n, configurations, TOP + 3) float32: top-1 .. top-10, confidence and answer kept from 0 to 1, and
-    GMACs; calls: for each configuration the backbone's calls, (seconds, images).
+    index: (n,); proposal: (n, TOP + 1) of the ConvNet alone, top-1 .. top-10 (NaN where it does not know the
+    class) and the probability of its own answer; scores: (n, configurations, WIDTH) float32: top-1 .. top-10,
+    confidence and answer kept from 0 to 1, GMACs (`COSTS`), patches kept, and what boxes say (NaN without);
+    calls: for each configuration the backbone's calls, (seconds, images); before: the same of what comes
+    before them, "read", "look" and each method's map by its name. left_out: places of images that
+    could not be read, which count nowhere, and why.
     """
 
     index: np.ndarray
-    right: np.ndarray
+    proposal: np.ndarray
     scores: np.ndarray
-    calls: list[list[tuple[float, int]]]
+    calls: list[Calls]
+    before: dict[str, Calls]
+    left_out: dict[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.index)
@@ -51,15 +70,31 @@ class Records:
     @classmethod
     def none(cls, configurations: int) -> "Records":
         """No images yet."""
-        scores = np.zeros((0, configurations, TOP + 3), np.float32)
-        return cls(
-            np.zeros(0, np.int64), np.zeros(0, np.float32), scores, [[] for _ in range(configurations)]
+        proposal, scores = (
+            np.zeros((0, *shape), np.float32) for shape in ((TOP + 1,), (configurations, WIDTH))
         )
+        return cls(np.zeros(0, np.int64), proposal, scores, [[] for _ in range(configurations)], {})
+
+    @property
+    def right(self) -> np.ndarray:
+        """(n,): 1 where the proposal's answer was the true class, NaN where it does not know it."""
+        return self.proposal[:, 0]
+
+    def only(self, configurations: Sequence[int]) -> "Records":
+        """Of these configurations, by their places, in this order."""
+        chosen = list(configurations)
+        return replace(self, scores=self.scores[:, chosen], calls=[self.calls[c] for c in chosen])
+
+    def mean_gmacs(self) -> list[float]:
+        """Of the backbone, for each configuration the mean over images."""
+        return self.scores[:, :, COSTS.start].mean(axis=0, dtype=np.float64).tolist()
 
     def of(self, places: Sequence[int]) -> "Records":
         """Those of these places in the data; the calls stay, for they are of whole batches."""
         those = np.isin(self.index, np.array(places, np.int64))
-        return Records(self.index[those], self.right[those], self.scores[those], self.calls)
+        left_out = {i: why for i, why in self.left_out.items() if i in {*places}}
+        kept = self.index[those], self.proposal[those], self.scores[those]
+        return Records(*kept, self.calls, self.before, left_out)
 
 
 def joined(parts: Sequence[Records]) -> Records:
@@ -67,33 +102,22 @@ def joined(parts: Sequence[Records]) -> Records:
     index, first = np.unique(np.concatenate([part.index for part in parts]), return_index=True)
     return Records(
         index=index,
-        right=np.concatenate([part.right for part in parts])[first],
+        proposal=np.concatenate([part.proposal for part in parts])[first],
         scores=np.concatenate([part.scores for part in parts])[first],
         calls=[
             [call for calls in several for call in calls] for several in zip(*(part.calls for part in parts))
         ],
+        before={
+            what: [call for part in parts for call in part.before.get(what, ())]
+            for what in dict.fromkeys(what for part in parts for what in part.before)
+        },
+        left_out={i: why for part in parts for i, why in part.left_out.items()},
     )
-
-
-def share() -> tuple[int, int]:
-    """This process's number and how many there are, as torchrun tells them."""
-    return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 
 
 def gathered(records: Records) -> Records | None:
     """The records of all processes, joined, in the first of them; None in the others."""
-    rank, processes = share()
-    if processes == 1:
-        return records
-    from torch import distributed
-
-    parts = [None] * processes if rank == 0 else None
-    started = distributed.is_initialized()
-    if not started:  # only now: the processes need each other for nothing else, and may take unequally long
-        distributed.init_process_group("gloo", timeout=timedelta(days=1))
-    distributed.gather_object(records, parts)
-    if not started:
-        distributed.destroy_process_group()
+    parts = collected(records)
     return None if parts is None else joined(parts)
 
 
@@ -111,7 +135,7 @@ class PartialRecords:
     def __init__(
         self, folder: str | os.PathLike, task: Mapping, keys: Sequence[str], configurations: int
     ) -> None:
-        self._task = json.loads(json.dumps(task))
+        self._task = json.loads(json.dumps({"numbers an image": WIDTH, **task}))
         self._places = {key: i for i, key in enumerate(keys)}
         self._keys, self._configurations = keys, configurations
         self._folder = Path(folder)
@@ -127,11 +151,16 @@ class PartialRecords:
 
     def add(self, records: Records) -> None:
         """Keep these records, on disk when this returns."""
-        right = [None if np.isnan(value) else float(value) for value in records.right]
-        images = [self._keys[i] for i in records.index]
-        self._write(
-            {"images": images, "right": right, "scores": records.scores.tolist(), "calls": records.calls}
-        )
+        line = {
+            "images": [self._keys[i] for i in records.index],
+            "proposal": _nones(records.proposal.tolist()),
+            "scores": _nones(records.scores.tolist()),
+            "calls": records.calls,
+            "before": records.before,
+        }
+        if records.left_out:
+            line["left_out"] = {self._keys[i]: why for i, why in records.left_out.items()}
+        self._write(line)
 
     def _write(self, line: dict) -> None:
         self._file.write(json.dumps(line) + "\n")
@@ -161,13 +190,18 @@ class PartialRecords:
 
     def _records(self, line: Mapping) -> Records:
         there = [i for i, key in enumerate(line["images"]) if key in self._places]
-        right = [np.nan if value is None else value for value in line["right"]]
-        shape = (len(right), self._configurations, TOP + 3)
+        count = len(line["images"])  # none of a batch that cannot be read
+        shape = (count, self._configurations, WIDTH)
         return Records(
             index=np.array([self._places[line["images"][i]] for i in there], np.int64),
-            right=np.array(right, np.float32)[there],
+            # None becomes NaN
+            proposal=np.array(line["proposal"], np.float32).reshape(count, TOP + 1)[there],
             scores=np.array(line["scores"], np.float32).reshape(shape)[there],
-            calls=[[(seconds, images) for seconds, images in calls] for calls in line["calls"]],
+            calls=[_calls(calls) for calls in line["calls"]],
+            before={what: _calls(calls) for what, calls in line["before"].items()},
+            left_out={
+                self._places[key]: why for key, why in line.get("left_out", {}).items() if key in self._places
+            },
         )
 
 
@@ -175,7 +209,18 @@ def _parsed(text: str) -> dict:
     """A line of a file of partial records; nothing where it is cut short or was written by something else."""
     try:
         line = json.loads(text)
-        lengths = {len(line[key]) for key in ("images", "right", "scores")} if "task" not in line else {1}
+        lengths = {len(line[key]) for key in ("images", "proposal", "scores")} if "task" not in line else {1}
     except (ValueError, KeyError, TypeError):
         return {}
     return line if isinstance(line, dict) and len(lengths) == 1 else {}
+
+
+def _nones(values: Any) -> Any:
+    """Nested lists of numbers as JSON has them: NaN is null."""
+    if isinstance(values, list):
+        return [_nones(value) for value in values]
+    return None if math.isnan(values) else values
+
+
+def _calls(found: Iterable[Sequence]) -> Calls:
+    return [(seconds, images) for seconds, images in found]

@@ -3,25 +3,28 @@
 image_trials.py and clip_trials.py run the models; a trial of either kind has the same parts.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from papr_core.data.datasets import Dataset
 from papr_core.devices import now
 from papr_core.errors import InvalidInput, UnsupportedModel
-from papr_core.evaluation.accuracy import FULL, Configuration
-from papr_core.evaluation.records import TOP
+from papr_core.evaluation.boxes import Box
+from papr_core.evaluation.class_map import named_folders
+from papr_core.evaluation.configurations import FULL, Configuration
+from papr_core.evaluation.records import TOP, Records
 from papr_core.methods import table as _methods
 from papr_core.models.backbones.base import Backbone
 from papr_core.models.labels import match_classes
 from papr_core.models.proposals.base import Proposal
-from papr_core.pruning.reductions import AnyReduction, settled
 
-__all__ = ["Clock", "Contest", "Plan", "configurations", "judged", "make_plan"]
+__all__ = ["Clock", "Contest", "Plan", "judged", "make_plan"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class Plan:
     """Data, models, and what is tried: `configurations`, the full model first.
 
     backbone_contest, proposal_contest: which classes compete. explain_truth: a CAM explains the true class,
-    else the proposal's answer.
+    else the proposal's answer. boxes: of pictures that have some, by their places.
+    strict: what cannot be read is an error, else it is left out.
     """
 
     data: Dataset
@@ -40,24 +44,31 @@ class Plan:
     proposal_contest: "Contest"
     explain_truth: bool
     fit: str
+    boxes: Mapping[int, list[Box]] | None = None
+    strict: bool = False
 
     @property
     def methods(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for name, _, _ in self.configurations if name != FULL))
+        return tuple(dict.fromkeys(one.method for one in self.configurations if one.method != FULL))
 
     def explained(self, answered: Tensor, folders: Tensor) -> Tensor:
         """The proposal's class that a CAM explains, (B,), for its answers (B,) among those that compete."""
         contest = self.proposal_contest
         return contest.classes[contest.places[folders] if self.explain_truth and contest.known else answered]
 
-    def proposal_right(self, answered: Tensor, folders: Tensor) -> Tensor:
-        """(B,): 1 where the proposal's answer is the true class, else 0; NaN where it does not know it."""
+    @property
+    def class_names(self) -> list[str]:
+        """What each class folder means to the backbone."""
+        contest = self.backbone_contest
+        return [self.backbone.labels[int(contest.classes[place])] for place in contest.places]
+
+    def proposal_scores(self, logits: Tensor, folders: Tensor) -> Tensor:
+        """Of the proposal's logits (B, C) among the classes that compete: (B, TOP + 1), as in `Records`."""
         contest = self.proposal_contest
-        return (
-            (answered == contest.places[folders]).float()
-            if contest.known
-            else torch.full(folders.shape, torch.nan)
-        )
+        sure = logits.softmax(dim=1).amax(dim=1, keepdim=True).float()
+        if not contest.known:
+            return torch.cat([sure.new_full((len(sure), TOP), torch.nan), sure], dim=1)
+        return torch.cat([judged(logits, contest.places[folders], folders)[:, :TOP], sure], dim=1)
 
 
 class Contest:
@@ -67,34 +78,23 @@ class Contest:
         every = torch.arange(len(model.labels))
         truth = None if folders is None else torch.tensor(folders)  # a class of the model for each folder
         self.classes = every if truth is None or not restrict else truth.unique()
-        self.places = None if truth is None else torch.searchsorted(self.classes, truth)
+        self._places = None if truth is None else torch.searchsorted(self.classes, truth)
 
     @property
     def known(self) -> bool:
         """Whether the model knows the data's classes."""
-        return self.places is not None
+        return self._places is not None
+
+    @property
+    def places(self) -> Tensor:
+        """For each folder the place of its class in `classes`, where the model knows it."""
+        if self._places is None:
+            raise RuntimeError("This model does not know the data's classes.")
+        return self._places
 
     def logits(self, logits: Tensor) -> Tensor:
         """(B, all classes of the model) to (B, those that compete), on the CPU, float32 at least."""
         return logits.to("cpu", torch.promote_types(logits.dtype, torch.float32))[:, self.classes]
-
-
-def configurations(
-    methods: Sequence[str], ratios: Sequence[float], reductions: Sequence[AnyReduction]
-) -> tuple[Configuration, ...]:
-    """All that is tried, the full model first; a reduction alone where nothing is pruned."""
-    at = {ratio: list(dict.fromkeys(settled(each, ratio) for each in reductions)) for ratio in ratios}
-    return (
-        (FULL, 1.0, None),
-        *((FULL, 1.0, reduction) for reduction in at.get(1.0, ()) if reduction),
-        *(
-            (name, ratio, reduction)
-            for ratio in ratios
-            if ratio < 1
-            for reduction in at[ratio]
-            for name in methods
-        ),
-    )
 
 
 def make_plan(
@@ -106,26 +106,35 @@ def make_plan(
     classes: str,
     explain: str,
     fit: str,
+    class_map: Mapping[str, str] | None = None,
+    boxes: Mapping[int, list[Box]] | None = None,
+    strict: bool = False,
+    numbered: bool = False,
 ) -> Plan:
-    """Match the folders to both models' classes; see `evaluate`.
+    """Match the folders to both models' classes, by what the class map calls them; see `evaluate`.
 
     Raises:
         InvalidInput, UnsupportedModel: in one sentence, what does not fit.
     """
     if backbone.headless:
         raise UnsupportedModel(f"{backbone.name} has no classifier, so it can be neither right nor wrong.")
-    for _, _, reduction in configurations:
-        if reason := backbone.reduction_refusal(reduction):
+    for configuration in configurations:
+        if reason := backbone.reduction_refusal(configuration.reduction):
             raise UnsupportedModel(reason)
+    named = named_folders(data.classes, class_map)
     plan = Plan(
         data=data,
         backbone=backbone,
         proposal=proposal,
         configurations=tuple(configurations),
-        backbone_contest=Contest(match_classes(data.classes, backbone.labels), backbone, classes == "data"),
-        proposal_contest=_proposal_contest(data, proposal, classes == "data"),
+        backbone_contest=Contest(
+            match_classes(named, backbone.labels, numbered=numbered), backbone, classes == "data"
+        ),
+        proposal_contest=_proposal_contest(named, proposal, classes == "data", numbered),
         explain_truth=explain == "target",
         fit=fit,
+        boxes=boxes,
+        strict=strict,
     )
     needy = [name for name in plan.methods if _methods.METHODS[name].uses_class]
     if plan.explain_truth and needy and not plan.proposal_contest.known:
@@ -136,10 +145,10 @@ def make_plan(
     return plan
 
 
-def _proposal_contest(data: Dataset, proposal: Proposal, restrict: bool) -> Contest:
+def _proposal_contest(named: Sequence[str], proposal: Proposal, restrict: bool, numbered: bool) -> Contest:
     """A proposal need not know the classes: its map is there all the same."""
     try:
-        return Contest(match_classes(data.classes, proposal.labels), proposal, restrict)
+        return Contest(match_classes(named, proposal.labels, numbered=numbered), proposal, restrict)
     except InvalidInput:
         return Contest(None, proposal, restrict)
 
@@ -160,11 +169,12 @@ def judged(logits: Tensor, truth: Tensor, answers: Tensor) -> Tensor:
 
 
 class Clock:
-    """Calls a backbone and notes how long each configuration took: (seconds, images), call by call."""
+    """Notes how long each configuration's backbone took, and what comes before it, call by call."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.calls: dict[Configuration, list[tuple[float, int]]] = {}
+        self.before: dict[str, list[tuple[float, int]]] = {}
 
     def __call__(
         self, configuration: Configuration, backbone: Callable, *inputs: Any, images: int | None = None
@@ -176,7 +186,30 @@ class Clock:
         self.calls.setdefault(configuration, []).append(spent)
         return answer
 
-    def taken(self, configurations: Sequence[Configuration]) -> list[list[tuple[float, int]]]:
-        """The calls of each of these so far; they are forgotten here."""
+    @contextmanager
+    def noting(self, what: str, images: int) -> Iterator[None]:
+        """The block's seconds, as one of `Records.before`."""
+        start = now(self.device)
+        yield
+        self.note(what, now(self.device) - start, images)
+
+    def note(self, what: str, seconds: float, images: int) -> None:
+        self.before.setdefault(what, []).append((seconds, images))
+
+    def renote(self, what: str, seconds: float, images: int) -> None:
+        """Other seconds than were noted last."""
+        self.before[what][-1] = (seconds, images)
+
+    def records(
+        self, configurations: Sequence[Configuration], index: Sequence[int], proposal: Tensor, scores: Tensor
+    ) -> Records:
+        """Records of these images with all that was noted so far; it is forgotten here."""
         calls, self.calls = self.calls, {}
-        return [calls.get(configuration, []) for configuration in configurations]
+        before, self.before = self.before, {}
+        return Records(
+            index=np.array(index, np.int64),
+            proposal=proposal.numpy(),
+            scores=scores.numpy(),
+            calls=[calls.get(configuration, []) for configuration in configurations],
+            before=before,
+        )

@@ -150,7 +150,8 @@ def _distinct_masks(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     spread = high - low
     flat = spread <= 1e-6 * torch.maximum(low.abs(), high.abs())  # constant but for rounding
     scaled = torch.where(flat, 0, (features - low) / torch.where(flat, 1, spread))
-    image_of, masks, mask_of = [], [], []
+    masks: list[Tensor] = []
+    image_of, mask_of = [], []
     for index, channels in enumerate(scaled.flatten(2)):  # (K, h w)
         distinct, inverse = torch.unique(channels, dim=0, return_inverse=True)
         mask_of.append(inverse + sum(map(len, masks)))
@@ -159,7 +160,7 @@ def _distinct_masks(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return torch.cat(image_of), torch.cat(masks).unflatten(1, features.shape[2:]), torch.stack(mask_of)
 
 
-def _upsampled(masks: Tensor, size: tuple[int, int]) -> Tensor:
+def _upsampled(masks: Tensor, size: tuple[int, ...]) -> Tensor:
     """(M, h, w) to (M, 1, H, W), scaled to 0..1 again, because the resized map may miss its extremes."""
     masks = F.interpolate(masks[:, None], size, mode="bilinear", align_corners=True)
     low, high = masks.amin(dim=(2, 3), keepdim=True), masks.amax(dim=(2, 3), keepdim=True)

@@ -27,6 +27,8 @@ def folded_copy(network: nn.Module, images: Tensor) -> nn.Module:
         pairs, expected = _pairs(copied, images)
     names = {module: name for name, module in copied.named_modules()}
     for convolution, norm in pairs:
+        assert norm.running_mean is not None  # _pairs leaves others out
+        assert norm.running_var is not None
         convolution.weight, convolution.bias = fuse_conv_bn_weights(
             convolution.weight,
             convolution.bias,

@@ -10,7 +10,7 @@ import difflib
 from typing import Any
 
 from papr_core.errors import UnknownModel, UnsupportedModel
-from papr_core.models import weights
+from papr_core.models import hub, weights
 from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL
 from papr_core.models.entries import ClipEntry, Entry
 
@@ -45,6 +45,8 @@ _MAE = "https://arxiv.org/abs/2111.06377"
 _DINO_V2 = "https://arxiv.org/abs/2309.16588"
 _DINO_V3 = "https://arxiv.org/abs/2508.10104"
 _SIGLIP_2 = "https://arxiv.org/abs/2502.14786"
+_DINO_V2_PAPER = "https://arxiv.org/abs/2304.07193"
+_CLIP = "https://arxiv.org/abs/2103.00020"
 _CONVNEXT = "https://arxiv.org/abs/2201.03545"
 _CONVNEXT_V2 = "https://arxiv.org/abs/2301.00808"
 _SWIN = "https://arxiv.org/abs/2103.14030"
@@ -61,8 +63,17 @@ def _table(role: str, family: str, *lines: tuple[str, str, str, float | None]) -
 
 def _clip_convnet(name: str, title: str, paper: str, frames: int, side: int, file: str) -> ClipEntry:
     published = {"url": _ZOO + file} if file else {}
-    size = {"frames": frames, "side": side}
-    return ClipEntry(name, "proposal", title, paper, family="video", published=published, file=file, **size)
+    return ClipEntry(
+        name,
+        "proposal",
+        title,
+        paper,
+        family="video",
+        published=published,
+        file=file,
+        frames=frames,
+        side=side,
+    )
 
 
 def _videomae(size: str) -> ClipEntry:
@@ -76,6 +87,15 @@ def _videomae(size: str) -> ClipEntry:
         published={"hf_hub_id": f"MCG-NJU/{name}"},
         file=f"{name}.safetensors",
         stated_licence="CC BY-NC 4.0",
+    )
+
+
+def _of_transformers(
+    repository: str, title: str, paper: str, megabytes: float, licence: str, classes: int = 0
+) -> hub.HubEntry:
+    name = f"{hub.PREFIX}{repository}"
+    return hub.HubEntry(
+        name, "backbone", title, paper, megabytes, family="hooked", stated_licence=licence, classes=classes
     )
 
 
@@ -155,6 +175,22 @@ BACKBONES: dict[str, Entry] = (
         ("swin_large_patch4_window12_384.ms_in22k_ft_in1k", "Swin-L, 22k to 1k, 384 px", _SWIN, 786.9),
         ("swinv2_tiny_window8_256.ms_in1k", "Swin V2-T, 256 px", _SWIN_V2, 113.4),
     )
+    | _by_name(
+        _of_transformers(
+            "facebook/dinov2-small-imagenet1k-1-layer",
+            "DINOv2 ViT-S/14, linear",
+            _DINO_V2_PAPER,
+            91.3,
+            "apache-2.0",
+            1000,
+        ),
+        _of_transformers(
+            "facebook/deit-tiny-patch16-224", "DeiT-Ti/16 of transformers", _DEIT, 22.9, "apache-2.0", 1000
+        ),
+        _of_transformers(
+            "openai/clip-vit-base-patch32", "CLIP ViT-B/32, image tower", _CLIP, 605.2, "not stated"
+        ),
+    )
     | _by_name(*map(_videomae, ("small", "base", "large", "huge")))
 )
 
@@ -162,16 +198,15 @@ _TABLES = {"proposal": PROPOSALS, "backbone": BACKBONES}
 
 
 def find(name: str, role: str) -> Entry:
-    """The entry of a name: a catalogue key, a model of the own folder, an architecture, any timm model, or a
-    short name such as videomae_base.
+    """The entry of a name: a catalogue key, a model of the own folder, an architecture, any timm model, a
+    short name such as videomae_base, or hf:OWNER/NAME, a model of transformers.
 
     >>> from papr_core.models.catalog import find
     >>> find("videomae_base", "backbone").title, find("mobileone_s0", "proposal").title
     ('VideoMAE-B', 'MobileOne-S0')
 
     Raises:
-        UnknownModel: nothing has this name (paths and hub addresses name nothing); the message gives the
-        nearest.
+        UnknownModel: nothing has this name (paths name nothing); the message gives the nearest.
     """
     table = _TABLES[role]
     if not isinstance(name, str) or not name.strip():
@@ -179,12 +214,20 @@ def find(name: str, role: str) -> Entry:
     name = name.strip()
     if name in table:
         return table[name]
+    if name.startswith(hub.PREFIX):
+        if role != "backbone":
+            raise UnsupportedModel(
+                f"A proposal is a ConvNet of timm; {name[:80]} is a model of transformers."
+            )
+        return hub.HubEntry(name, role, hub.repository(name), family="hooked")
     short = next((entry for key, entry in table.items() if name in short_names(key)), None)
     own = weights.is_own(name)
     if short is not None and (short.sees_clips or not own):  # files of clip models have names of their own
         return short
     if own:
         return Entry(name, role, name)
+    if weights.is_hub_address(name):
+        return Entry(name, role, name.rpartition("/")[2])
     full = weights.timm_name(name)
     if full is None:
         raise UnknownModel(_nothing_named(name, role))
@@ -203,13 +246,8 @@ def sees_clips(model: Any, role: str) -> bool:
 
 def check_sees_pictures(**models: Any) -> None:
     """Raise UnsupportedModel for a model (proposal=, backbone=; a name, or what `load_proposal` and
-    `load_backbone` give) that looks at clips, or that is something else."""
+    `load_backbone` give) that looks at clips."""
     for role, model in models.items():
-        if not isinstance(model, str) and not hasattr(model, "sees_clips"):
-            raise UnsupportedModel(
-                f"A {role} is a name, or what load_{role} gives, not a {type(model).__name__};"
-                " weights of your own get a name in your weights folder (--weights-dir, PAPR_WEIGHTS)."
-            )
         if sees_clips(model, role):
             name = model if isinstance(model, str) else model.name
             raise UnsupportedModel(f"{name} looks at clips, not at pictures: `papr video` takes it.")
@@ -233,7 +271,14 @@ def _nothing_named(name: str, role: str) -> str:
     import timm
 
     known = {*_TABLES[role], *weights.own_models(), *timm.list_models(), *timm.list_models(pretrained=True)}
-    near = difflib.get_close_matches(name[:200], known, n=3, cutoff=0.6)
+    similar = difflib.get_close_matches(name[:200], known, n=30, cutoff=0.6)
+    by_stem: dict[str, str] = {}  # different names, not one with all its tags
+    for other in similar:
+        if other != name:
+            by_stem.setdefault(other.split(".")[0], other)
+    near = list(by_stem.values())[:3]
     hint = f"the nearest names are {', '.join(near)}" if near else "`papr models` lists what there is"
+    if file := weights.unread(name):
+        hint = f"{file} lies in your weights folder, but only {', '.join(weights.SUFFIXES)} are read"
     shown = name if len(name) <= 80 else name[:77] + "..."
     return f"There is no {role} named {shown!r}; {hint}."

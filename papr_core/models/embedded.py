@@ -1,4 +1,4 @@
-"""What comes with the project in `assets/`: the models' names, and which two it starts with.
+"""What comes with the project: the models in `assets/`, which two it starts with, and `results/`.
 
 Imports nothing heavy: the page asks before torch is there.
 """
@@ -12,11 +12,13 @@ __all__ = [
     "EMBEDDED",
     "EMBEDDED_BACKBONES",
     "EMBEDDED_PROPOSALS",
+    "RESULTS",
 ]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-# a wheel holds the assets inside the package (pyproject.toml), the repository beside it
-ASSETS = _PACKAGE / "assets" if (_PACKAGE / "assets").is_dir() else _PACKAGE.parent / "assets"
+# a wheel holds both inside the package (pyproject.toml), the repository beside it
+_HOME = _PACKAGE if (_PACKAGE / "assets").is_dir() else _PACKAGE.parent
+ASSETS, RESULTS = _HOME / "assets", _HOME / "results"
 
 DEFAULT_PROPOSAL = "mobilenetv1_025"
 DEFAULT_BACKBONE = "vit_tiny_patch16_224.augreg_in21k_ft_in1k"

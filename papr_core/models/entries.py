@@ -69,6 +69,10 @@ class Entry:
         """Where its weights are now. Raises WeightsUnavailable where nobody has published any."""
         return weights.locate(self.name)
 
+    def fetch(self, progress: weights.Progress | None = None) -> weights.Source:
+        """Its weights on this machine, downloaded where they have to be. Raises WeightsUnavailable."""
+        return weights.fetch(self.locate(), progress)
+
     @property
     def labels(self) -> _labels.Labels:
         """The names of the model's classes."""

@@ -7,8 +7,9 @@ import difflib
 import functools
 import importlib.resources
 import re
+import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from papr_core.errors import InvalidInput, UnknownClass
@@ -16,11 +17,14 @@ from papr_core.errors import InvalidInput, UnknownClass
 __all__ = [
     "Labels",
     "from_config",
+    "given",
     "imagenet",
     "kinetics",
+    "known_classes",
     "match",
     "match_classes",
     "numbers",
+    "of_names",
     "short_label",
     "synonyms",
 ]
@@ -60,6 +64,11 @@ class Labels:
     def __getitem__(self, index: int) -> str:
         return self.names[index]
 
+    @property
+    def nameless(self) -> bool:
+        """Whether nobody wrote the names of the classes down."""
+        return self.name == f"numbers-{len(self)}"
+
     def find(self, query: str | int) -> int:
         """The index of a class, from an index, a name, a synonym, a WordNet id or the unique part of a name.
 
@@ -69,7 +78,7 @@ class Labels:
         text = str(query).strip()
         shown = repr(text) if len(text) <= 60 else repr(text[:57] + "...")
         if re.fullmatch(r"-?\d+", text):
-            index = int(text)
+            index = int(text) if len(text) < 20 else -1
             if not 0 <= index < len(self):
                 raise UnknownClass(
                     f"Class {shown} does not exist: {self.name} counts from 0 to {len(self) - 1}."
@@ -84,7 +93,7 @@ class Labels:
             if fits:
                 some = ", ".join(f"{i} ({self.names[i]})" for i in fits[:5])
                 raise UnknownClass(f"{shown} fits {len(fits)} classes of {self.name}; give an index: {some}.")
-        near = difflib.get_close_matches(wanted[:100], self._words(), n=3, cutoff=0.5)
+        near = difflib.get_close_matches(wanted[:100], dict.fromkeys(self._words()), n=3, cutoff=0.5)
         hint = f"; the nearest are {', '.join(near)}" if near else ""
         raise UnknownClass(f"{self.name} has no class {shown}{hint}.")
 
@@ -136,37 +145,113 @@ def numbers(num_classes: int) -> Labels:
     return Labels(f"numbers-{num_classes}", tuple(f"class {i}" for i in range(num_classes)))
 
 
-def from_config(config: dict, num_classes: int) -> Labels:
-    """The labels that a configuration in the form of timm's hub config.json carries.
-
-    `label_names` (names, or WordNet ids beside `label_descriptions`), our own `label_synsets` and
-    `label_set`. Without names a model with as many classes as a subset of ImageNet has that subset's, any
-    other gets numbers. A model without a classifier has none.
+def given(names: "Labels | Sequence[str] | None", num_classes: int) -> Labels:
+    """The labels of so many classes as a caller gives them: ours, names in the order of the logits, or None,
+    which gives numbers.
 
     Raises:
         InvalidInput: names that are not one text a class.
     """
     if num_classes < 1:
         return Labels("no classes", ())
-    merged = {**config.get("pretrained_cfg", {}), **config}
-    names = merged.get("label_names")
+    if names is None:
+        return numbers(num_classes)
+    if not isinstance(names, Labels):
+        return Labels(f"own-{num_classes}", _texts(names, "labels", num_classes))
+    if len(names) != num_classes:
+        raise InvalidInput(f"{len(names)} labels do not go with a model of {num_classes} classes.")
+    return names
+
+
+def of_names(id2label: object, num_classes: int) -> "Labels | tuple[str, ...] | None":
+    """The classes in the form of transformers' config.json, number -> name; None where they are numbers only.
+    ImageNet's are known by their order: the names differ in a word here and there."""
+    if not isinstance(id2label, dict) or not num_classes:
+        return None
+    by_index = {int(index): str(name) for index, name in id2label.items()}
+    if sorted(by_index) != list(range(num_classes)):
+        return None
+    names = tuple(by_index[index] for index in range(num_classes))
+    if all(re.fullmatch(r"LABEL_\d+", name) for name in names):
+        return None
+    for known in (imagenet, kinetics) if num_classes in (400, 1000) else ():
+        labels = known()
+        if len(labels) == num_classes:
+            alike = sum(synonyms(a)[0] == synonyms(b)[0] for a, b in zip(names, labels.names))
+            if alike > 0.9 * num_classes:
+                return labels
+    return names
+
+
+def from_config(config: dict, num_classes: int) -> Labels:
+    """The labels that a configuration in the form of timm's hub config.json carries.
+
+    `label_names` (names, or WordNet ids beside `label_descriptions`), or what others call them (`id2label`,
+    `class_to_idx`, ...), there or in `pretrained_cfg`; our own `label_synsets` and `label_set`. Without
+    names a model with as many classes as a subset of ImageNet has that subset's, any other gets numbers. A
+    model without a classifier has none; one output has two, no and yes (one_output.py).
+
+    Raises:
+        InvalidInput: names that are not one text a class.
+    """
+    if num_classes < 1:
+        return Labels("no classes", ())
+    merged = {**config.get("pretrained_cfg", {}), **{key: value for key, value in config.items() if value}}
+    what, names = _given_names(merged)
+    if config.get("num_classes") == 1:
+        num_classes = 2
+        names = names or ["no", "yes"]
+        names = [f"not {names[0]}", names[0]] if len(names) == 1 else names
     if not names:
         from timm.data import infer_imagenet_subset
 
         subset = infer_imagenet_subset({"num_classes": num_classes})
         labels = imagenet(subset) if subset else None
         return labels if labels is not None and len(labels) == num_classes else numbers(num_classes)
-    names = _texts(names, "label_names", num_classes)
+    texts = _texts(names, what, num_classes)
     synsets = merged.get("label_synsets")
-    if synsets is None and all(_SYNSET.fullmatch(name) for name in names):
-        synsets = names
+    if synsets is None and all(_SYNSET.fullmatch(name) for name in texts):
+        synsets = texts
     synsets = _texts(synsets, "label_synsets", num_classes) if synsets is not None else None
     descriptions = merged.get("label_descriptions")
     if isinstance(descriptions, dict):
-        names = tuple(str(descriptions.get(name, name)) for name in names)
+        texts = tuple(str(descriptions.get(name, name)) for name in texts)
     if synsets is not None and synsets == imagenet().synsets:
         return imagenet()
-    return Labels(str(merged.get("label_set") or f"own-{num_classes}"), names, synsets)
+    return Labels(str(merged.get("label_set") or f"own-{num_classes}"), texts, synsets)
+
+
+# What trainers call the names of classes: by index (a list, or a dictionary from the index), or the other
+# way round.
+_BY_INDEX = ("label_names", "labels", "class_names", "classes", "id2label", "idx_to_class")
+_BY_NAME = ("label2id", "class_to_idx")
+_PLACEHOLDER = re.compile(r"LABEL_\d+")  # what transformers writes where nobody named a class
+
+
+def _given_names(config: dict) -> tuple[str, list | None]:
+    """Under which key a configuration names its classes, and the names in the order of the logits.
+
+    Raises:
+        InvalidInput: a dictionary that does not count from 0 on.
+    """
+    for key in (*_BY_INDEX, *_BY_NAME):
+        names = config.get(key)
+        if not names:
+            continue
+        if isinstance(names, dict):
+            pairs = names.items() if key in _BY_INDEX else ((index, name) for name, index in names.items())
+            try:
+                placed = {int(index): name for index, name in pairs}
+                names = [placed[index] for index in range(len(names))]
+            except (TypeError, ValueError, KeyError):
+                raise InvalidInput(
+                    f"{key} does not give each class an index, 0 to {len(names) - 1}."
+                ) from None
+        if not isinstance(names, (list, tuple)):
+            raise InvalidInput(f"{key} must be a list of texts, one a class.")
+        if not all(isinstance(name, str) and _PLACEHOLDER.fullmatch(name) for name in names):
+            return key, list(names)
+    return "label_names", None
 
 
 def match(source: Labels, to: Labels) -> tuple[int | None, ...]:
@@ -200,31 +285,71 @@ def _texts(values: object, what: str, count: int) -> tuple[str, ...]:
     return tuple(values)
 
 
-def match_classes(classes: Sequence[str], labels: Labels) -> tuple[int, ...]:
-    """For each class folder the index of its class in `labels`: by wnid, or by any of the class's words.
+def match_classes(classes: Sequence[str], labels: Labels, *, numbered: bool = False) -> tuple[int, ...]:
+    """For each class folder the index of its class in `labels`: by wnid, by any of the class's words, or by
+    its number, "#7".
 
     Words match whole and without regard to case, `_` and `-` counting as spaces. Several folders may be one
-    class.
+    class. numbered: a folder `7` is the place 7 of the logits, of a model that names no classes.
 
-    Raises InvalidInput naming the folders that match no class, or more than one.
+    Raises InvalidInput naming the folders that match no class, with what is near, or more than one.
     """
-    meanings = defaultdict(set)
-    for index, name in enumerate(labels.names):
-        for word in (name, name.removeprefix("class "), *name.split(",")):  # "class 7": a model without names
-            meanings[_plain(word)].add(index)
-    for index, wnid in enumerate(labels.synsets or ()):
-        meanings[_plain(wnid)] = {index}
-    found = [meanings.get(_plain(folder), set()) for folder in classes]
+    meanings = _meanings(labels, numbered)
+    found = [meanings.get(_said(folder, numbered), set()) for folder in classes]
     for count, what in ((0, "match no class"), (2, "match more than one class")):
         wrong = [folder for folder, indices in zip(classes, found) if min(len(indices), 2) == count]
         if wrong:
-            named = ", ".join(wrong[:5]) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
+            shown = [folder + (_nearest(folder, meanings) if count == 0 else "") for folder in wrong[:5]]
+            named = ", ".join(shown) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
             raise InvalidInput(
                 f"{len(wrong)} of {len(classes)} class folders {what} of {labels.name} ({named}); "
-                "name each folder by its wnid, such as n01443537, or by the class's words."
+                + _way_out(wrong, labels)
             )
     return tuple(next(iter(indices)) for indices in found)
 
 
+def _nearest(folder: str, meanings: Iterable[str]) -> str:
+    """ " (near: tabby)" where some class is called nearly so."""
+    near = difflib.get_close_matches(
+        _plain(folder)[:100], [word for word in meanings if word[:1] != "#"], n=2
+    )
+    return f" (near: {' or '.join(near)})" if near else ""
+
+
+def known_classes(classes: Sequence[str], labels: Labels, *, numbered: bool = False) -> tuple[str, ...]:
+    """The class folders that `match_classes` finds one class for."""
+    meanings = _meanings(labels, numbered)
+    return tuple(folder for folder in classes if len(meanings.get(_said(folder, numbered), ())) == 1)
+
+
+def _meanings(labels: Labels, numbered: bool) -> dict[str, set[int]]:
+    meanings: dict[str, set[int]] = defaultdict(set)
+    for index, name in enumerate(labels.names):
+        for word in (name, *name.split(",")):
+            meanings[_plain(word)].add(index)
+    for index, wnid in enumerate(labels.synsets or ()):
+        meanings[_plain(wnid)] = {index}
+    meanings |= {f"#{index}": {index} for index in range(len(labels.names))}
+    if numbered and labels.nameless:
+        meanings |= {str(index): {index} for index in range(len(labels))}
+    return meanings
+
+
+def _said(folder: str, numbered: bool) -> str:
+    return str(int(folder)) if numbered and folder.isascii() and folder.isdigit() else _plain(folder)
+
+
+def _way_out(wrong: Sequence[str], labels: Labels) -> str:
+    if all(folder.isdigit() for folder in wrong):
+        if labels.nameless:
+            return "if these are places of the logits, counted from 0, say so (--numbered)."
+        return "numbers say nothing of a model that names its classes: name each folder by its class."
+    return (
+        "name each folder by its wnid, such as n01443537, or by the class's words, or in a class map,"
+        " or leave such folders out (--unmatched skip)."
+    )
+
+
 def _plain(words: str) -> str:
+    words = unicodedata.normalize("NFC", words)  # some systems part letters from their accents
     return " ".join(words.replace("_", " ").replace("-", " ").casefold().split())

@@ -6,6 +6,7 @@ from typing import Any
 from papr_core.errors import PaprError
 from papr_core.models import catalog, weights
 from papr_core.models.entries import Entry
+from papr_core.models.hub import PREFIX
 
 __all__ = ["fetch_models", "model_rows"]
 
@@ -28,12 +29,13 @@ def fetch_models(names: Iterable[str]) -> Iterator[weights.Source]:
         UnknownModel: nothing has this name. WeightsUnavailable: they cannot be had, and what to do.
     """
     for name in names:
-        yield weights.fetch(_entry(name).locate())
+        yield _entry(name).fetch()
 
 
 def _entry(name: str) -> Entry:
     pruned = {part for key in catalog.BACKBONES for part in (key, *catalog.short_names(key))}
-    return catalog.find(name, "backbone" if {name, name.split(".")[0]} & pruned else "proposal")
+    role = "backbone" if {name, name.split(".")[0]} & pruned or name.startswith(PREFIX) else "proposal"
+    return catalog.find(name, role)
 
 
 def _entries(complain: Callable[[PaprError], None]) -> Iterator[Entry]:
@@ -50,7 +52,7 @@ def _entries(complain: Callable[[PaprError], None]) -> Iterator[Entry]:
 
 
 def _row(entry: Entry) -> dict[str, Any]:
-    row = {"name": entry.name, "role": entry.role, "title": entry.title, "paper": entry.paper}
+    row: dict[str, Any] = {"name": entry.name, "role": entry.role, "title": entry.title, "paper": entry.paper}
     try:
         labels = entry.labels
         row |= {

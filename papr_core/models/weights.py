@@ -1,27 +1,25 @@
 """Where weights come from: embedded, the user's own folder, the hub's cache, download; in this order.
 
-A model of the own folder is NAME.safetensors (or a .pth that holds nothing but tensors) beside NAME.json, in
-the form of timm's hub config.json: `architecture`, `model_args`, `pretrained_cfg`, `num_classes`,
-`label_names`. Whatever timm publishes is found, converted and loaded by timm's own functions; files that
-authors publish under names of their own (MAE's fine-tuned ViTs, Apple's MobileOne) need no NAME.json:
-published.json says what they are. Nothing in a file is ever run.
+A model of the own folder is NAME.safetensors (or a .pth, .ckpt, ... that holds nothing but tensors) beside
+NAME.json, in the form of timm's hub config.json (configuration.py); or a folder NAME as the hub and
+transformers leave it, with config.json and model.safetensors; or the own folder is such a one. Whatever
+timm publishes is found, converted and loaded by timm's own functions; files that authors publish under
+names of their own (MAE's fine-tuned ViTs, Apple's MobileOne) need no NAME.json: published.json says
+what they are. Nothing in a file is ever run (checkpoints.py).
 """
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch import nn
 
 from papr_core.errors import (
     InvalidInput,
@@ -30,44 +28,54 @@ from papr_core.errors import (
     UnsupportedModel,
     WeightsUnavailable,
     reason,
-    shortened,
 )
-from papr_core.models import apple_mobileone
+from papr_core.models import apple_mobileone, configuration, one_output
+from papr_core.models.checkpoints import (
+    POINTER,
+    SUFFIXES,
+    NoRandomInit,
+    few_parameters,
+    is_pointer,
+    opened,
+    read,
+    refusing,
+)
 from papr_core.models.downloads import Progress, download
 from papr_core.models.embedded import ASSETS, EMBEDDED
 
 __all__ = [
+    "SUFFIXES",
     "Progress",
     "Source",
+    "cached_file",
     "configure",
     "configured",
     "create",
     "fetch",
+    "is_hub_address",
     "is_own",
     "known_sha256",
     "load_strictly",
     "locate",
     "locate_published",
     "megabytes",
+    "own_folders",
     "own_kind",
     "own_models",
     "read_config",
+    "refusing",
     "sha256",
+    "sha256_of",
     "skeleton",
     "timm_name",
+    "unread",
 ]
 
-_HERE = Path(__file__).resolve().parent
-_SUFFIXES = (".safetensors", ".pth", ".pth.tar", ".pt", ".bin")
 _YES = ("1", "ON", "YES", "TRUE")
-_NOT_ARGUMENTS = {
-    "pretrained",
-    "pretrained_cfg",
-    "pretrained_cfg_overlay",
-    "checkpoint_path",
-    "cache_dir",
-    "features_only",
-}
+_SNAPSHOT = (
+    "model.safetensors",
+    "pytorch_model.bin",
+)  # beside config.json, as the hub and transformers name them
 
 
 @dataclass
@@ -83,8 +91,9 @@ _settings = _Settings()
 class Source:
     """Where the weights of a model are.
 
-    kind: "embedded", "local", "cached" or "download"; path and megabytes: of the file, None before a
-    download; config: in the form of timm's hub config.json.
+    kind: "embedded", "local", "cached", "download", or "given" of a model that the caller built; path and
+    megabytes: of the file, None before a download and of what is given; config: in the form of timm's hub
+    config.json.
     """
 
     name: str
@@ -93,9 +102,17 @@ class Source:
     config: dict = field(repr=False)
     megabytes: float | None = None
 
+    @property
+    def file(self) -> Path:
+        """`path`, of weights that are on this machine, as `fetch` leaves them."""
+        if self.path is None:
+            raise RuntimeError(f"The weights of {self.name} have not been fetched.")
+        return self.path
+
 
 def configure(*, weights_dir: str | os.PathLike | None = None, downloads: bool | None = None) -> None:
-    """Set the user's own folder (until then `PAPR_WEIGHTS` counts) and whether anything may be downloaded.
+    """Set the user's own folder (until then `PAPR_WEIGHTS` counts, folders divided as in PATH) and whether
+    anything may be downloaded.
 
     >>> import papr_core
     >>> papr_core.configure(downloads=False)
@@ -129,13 +146,15 @@ def configured(
 
 
 def own_models() -> tuple[str, ...]:
-    """The names of the models in the user's own folder, whatever part they play."""
-    folder = _own_folder()
-    if folder is None:
-        return ()
-    names = {path.stem for path in folder.glob("*.json")}
-    names |= {*_published(), *(f"mobileone_s{size}" for size in range(5))}  # these need no configuration
-    return tuple(sorted(name for name in names if _weights_in(folder, name)))
+    """The names of the models in the user's own folders, whatever part they play."""
+    found: set[str] = set()
+    for folder in own_folders():
+        names = {path.stem for path in folder.glob("*.json")}
+        names |= {path.parent.name for path in folder.glob("*/config.json")} | {folder.name}
+        # these need no configuration
+        names |= {*configuration.published(), *(f"mobileone_s{size}" for size in range(5))}
+        found |= {name for name in names if _weights_in(folder, name)}
+    return tuple(sorted(found))
 
 
 def is_own(name: str) -> bool:
@@ -149,9 +168,19 @@ def own_kind(name: str) -> str | None:
     return found[0] if found else None
 
 
+def is_hub_address(name: str) -> bool:
+    """Whether this is `hf-hub:user/model`, perhaps with a revision behind an @: a model of the hub's, in
+    timm's form or TimmWrapper's, that is looked for in the hub's cache and downloaded where that is
+    allowed."""
+    return (
+        re.fullmatch(r"hf-hub:[\w][\w.-]{0,95}/[\w][\w.-]{0,95}(@[\w][\w.-]{0,95})?", name, re.ASCII)
+        is not None
+    )
+
+
 def timm_name(name: str) -> str | None:
     """timm's full name, with tag, of an architecture or a full name; None for what timm does not know."""
-    config = _timm_config(name)
+    config = configuration.of_timm(name)
     if config is None:
         return None
     tag = config["pretrained_cfg"].get("tag")
@@ -164,16 +193,18 @@ def read_config(name: str) -> dict:
     Raises:
         UnknownModel: no such model. WeightsUnavailable: a configuration that cannot be used.
     """
+    if is_hub_address(name):
+        return _hub_config(name)
     found = _own_file(name)
     if found:
-        beside = found[1].with_name(f"{name}.json")
+        beside = _config_of(name, found[1])
         if beside.is_file():
-            return _parse_config(beside)
+            return configuration.of_file(beside)
         if found[0] == "embedded":
             raise _missing_asset(beside.name)
-    if name in _published():
-        return _complete(_published()[name])
-    config = _timm_config(name)
+    if name in configuration.published():
+        return configuration.of_published(name)
+    config = configuration.of_timm(name)
     if config is not None:
         return config
     if found:
@@ -186,7 +217,8 @@ def read_config(name: str) -> dict:
 
 
 def locate(name: str) -> Source:
-    """Where the weights of a model are now. Never touches the network.
+    """Where the weights of a model are now. Never touches the network, but for the configuration of a model
+    that is named by its address on the hub.
 
     Raises:
         WeightsUnavailable: nobody has published weights for it. UnknownModel: no such model.
@@ -247,10 +279,11 @@ def locate_published(name: str, published: dict, file: str) -> Source:
         WeightsUnavailable: nobody has published weights for it.
     """
     config = {"architecture": name, "pretrained_cfg": published, "file": file}
-    folder = _own_folder()
     path = None
-    if folder is not None:
+    for folder in own_folders():
         path = folder / file if file and (folder / file).is_file() else _weights_in(folder, name)
+        if path is not None:
+            break
     kind = "local" if path is not None else "cached"
     if path is None and published:
         path = _cached(published)
@@ -277,8 +310,8 @@ def load_strictly(
         WeightsUnavailable: the file cannot be had, is damaged, of another model, or needs more than tensors.
     """
     source = fetch(source, progress)
-    with _refusing(source):
-        state = _read(source.path, inside)
+    with refusing(source.file, source.config):
+        state = read(source.file, inside)
         model.load_state_dict({rename(key): value.float() for key, value in state.items()}, strict=True)
     _moved(model, device)
     return source
@@ -299,28 +332,44 @@ def create(
             impossible.
     """
     if not pretrained:
-        return _moved(_build(name, read_config(name), img_size), device), None
+        model = _build(name, read_config(name), img_size)
+        return _moved(one_output.doubled(model, name), device), None
     source = fetch(locate(name), progress)
-    with _refusing(source), _NoRandomInit():
-        opened = _opened(source.path)
-        if apple_mobileone.recognised(opened.get("state_dict", ())):
+    own = _fitting(name, source) if source.kind == "local" or is_hub_address(name) else None
+    with refusing(source.file, source.config), NoRandomInit():
+        file = opened(source.file, own)
+        if apple_mobileone.recognised(file.get("state_dict", ())):
             model = _build(name, source.config, img_size)
-            model = apple_mobileone.loaded(model, opened["state_dict"])
+            model = apple_mobileone.loaded(model, file["state_dict"])
         else:
-            model = _build(name, source.config, img_size, opened)
+            model = _build(name, source.config, img_size, file)
+        if own is not None and model.num_classes != source.config["num_classes"]:
+            raise ValueError(
+                "its classifier is not the one that is described"
+            )  # timm fills it by halves then
     model.pretrained_cfg.pop("state_dict", None)  # timm would keep the tensors a second time
-    return _moved(model, device), source
+    return _moved(one_output.doubled(model, name), device), source
 
 
 def skeleton(name: str) -> Any:
     """The model of this name without weights or memory (on the meta device), for its structure."""
-    config = read_config(name)
-    try:
-        with torch.device("meta"), _NoRandomInit():
-            return _build(name, config).eval()
-    except NotImplementedError:  # an old timm computes what it builds
-        with _NoRandomInit():
-            return _build(name, config).eval().to("meta")
+    with torch.device("meta"), NoRandomInit(), few_parameters():
+        return one_output.doubled(_build(name, read_config(name)), name).eval()
+
+
+def _fitting(name: str, source: Source) -> Any:
+    """An own model's skeleton, if its file can hold so many numbers: what a configuration asks for is built
+    only then. Raises WeightsUnavailable."""
+    found = skeleton(name)
+    numbers, there = sum(value.numel() for value in found.state_dict().values()), source.file.stat().st_size
+    if is_pointer(source.file):
+        raise WeightsUnavailable(f"{source.file.name} is refused: {POINTER}.")
+    if numbers > 4 * there + 1_000_000:  # branches that a file has merged, a grid that is resampled
+        raise WeightsUnavailable(
+            f"{source.file.name} is refused: {there / 1e6:.1f} MB cannot hold the {numbers / 1e6:,.0f}"
+            " million numbers of the model that is described beside it."
+        )
+    return found
 
 
 def sha256(path: str | os.PathLike) -> str:
@@ -333,9 +382,18 @@ def known_sha256(source: Source) -> str | None:
     """The SHA-256 of a source's file where a list may say it: of what is embedded or local, which is small or
     the user's own, and of what the hub's cache has under that name; None of everything else."""
     if source.kind in ("embedded", "local"):
-        return sha256(source.path)
+        return sha256(source.file)
     blob = source.path and os.path.basename(os.path.realpath(source.path))
     return blob if blob and re.fullmatch("[0-9a-f]{64}", blob) else None
+
+
+def sha256_of(model: nn.Module) -> str:
+    """The SHA-256 of a model's tensors, names included: of weights that are in no file."""
+    found = hashlib.sha256()
+    for key, value in sorted(model.state_dict().items()):
+        found.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
+        found.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
 
 
 @lru_cache(maxsize=256)
@@ -347,11 +405,13 @@ def _sha256(path: str, size: int, changed: int) -> str:
 # Own files and configurations
 
 
-def _own_folder() -> Path | None:
+def own_folders() -> tuple[Path, ...]:
+    """The user's own folders, the first one first: what `configure` said, else PAPR_WEIGHTS, which may name
+    several as PATH does."""
     if _settings.weights_dir is not None:
-        return _settings.weights_dir
-    folder = os.environ.get("PAPR_WEIGHTS")
-    return Path(folder).expanduser() if folder else None
+        return (_settings.weights_dir,)
+    told = os.environ.get("PAPR_WEIGHTS", "").split(os.pathsep)
+    return tuple(Path(folder).expanduser() for folder in told if folder)
 
 
 def _own_file(name: str) -> tuple[str, Path] | None:
@@ -361,101 +421,39 @@ def _own_file(name: str) -> tuple[str, Path] | None:
     embedded = ASSETS / f"{name}.safetensors"
     if embedded.is_file():
         return "embedded", embedded
-    folder = _own_folder()
-    path = _weights_in(folder, name) if folder else None
+    found = (_weights_in(folder, name) for folder in own_folders())
+    path = next((path for path in found if path), None)
     return ("local", path) if path else None
 
 
 def _weights_in(folder: Path, name: str) -> Path | None:
-    candidates = (folder / f"{name}{suffix}" for suffix in _SUFFIXES)
+    candidates = [folder / f"{name}{suffix}" for suffix in SUFFIXES]
+    for snapshot in (folder / name, folder if folder.name == name else None):
+        if snapshot is not None and (snapshot / "config.json").is_file():
+            candidates += [snapshot / file for file in _SNAPSHOT]
     return next((path for path in candidates if path.is_file()), None)
 
 
-@lru_cache(maxsize=1)
-def _published() -> dict[str, dict]:
-    """The configurations of files that authors publish under names of their own."""
-    return json.loads((_HERE / "published.json").read_text(encoding="utf-8"))
+def _config_of(name: str, file: Path) -> Path:
+    own = file.with_name(f"{name}.json")
+    return file.with_name("config.json") if file.name in _SNAPSHOT and not own.is_file() else own
 
 
-def _parse_config(path: Path) -> dict:
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        if "pretrained_cfg" not in config:  # timm's older form: one flat dictionary
-            config = {"architecture": config["architecture"], "pretrained_cfg": config}
-        config = _complete(config)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsUnavailable(
-            f"{path.name} is not a configuration in the form of timm's config.json ({reason(error)})."
-        ) from error
-    if _timm_config(config["architecture"]) is None:
-        raise WeightsUnavailable(
-            f"{path.name} names the architecture {config['architecture']!r}, which timm does not have."
-        )
-    for key in ("url", "file", "hf_hub_id", "hf_hub_filename", "source", "custom_load"):
-        config["pretrained_cfg"].pop(key, None)  # the file beside it is the source
-    return config
-
-
-def _timm_config(name: str) -> dict | None:
-    timm = _timm()
-    from timm.models import get_pretrained_cfg
-
-    if any(character in name for character in "/\\:") or not timm.is_model(name):
+def unread(name: str) -> str | None:
+    """A file of this name in the own folders whose form is not read, to be named in a refusal."""
+    if not name or any(sign in name for sign in "/\\:\0*?["):
         return None
-    try:
-        published = get_pretrained_cfg(name)
-    except RuntimeError:  # the architecture exists, the tag does not
-        return None
-    published = published.to_dict() if published else {}
-    return _complete({"architecture": name.split(".", 1)[0], "pretrained_cfg": published})
-
-
-def _complete(config: dict) -> dict:
-    """A configuration whose parts agree: defaults filled in, and size and classes as the model is built."""
-    timm = _timm()
-    from timm.models import PretrainedCfg, get_pretrained_cfg
-
-    arguments = dict(config.get("model_args") or {})
-    if _NOT_ARGUMENTS & arguments.keys():
-        raise ValueError(f"model_args cannot hold {', '.join(sorted(_NOT_ARGUMENTS & arguments.keys()))}")
-    known = {item.name for item in fields(PretrainedCfg)}
-    given = config["pretrained_cfg"].items()
-    given = {key: value for key, value in given if key in known and value is not None}
-    if "fixed_input_size" not in given and timm.is_model(str(config["architecture"])):
-        registered = get_pretrained_cfg(str(config["architecture"]))
-        given["fixed_input_size"] = bool(registered and registered.fixed_input_size)
-    published = PretrainedCfg(**given).to_dict()
-    for key, kind in (("input_size", int), ("mean", float), ("std", float)):
-        published[key] = tuple(kind(value) for value in published[key])
-        if len(published[key]) != 3:
-            raise ValueError(f"{key} is three numbers, not {len(published[key])}")
-    published["crop_pct"] = float(published["crop_pct"])
-    published["interpolation"] = str(published["interpolation"])
-    size = arguments.get("img_size")
-    if size is not None:
-        height, width = (size, size) if isinstance(size, int) else size
-        published["input_size"] = (3, height, width)
-    classes = int(arguments.get("num_classes", config.get("num_classes", published["num_classes"])))
-    published.update(num_classes=classes, architecture=str(config["architecture"]))
-    return {
-        **config,
-        "architecture": published["architecture"],
-        "model_args": arguments,
-        "pretrained_cfg": published,
-        "num_classes": classes,
-    }
+    known = {f"{name}.json", *(f"{name}{suffix}" for suffix in SUFFIXES)}
+    files = sorted(
+        path.name
+        for folder in own_folders()
+        for path in folder.glob(f"{name}.*")
+        if path.is_file() and path.name not in known
+    )
+    return files[0] if files else None
 
 
 # Building
-
-
-def _timm() -> ModuleType:
-    """timm, which knows our architectures too."""
-    import timm
-
-    import papr_core.models.mobilenet_v1  # noqa: F401
-
-    return timm
 
 
 def _build(
@@ -469,14 +467,16 @@ def _build(
     if img_size is not None:
         arguments["img_size"] = _checked_size(img_size)
     try:
-        model = _timm().create_model(
+        model = configuration.timm_with_ours().create_model(
             config["architecture"],
             pretrained=pretrained is not None,
             pretrained_cfg=config["pretrained_cfg"],
             pretrained_cfg_overlay=pretrained,
             **arguments,
         )
-    except (TypeError, ValueError, AssertionError) as error:
+    except (TypeError, ValueError, AssertionError, RuntimeError, AttributeError, OverflowError) as error:
+        if pretrained is not None:
+            raise
         raise InvalidInput(f"{name} cannot be built as asked ({reason(error)}).") from error
     if getattr(model, "in_chans", 3) != 3:
         raise UnsupportedModel(
@@ -492,73 +492,11 @@ def _checked_size(size: int | tuple[int, int]) -> tuple[int, int]:
     return sides
 
 
-def _opened(path: Path) -> dict:
-    """A weights file in the words of timm's `pretrained_cfg`, its contents looked at but not run."""
-    if path.suffix != ".safetensors":  # not left to timm, whose older versions would have run it
-        return {"state_dict": _read(path), "custom_load": False}
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt"):
-        return {"file": str(path), "custom_load": False}
-
-
-def _read(path: Path, inside: str | None = None) -> dict[str, Tensor]:
-    from timm.models import load_state_dict
-
-    if inside is not None and path.suffix != ".safetensors":
-        whole = torch.load(path, map_location="cpu", weights_only=True)
-        state = whole.get(inside, whole)
-    else:
-        state = load_state_dict(str(path), weights_only=True)
-    strange = [key for key, value in state.items() if not isinstance(value, Tensor)]
-    if strange:
-        raise ValueError(f"{strange[0]!r} is no tensor")
-    return state
-
-
 def _moved(model: nn.Module, device: str | torch.device) -> nn.Module:
     try:
         return model.eval().to(device)
     except (RuntimeError, AssertionError) as error:
         raise InvalidInput(f"The device {str(device)!r} cannot be used here ({reason(error)}).") from error
-
-
-class _NoRandomInit(TorchFunctionMode):
-    """Skips the drawing of random numbers that the weights overwrite anyway. Acts on this thread alone."""
-
-    _DRAWS = frozenset(
-        [Tensor.uniform_, Tensor.normal_, Tensor.erfinv_]
-        + [nn.init.uniform_, nn.init.normal_, nn.init.trunc_normal_, nn.init.kaiming_uniform_]
-        + [nn.init.kaiming_normal_, nn.init.xavier_uniform_, nn.init.xavier_normal_]
-    )
-
-    def __torch_function__(
-        self, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
-        if function in self._DRAWS:
-            return args[0] if args else kwargs["tensor"]
-        return function(*args, **(kwargs or {}))
-
-
-@contextmanager
-def _refusing(source: Source) -> Iterator[None]:
-    """Whatever goes wrong while a file is read and fitted to its model becomes one sentence."""
-    try:
-        yield
-    except PaprError:
-        raise
-    except Exception as error:
-        text = str(error)
-        if "weights_only" in text:
-            asked = re.search(r"globals?: (.+?)\. No automatic", text)
-            code = shortened(asked[1]) if asked else "a pickle"
-            why = f"reading it would run code ({code}), and only tensors are read"
-        elif any(sign in text for sign in ("size mismatch", "Missing key", "Unexpected key")):
-            detail = shortened(text.split(":", 1)[1])
-            why = f"its tensors are not those of {source.config['architecture']} ({detail})"
-        else:
-            why = f"it is damaged or of another format ({reason(error)})"
-        raise WeightsUnavailable(f"{source.path.name} is refused: {why}.") from error
 
 
 # The hub, and plain addresses
@@ -584,10 +522,17 @@ def _cached(published: dict) -> Path | None:
 
     repository, revision, names = hub
     for name in names:
-        path = try_to_load_from_cache(repository, name, cache_dir=_hub_cache(), revision=revision)
-        if isinstance(path, str) and os.path.isfile(path):
-            return Path(path)
+        found = try_to_load_from_cache(repository, name, cache_dir=_hub_cache(), revision=revision)
+        if isinstance(found, str) and os.path.isfile(found):
+            return Path(found)
     return None
+
+
+def cached_file(repository: str, file: str) -> Path | None:
+    """A file of a repository of the hub where its cache has it; never touches the network."""
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", repository):
+        return None
+    return _cached({"hf_hub_id": repository, "hf_hub_filename": file})
 
 
 def _download(published: dict, progress: Progress | None) -> Path:
@@ -608,6 +553,8 @@ def _download(published: dict, progress: Progress | None) -> Path:
         except EntryNotFoundError:
             if name == names[-1]:
                 raise
+    if found.etag is None:
+        raise OSError("the hub names no hash")
     cache = Path(_hub_cache() or constants.HF_HUB_CACHE)
     folder = f"models--{repository.replace('/', '--')}"
     download(
@@ -620,6 +567,26 @@ def _download(published: dict, progress: Progress | None) -> Path:
     )
     # now it is there, and this only links it from its snapshot
     return Path(hf_hub_download(repository, name, revision=revision, cache_dir=cache))
+
+
+def _hub_config(name: str) -> dict:
+    """The configuration of a model of the hub's by its address, from the cache or downloaded."""
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+
+    address = name.removeprefix("hf-hub:")
+    repository, _, revision = address.partition("@")
+    version, cache = revision or None, _hub_cache()
+    path = try_to_load_from_cache(repository, "config.json", revision=version, cache_dir=cache)
+    if not isinstance(path, str):
+        if not _settings.downloads or _offline():
+            raise WeightsUnavailable(f"{name} is not on this machine, and downloads are off: fetch it first.")
+        try:
+            path = hf_hub_download(repository, "config.json", revision=version, cache_dir=cache)
+        except Exception as error:  # the hub's client, and the network below it, raise dozens of kinds
+            raise WeightsUnavailable(f"{name} could not be had from the hub ({reason(error)}).") from error
+    config = configuration.of_file(Path(path))
+    config["pretrained_cfg"]["hf_hub_id"] = address
+    return config
 
 
 def _beside_torch(url: str) -> Path:

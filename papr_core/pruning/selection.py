@@ -12,7 +12,14 @@ from torch import Tensor
 
 from papr_core.errors import InvalidInput
 
-__all__ = ["DEFAULT_KEEP_RATIO", "check_kept", "num_kept", "select_patches", "top_patches"]
+__all__ = [
+    "DEFAULT_KEEP_RATIO",
+    "check_kept",
+    "num_in_mass",
+    "num_kept",
+    "select_patches",
+    "top_patches",
+]
 
 DEFAULT_KEEP_RATIO = 0.4  # the paper's Fig. 12 to 17
 
@@ -61,6 +68,31 @@ def num_kept(num_patches: int, keep_ratio: float, num_prefix_tokens: int = 0) ->
     return max(1, min(num_patches, math.floor(keep_ratio * (num_patches + num_prefix_tokens) + 1e-6)))
 
 
+def num_in_mass(significance: Tensor, mass: float) -> Tensor:
+    """The fewest patches of each map, best first, that hold a share of it: (B, *grid) to (B,), int64.
+
+    A patch counts with its value above the map's minimum. A constant map gives no order, so all of it stays.
+
+    >>> import torch
+    >>> from papr_core.pruning.selection import num_in_mass
+    >>> num_in_mass(torch.tensor([[[5.0, 1.0], [3.0, 1.0]]]), 0.6).tolist()
+    [1]
+
+    Raises:
+        InvalidInput: a share outside (0, 1], or a map with NaN or infinity.
+    """
+    if isinstance(mass, bool) or not isinstance(mass, Real) or not 0 < mass <= 1:
+        raise InvalidInput(f"The mass must be above 0 and at most 1, not {mass!r}.")
+    scores = significance.flatten(1).double()  # (B, N)
+    if not torch.isfinite(scores).all():
+        raise InvalidInput("The significance map holds NaN or infinity, so it cannot be ranked.")
+    above = scores - scores.amin(dim=1, keepdim=True)
+    held = above.sort(dim=1, descending=True).values.cumsum(dim=1)
+    total = held[:, -1:]
+    count = 1 + (held < mass * total * (1 - 1e-9)).sum(dim=1)
+    return torch.where(total[:, 0] > 0, count, scores.shape[1])
+
+
 def top_patches(significance: Tensor, k: int) -> Tensor:
     """The k most significant patches of each map: (B, *grid) to (B, k), int64, ascending.
 
@@ -80,7 +112,7 @@ def top_patches(significance: Tensor, k: int) -> Tensor:
     scores = significance.flatten(1)  # (B, N)
     if not 1 <= k <= scores.shape[1]:
         raise InvalidInput(f"Of {scores.shape[1]} patches, 1 to {scores.shape[1]} can be kept, not {k}.")
-    if not torch.isfinite(scores).all():
+    if not _traced(scores) and not torch.isfinite(scores).all():
         raise InvalidInput("The significance map holds NaN or infinity, so it cannot be ranked.")
     ranked = scores.argsort(dim=1, descending=True, stable=True)
     return ranked[:, :k].sort(dim=1).values
@@ -95,11 +127,16 @@ def check_kept(kept: Tensor, num_images: int, num_patches: int) -> None:
     if not isinstance(kept, Tensor) or kept.ndim != 2 or kept.dtype != torch.int64 or 0 in kept.shape:
         shown = f"{tuple(kept.shape)} of {kept.dtype}" if isinstance(kept, Tensor) else type(kept).__name__
         raise InvalidInput(f"Kept patches are an int64 tensor (B, k) with k from 1 up, not {shown}.")
-    if num_images not in (1, len(kept)):
+    if num_images not in (1, kept.shape[0]):
         raise InvalidInput(f"Kept patches of {len(kept)} images do not go with a batch of {num_images}.")
-    if torch.compiler.is_compiling() or kept.is_meta:  # no values to look at
+    if _traced(kept):
         return
     ordered = kept.sort(dim=1).values
     repeated = (ordered.diff(dim=1) == 0).any(dim=1)
     if ((ordered[:, 0] < 0) | (ordered[:, -1] >= num_patches) | repeated).any():
         raise InvalidInput(f"Kept patches are different numbers from 0 to {num_patches - 1}, a row an image.")
+
+
+def _traced(tensor: Tensor) -> bool:
+    """Whether there are no values to look at: it is compiled, exported, or on the meta device."""
+    return torch.compiler.is_compiling() or tensor.is_meta

@@ -56,12 +56,12 @@ def patch_significance(features: Tensor, grid: Sequence[int], *, align_corners: 
     return F.interpolate(coarse.unsqueeze(1), size=grid, mode=mode, align_corners=align_corners).squeeze(1)
 
 
-def constant_as_zeros(coarse: Tensor) -> tuple[Tensor, bool]:
-    """A method's map, and whether it is constant: a spread of rounding's size ranks nothing, and such a map
-    is given as zeros, or rounding would rank its patches."""
-    low, high = float(coarse.min()), float(coarse.max())
-    constant = high - low <= 1e-6 * max(abs(low), abs(high))
-    return torch.zeros_like(coarse) if constant else coarse, constant
+def constant_as_zeros(coarse: Tensor) -> tuple[Tensor, Tensor]:
+    """A method's map, and whether it is constant, (): a spread of rounding's size ranks nothing, and such a
+    map is given as zeros, or rounding would rank its patches."""
+    low, high = coarse.min().double(), coarse.max().double()
+    constant = high - low <= 1e-6 * torch.maximum(low.abs(), high.abs())
+    return torch.where(constant, torch.zeros_like(coarse), coarse), constant
 
 
 def min_max(significance: Tensor) -> Tensor:

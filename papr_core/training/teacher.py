@@ -23,7 +23,9 @@ from torch import Tensor, nn
 
 from papr_core.data.datasets import Dataset
 from papr_core.errors import InvalidInput, UnsupportedModel
+from papr_core.models.backbones.base import Backbone
 from papr_core.models.catalog import check_sees_pictures
+from papr_core.models.proposals.base import Proposal
 from papr_core.saving import saved_file
 from papr_core.training.augmentation import Views, mixed_likewise, resized, whole_pictures
 from papr_core.training.progress import Progress, told
@@ -47,13 +49,17 @@ class Teacher:
         from papr_core.models.proposals import load_proposal
 
         check_sees_pictures(proposal=recipe.teacher)
+        self.model: Proposal | Backbone
         try:
             self.model = load_proposal(recipe.teacher, device=device)
         except UnsupportedModel:
             self.model = load_backbone(recipe.teacher, device=device)
         self.model.requires_grad_(False)
-        self.size = self.model.input_size[1:]
-        self.classes, self.device, self.lessons, self.rows = classes, device, None, None
+        _, height, width = self.model.input_size
+        self.size = (height, width)
+        self.classes, self.device = classes, device
+        self.lessons: tuple[np.ndarray, ...] = ()  # logits and maps of all pictures, once they are learnt
+        self.rows = np.empty(0, np.int64)  # of the data's pictures among them
         self.columns = torch.tensor(match_classes(classes, self.model.labels), device=device)
         with_map = bool(recipe.distill_features)
         # what is seen once may serve runs that want the map too
@@ -73,19 +79,26 @@ class Teacher:
         with torch.no_grad():
             answer, wanted = self._remembered(views, features) if self.lessons else self._look(images)
             probabilities = answer.float().softmax(-1)
-            if features is not None:
-                wanted = F.batch_norm(wanted.float(), None, None, training=True)
             if self.lessons and own is not None:
                 probabilities = mixed_likewise(probabilities, own)
-                wanted = wanted if features is None else mixed_likewise(wanted, own)
         soft = -(probabilities * logits.float().log_softmax(-1)).sum(-1).mean()
         if features is None:
             return soft, soft.new_zeros(())
+        if wanted is None or self.hint is None:
+            raise RuntimeError("This teacher was made without a map to learn from.")
+        with torch.no_grad():
+            wanted = F.batch_norm(wanted.float(), None, None, training=True)
+            if self.lessons and own is not None:
+                wanted = mixed_likewise(wanted, own)
         guess = resized(self.hint(features).float(), wanted.shape[-2:])
         return soft, F.mse_loss(guess, wanted)
 
-    def learn_once(self, dataset: Dataset, folder: Path, progress: Progress | None) -> None:
+    def learn_once(
+        self, dataset: Dataset, folder: Path, progress: Progress | None, *, strict: bool = False
+    ) -> None:
         """Look at every whole picture, in bfloat16, or find in `folder` what was seen of them and of more.
+
+        For one that cannot be read it looks at a grey one, which no view asks for; strict: that is an error.
 
         A look that was cut off goes on where it was last noted; a second run waits for the first one's.
         """
@@ -109,21 +122,23 @@ class Teacher:
                     f"{folder} holds what another teacher saw, or of other pictures; remove it."
                 )
             if not whole:
-                self._look_at_all(dataset, folder, seen, progress)
+                self._look_at_all(dataset, folder, seen, progress, strict)
         rows = {key: row for row, key in enumerate(seen["keys"])}
         self.rows = np.array([rows[key] for key in looking["keys"]])
         columns = {name: column for column, name in enumerate(seen["classes"])}
         self.seen_columns = torch.tensor([columns[name] for name in self.classes], device=self.device)
         self.lessons = tuple(np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("logits", "maps"))
 
-    def _look_at_all(self, dataset: Dataset, folder: Path, seen: dict, progress: Progress | None) -> None:
+    def _look_at_all(
+        self, dataset: Dataset, folder: Path, seen: dict, progress: Progress | None, strict: bool
+    ) -> None:
         start, noted, files = seen["done"], time.monotonic(), None
         mode = "r+" if start else "w+"
-        loader = whole_pictures(dataset, self.size, _LOOKS, fit="squash", first=start)
+        loader = whole_pictures(dataset, self.size, _LOOKS, fit="squash", first=start, strict=strict)
         for images, _ in told(progress, "teacher", loader, start // _LOOKS, -(-len(dataset) // _LOOKS)):
             images = images.to(self.device).float() / 255
             with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16):
-                answer, maps = (part.half().cpu().numpy() for part in self._look(images))
+                answer, maps = (part.half().cpu().numpy() for part in self._look(images) if part is not None)
             parts = {"logits": answer, "maps": maps.transpose(0, 2, 3, 1)}
             files = files or {
                 name: _array(folder / f"{name}.npy", mode, (len(dataset), *part.shape[1:]))
@@ -173,7 +188,8 @@ def answer_and_map(model: Any, images: Tensor) -> tuple[Tensor, Tensor]:
     if getattr(model, "output_fmt", None) == "NHWC":
         features = features.permute(0, 3, 1, 2)
     rows, columns = getattr(getattr(model, "patch_embed", None), "grid_size", None) or (0, 0)
-    prefix, shape = getattr(model, "num_prefix_tokens", 0), getattr(features, "shape", ())
+    prefix = getattr(model, "num_prefix_tokens", 0)
+    shape: tuple[int, ...] = getattr(features, "shape", ())
     if len(shape) == 3 and shape[1] == prefix + rows * columns:  # (B, P + N, K)
         features = features[:, prefix:].mT.unflatten(-1, (rows, columns))
     elif len(shape) != 4:
@@ -207,5 +223,5 @@ def _note(folder: Path, seen: dict | None = None) -> dict | None:
     return seen
 
 
-def _array(path: Path, mode: str, shape: tuple[int, ...]) -> np.ndarray:
+def _array(path: Path, mode: Any, shape: tuple[int, ...]) -> np.memmap:
     return np.lib.format.open_memmap(path, mode, np.float16, shape)

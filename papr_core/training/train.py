@@ -16,6 +16,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from papr_core.data.datasets import Dataset, open_dataset
-from papr_core.errors import InvalidInput, reason
+from papr_core.errors import InvalidInput, UnreadableImage, reason
 from papr_core.models.catalog import check_sees_pictures
 from papr_core.pruning.significance import channel_mean
 from papr_core.saving import saved_file
@@ -44,6 +45,8 @@ from papr_core.training.teacher import Teacher, answering
 
 __all__ = ["Recipe", "train"]
 
+Answer = Callable[[Tensor, Tensor], Tensor]  # what a model sees, and the images in 0..1, to logits
+
 _IMPOSSIBLE = (RuntimeError, TypeError, ValueError, AssertionError, KeyError, IndexError)
 
 
@@ -53,22 +56,27 @@ def train(
     out: str | os.PathLike,
     *,
     val: str | os.PathLike | None = None,
-    device: str = "cpu",
+    split: str = "train",
+    device: str | torch.device = "cpu",
     workers: int = 0,
     checkpoint_minutes: float = 10,
     name: str = "model",
     facts: dict | None = None,
     lessons: str | os.PathLike | None = None,
+    strict: bool = False,
     on_epoch: Callable[[dict], None] | None = None,
     progress: Progress | None = None,
 ) -> dict:
     """Train by `recipe` on the labelled images of `data`; write `out`/NAME.safetensors, .json and log.jsonl.
 
-    data, val: folders or tar files of class folders (`open_dataset`); val is measured after each epoch.
+    data, val: folders or archives of class folders (`open_dataset`); val is measured after each epoch. Of
+    data with train/ and val/ in it, `split` is learnt from, and the other measured if there is no val.
     out: also holds checkpoint.pt, from which the same call goes on where it was cut off.
     facts: entries of the written configuration, such as `label_names` (by default the class folders' names),
     `label_synsets`, `label_set`, and a `pretrained_cfg` with `license`.
     lessons: folder for what a teacher that looks once has seen, which runs may share (default: in `out`).
+    strict: a picture that cannot be read ends the run. Else the next one of its class stands in for it, it
+    counts in no validation, and the log's lines name it in `left_out`.
     on_epoch gets each line of the log; progress is called as progress(what, steps done, of).
 
     Returns the last epoch's line of the log.
@@ -90,14 +98,14 @@ def train(
         raise InvalidInput(f"{out} cannot be written: {error.strerror or error}.") from error
     except (RuntimeError, AssertionError) as error:
         raise InvalidInput(f"The device {device!r} cannot be used here ({reason(error)}).") from error
-    dataset = open_dataset(data, limit=recipe.limit or None, seed=recipe.seed)
-    held_out = open_dataset(val) if val else None
+    dataset = open_dataset(data, limit=recipe.limit or None, seed=recipe.seed, prefer=(split,))
+    held_out = open_dataset(val) if val else _other_split(dataset, data)
     if held_out and held_out.classes != dataset.classes:
         raise InvalidInput("The validation images have other class folders than the training images.")
     if len(dataset) < recipe.batch_size:
         raise InvalidInput(f"{len(dataset)} images do not fill one batch of {recipe.batch_size}.")
     facts = {"label_names": list(dataset.classes), **(facts or {})}
-    run_ = _Run(recipe, dataset, device, Path(lessons or out / "lessons"), progress)
+    run_ = _Run(recipe, dataset, device, Path(lessons or out / "lessons"), progress, strict=strict)
     checkpoint = out / "checkpoint.pt"
     run_.resume(checkpoint)
     steps, saved = run_.steps_per_epoch, time.monotonic()
@@ -120,6 +128,8 @@ def train(
         }
         if held_out:
             line |= run_.measure(held_out, workers)
+        if run_.left_out:
+            line["left_out"] = dict(run_.left_out)
         run_.log.append(line)
         # a run that is cut between these two repeats the epoch's last steps; after them it is whole
         _export(run_, out / name, facts)
@@ -134,6 +144,14 @@ def train(
     return run_.log[-1]
 
 
+def _other_split(dataset: Dataset, data: str | os.PathLike) -> Dataset | None:
+    """What is measured where the data themselves hold it."""
+    other = next(
+        (one for one in ("val", "test", "train") if one in dataset.splits and one != dataset.split), None
+    )
+    return open_dataset(data, split=other) if other else None
+
+
 class _Run:
     """One run's model, optimiser, step and log: all that a checkpoint holds."""
 
@@ -144,13 +162,17 @@ class _Run:
         device: torch.device,
         lessons: Path | None = None,
         progress: Progress | None = None,
+        strict: bool = False,
     ):
         from timm.data import Mixup, resolve_data_config
         from timm.optim import create_optimizer_v2
         from timm.scheduler import create_scheduler_v2
         from timm.utils import ModelEmaV3
 
-        self.recipe, self.device, self.step, self.log = recipe, device, 0, []
+        self.recipe, self.device, self.step = recipe, device, 0
+        self.log: list[dict[str, Any]] = []
+        self.strict = strict
+        self.left_out: dict[str, str] = {}  # picture -> why
         self.steps_per_epoch = len(dataset) // recipe.batch_size
         torch.manual_seed(recipe.seed)
         self.model = _create(recipe, len(dataset.classes)).to(device, memory_format=torch.channels_last)
@@ -166,14 +188,17 @@ class _Run:
         with_map = bool(self.teacher and recipe.distill_features)
         self.answer = answering(with_map, self.model, device)
         self._try_out()
-        live = self.teacher and not recipe.teacher_once
-        self.viewed = Viewed(dataset, recipe, max(self.size, *(self.teacher.size if live else (0,))))
-        if recipe.teacher_once:
-            self.teacher.learn_once(dataset, lessons, progress)
+        sizes = self.teacher.size if self.teacher and not recipe.teacher_once else (0,)
+        self.viewed = Viewed(dataset, recipe, max(self.size, *sizes), strict)
+        if self.teacher and recipe.teacher_once:
+            if lessons is None:
+                raise RuntimeError("A teacher that looks once needs a folder for what it sees.")
+            self.teacher.learn_once(dataset, lessons, progress, strict=strict)
         if recipe.compile:
             self.answer = torch.compile(self.answer)
         self.pruner = _Pruner(recipe, self.model, self.size, device) if recipe.keep < 1 else None
-        trained = nn.ModuleList([self.model, *([self.teacher.hint] if with_map else [])])
+        hint = self.teacher.hint if self.teacher else None
+        trained = nn.ModuleList([self.model, *([] if hint is None else [hint])])
         try:
             self.optimizer = create_optimizer_v2(
                 trained, opt=recipe.opt, lr=recipe.lr, weight_decay=recipe.weight_decay
@@ -187,14 +212,14 @@ class _Run:
             num_epochs=recipe.epochs,
             min_lr=recipe.min_lr,
             warmup_lr=recipe.lr / 100,
-            warmup_epochs=round(recipe.warmup * updates) / self.steps_per_epoch,
+            warmup_epochs=round(recipe.warmup * updates) / self.steps_per_epoch,  # type: ignore[arg-type]  # updates
             step_on_epochs=False,
             updates_per_epoch=self.steps_per_epoch,
         )
         self.trained = trained
         self.ema = ModelEmaV3(self.model, decay=recipe.ema, use_warmup=True) if recipe.ema else None
         models = (self.teacher and self.teacher.model, self.pruner and self.pruner.proposal)
-        self._about = {
+        self._about: dict[str, Any] = {
             "recipe": dataclasses.asdict(recipe),
             "classes": list(dataset.classes),
             "pictures": hashlib.sha256("\n".join(key for key, _ in dataset.samples).encode()).hexdigest(),
@@ -207,6 +232,8 @@ class _Run:
         from timm.utils import dispatch_clip_grad
 
         recipe = self.recipe
+        for index in views.asked[views.asked != views.indices].tolist():
+            self._leave_out(self.viewed.dataset, index)
         seed_with(recipe.seed, self.step)
         if self.device.type == "cuda":
             torch.cuda.manual_seed_all(torch.initial_seed())
@@ -242,16 +269,39 @@ class _Run:
 
     @torch.inference_mode()
     def measure(self, dataset: Dataset, workers: int) -> dict[str, float]:
-        """Top-1 and top-5 (%) of the averaged weights on whole images."""
+        """Top-1 and top-5 (%) of the averaged weights on whole images, in float32: pruned as in training, and
+        where that drops patches unpruned too (top1_full, top5_full)."""
         model = self.weights().eval()
-        hits = torch.zeros(2)
-        for images, classes in whole_pictures(dataset, self.size, 256, workers=workers):
-            with self._autocast():
-                logits = model(self._seen(self._fractions(images))).float().cpu()
-            right = logits.topk(min(5, logits.shape[1]), 1).indices == classes[:, None]
-            hits += torch.tensor([right[:, :1].sum(), right.sum()])
-        top1, top5 = (100 * hits / len(dataset)).tolist()
-        return {"top1": round(top1, 2), "top5": round(top5, 2), "n": len(dataset)}
+        whole: Answer = lambda seen, _: model(seen)  # noqa: E731
+        ways = {"": self.pruner.answering(model), "_full": whole} if self.pruner else {"": whole}
+        hits, counted, place = {way: torch.zeros(2) for way in ways}, 0, 0
+        for images, classes in whole_pictures(dataset, self.size, 256, workers=workers, strict=self.strict):
+            there = classes >= 0
+            for index in (place + (~there).nonzero().flatten()).tolist():
+                self._leave_out(dataset, index)
+            place, counted = place + len(classes), counted + int(there.sum())
+            fractions = self._fractions(images)
+            seen = self._seen(fractions)
+            for way, answer in ways.items():
+                logits = answer(seen, fractions).float().cpu()
+                right = logits.topk(min(5, logits.shape[1]), 1).indices == classes[:, None]
+                right &= there[:, None]
+                hits[way] += torch.tensor([right[:, :1].sum(), right.sum()])
+        if not counted:
+            raise InvalidInput(f"None of the pictures of {dataset.path} can be read.")
+        found: dict[str, float] = {}
+        for way, each in hits.items():
+            top1, top5 = (100 * each / counted).tolist()
+            found |= {f"top1{way}": round(top1, 2), f"top5{way}": round(top5, 2)}
+        return found | {"n": counted}
+
+    def _leave_out(self, dataset: Dataset, index: int) -> None:
+        key = dataset.samples[index][0]
+        if key not in self.left_out:
+            try:
+                dataset.read(index)
+            except UnreadableImage as error:
+                self.left_out[key] = str(error.__cause__ or error)
 
     def weights(self) -> nn.Module:
         return self.ema.module if self.ema else self.model
@@ -285,22 +335,30 @@ class _Run:
             return
         try:
             state = torch.load(path, weights_only=True, map_location=self.device)
-            about = state["about"]
+            other = self._otherwise(state["about"])
+            if not other:
+                self._take(state)
         except Exception as error:  # torch raises half a dozen kinds for a damaged file
             raise InvalidInput(f"{path} is damaged or no checkpoint; remove it to begin anew.") from error
-        recipes = about["recipe"], self._about["recipe"]
-        other = [key for key in recipes[1] if recipes[0].get(key) != recipes[1][key]]
-        other += [_OTHER[key] for key in _OTHER if about[key] != self._about[key]]
         if other:
             raise InvalidInput(
                 f"{path} belongs to a run with another {', '.join(other)}; give another --out, or remove it."
             )
-        self.step, self.log = state["step"], state["log"]
+
+    def _take(self, state: dict) -> None:
+        step, log, losses = int(state["step"]), list(state["log"]), state["losses"]
         self.trained.load_state_dict(state["trained"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.ema:
             self.ema.module.load_state_dict(state["ema"])
-        self._losses = list(state["losses"]) if state["losses"] is not None else []
+        self.step, self.log = step, log
+        self._losses = list(losses) if losses is not None else []
+
+    def _otherwise(self, about: dict) -> list[str]:
+        """What a checkpoint's run had set otherwise."""
+        recipes = about["recipe"], self._about["recipe"]
+        other = [key for key in recipes[1] if recipes[0].get(key) != recipes[1][key]]
+        return other + [_OTHER[key] for key in _OTHER if about[key] != self._about[key]]
 
     @torch.no_grad()
     def _try_out(self) -> None:
@@ -351,7 +409,9 @@ class _Pruner:
         from papr_core.models.proposals import load_proposal
 
         any_size = None if hasattr(model, "patch_embed") else size
-        self.backbone = prunable(model, catalog.find(recipe.model, "backbone"), img_size=any_size)
+        entry = catalog.find(recipe.model, "backbone")
+        self.around = partial(prunable, entry=entry, img_size=any_size)
+        self.backbone = self.around(model)
         check_sees_pictures(proposal=recipe.proposal)
         self.proposal = load_proposal(recipe.proposal, device=device)
         self.keep_ratio = recipe.keep
@@ -363,6 +423,11 @@ class _Pruner:
         """images (B, 3, H, W) in 0..1 to the kept patches (B, k)."""
         seen = self.proposal.normalise(resized(images, self.proposal.input_size[1:]))
         return self.backbone.select(channel_mean(self.proposal.features(seen)), self.keep_ratio)
+
+    def answering(self, model: Any) -> Answer:
+        """How the model in training, or its averaged twin, answers with patches pruned."""
+        backbone = self.around(model)
+        return lambda seen, images: backbone(seen, self.kept(images))
 
 
 def _create(recipe: Recipe, num_classes: int) -> Any:

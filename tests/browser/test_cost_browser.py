@@ -11,6 +11,8 @@ pytest.importorskip("playwright")
 from page_visits import PATIENCE
 from playwright.sync_api import Page, expect
 
+from papr_core.errors import Stopped
+
 pytestmark = pytest.mark.browser
 
 
@@ -70,7 +72,7 @@ def test_the_papers_tables_stand_beside_ours(visit):
     from app.parts import paper
 
     page = opened(visit())
-    choice = page.get_by_label("Show")
+    choice = page.locator("#p-paper-table")
     choice.select_option("all")
     rows = paper.read()["rows"]
     expect(page.locator(".p-quoted").first.locator("tbody tr:not(:has([scope=rowgroup]))")).to_have_count(70)
@@ -128,3 +130,82 @@ def test_a_measurement_is_bounded(visit, monkeypatch):
     page.wait_for_function("papr.costs.found.backbone === 'mae_finetuned_vit_huge'")
     button.click()
     expect(says).to_contain_text("too large to be measured on this page")
+
+
+def test_what_pruning_is_worth_ships_and_can_be_measured_for_a_pair(visit, monkeypatch):
+    from app.parts import speed
+    from papr_core import bench
+
+    assert len(bench.MAP_BATCHES) == speed.MAP_BATCHES
+    found = json.loads(speed.MAP.read_text())
+    assert (found["batches"], found["keep"]) == (list(bench.MAP_BATCHES), list(bench.MAP_KEEP))
+    page = opened(visit(width=390, height=844))
+    shipped, own = (page.locator(f"[data-map={name}]") for name in ("shipped", "own"))
+    cells = shipped.locator(".p-heat td")
+    expect(cells).to_have_text([f"{value:.2f}" for row in found["speedup"] for value in row])
+    gaining = sum(low > 1 for row in found["speedup_low"] for low in row)
+    expect(shipped.locator("[data-gains=yes]")).to_have_count(gaining)
+    expect(shipped.locator(".p-worth-says")).to_have_text(" ".join(bench.what_it_is_worth(found)))
+    expect(shipped).to_contain_text(f"{found['machine']}, torch {found['torch']}, {found['day']}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+    monkeypatch.setattr(bench, "MAP_BATCHES", (1, 2))
+    expect(own).to_be_hidden()
+    button = page.get_by_role("button", name="Make one for the models chosen here")
+    button.click()
+    expect(page.locator(".p-worth [role=status]")).to_have_text("Measured.")
+    expect(own.locator(".p-heat tbody tr")).to_have_count(2)
+    expect(own.locator("caption")).to_contain_text(f"{BACKBONE}, pruned by {PROPOSAL}")
+
+    started, ended = threading.Event(), threading.Event()
+
+    def slow(*args, stop, **kwargs):
+        started.set()
+        while not ended.wait(0.05):
+            if stop():
+                ended.set()
+        raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench, "speed_map", slow)
+        button.click()
+        assert started.wait(PATIENCE / 1000)
+        page.locator(".p-worth").get_by_role("button", name="Stop").click()
+        expect(page.locator(".p-worth")).to_contain_text("Stopped.")
+        assert ended.wait(PATIENCE / 1000)
+    expect(own.locator(".p-heat tbody tr")).to_have_count(2)  # what was measured stays
+    monkeypatch.setattr(speed, "SECONDS", 0)
+    button.click()
+    by_hand = f"bench --map --backbone {BACKBONE} --proposal {PROPOSAL}"
+    expect(page.locator(".p-worth .p-says")).to_contain_text(by_hand)
+    page.evaluate("papr.costs.set({proposal: ''})")
+    expect(button).to_be_disabled()
+
+
+def test_cascades_are_drawn_as_they_ship(visit):
+    from app.parts import cascades
+
+    found = cascades.read({})
+    page = opened(visit())
+    part = page.locator(".p-cascade")
+    rows = part.locator("tbody tr")
+    expect(rows).to_have_count(len(found["convnets"]))
+    expect(part.locator(".p-charts .p-curve")).to_have_count(3 * len(found["convnets"]))
+    expect(part.locator(".p-cascade-says li").first).to_contain_text("GMACs a picture")
+    key, _ = found["thens"][1]
+    part.get_by_label("The rest is answered by").select_option(key)
+    part.get_by_role("slider", name="t").fill("0")  # the ConvNet answers all
+    first = found["convnets"][0]["thens"][key]["curve"][0]
+    expect(rows.first).to_contain_text(f"100.0 %{first[2]:.1f} %")
+
+
+def test_a_table_wider_than_a_phone_says_that_it_scrolls(visit):
+    page = opened(visit(width=390, height=844))
+    table = page.get_by_role("region", name="The paper’s costs and ours")
+    hint = page.locator(".p-scrolled", has=table).locator(".p-more")
+    expect(hint).to_be_visible()
+    expect(hint).to_contain_text("scroll sideways")
+    table.evaluate("box => box.scrollTo(box.scrollWidth, 0)")
+    expect(hint).to_be_hidden()  # nothing more to the right
+    page.set_viewport_size({"width": 1440, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1440

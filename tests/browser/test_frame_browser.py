@@ -1,5 +1,7 @@
 """What stands around the pages, and what must hold on every one: tabs, footer, accessibility, phones."""
 
+import http.server
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,7 +24,9 @@ def opened(page: Page, title: str) -> Page:
         page.locator("#pages .tabitem:visible canvas, #pages .tabitem:visible table").first
     ).to_be_visible()
     if title == "Video":  # its buttons come with the clip
-        page.wait_for_function("papr.clip?.answer && !papr.clip.working")
+        page.wait_for_function(
+            "papr.clip?.answer && papr.clip.fresh && !papr.clip.working && papr.clip.exact()"
+        )
     page.wait_for_timeout(500)
     return page
 
@@ -66,15 +70,16 @@ def test_a_full_queue_is_said_where_it_was_asked_and_nothing_waits_for_ever(visi
         ("Video", "papr.clip.controls({method: 'random'})", "#clip-stage"),
     ):
         opened(page, title)
-        says = page.locator(f"{screen} .p-says").filter(has_text=sentence)
+        head = screen.replace("#stage", "#opening")  # where Compare speaks
+        says = page.locator(f"{head} .p-says").filter(has_text=sentence)
         page.evaluate(ask)
         expect(says).to_be_visible()
-        expect(page.locator(f"{screen} .p-working")).to_be_hidden()
+        expect(page.locator(f"{head} .p-working")).to_be_hidden()
         page.evaluate("papr.say(null); papr.clip.say(null)")
         page.locator(f"{screen} [data-save=json]").click()
-        expect(says).to_be_visible()
+        expect(page.locator(f"{screen} .p-says").filter(has_text=sentence)).to_be_visible()
         expect(page.locator(f"{screen} [data-save=json]")).to_be_enabled()
-    assert page.evaluate("[papr.store.view.explain, papr.clip.view.method]") == ["proposal", "papr"]
+    assert page.evaluate("[papr.store.view.explain, papr.clip.view.method]") == ["auto", "papr"]
     page.get_by_role("tab", name="Proposals", exact=True).click()
     expect(page.locator("#convnets .p-says")).to_contain_text(sentence)
     expect(page.locator("#looks").get_by_role("button", name="Continue")).to_be_visible()
@@ -96,14 +101,20 @@ def test_every_page_fits_a_phone(visit):
         opened(page, title)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, title
         expect(page.get_by_role("tab", name=title, exact=True)).to_be_in_viewport()
+    opened(page, "Compare")  # the slider, its words and its number stand on one line
+    parts = ["#ratio .head label", "#ratio input[type=number]", "#ratio input[type=range]"]
+    boxes = [page.locator(part).bounding_box() for part in parts]
+    middles = [box["y"] + box["height"] / 2 for box in boxes]
+    assert max(middles) - min(middles) <= 2
 
 
 # What an audit asks, as far as it can be asked without axe (which runs too where it is installed).
 AUDIT = (Path(__file__).resolve().parents[1] / "audit.js").read_text(encoding="utf-8").split("\n", 1)[1]
 
 
-# Where the focus is: [which button or input, in which part of the page, the control before if it looked no
-# different while it had the focus].
+# Where the focus is: [whether it was at this button or input a round ago, in which part of the page, the
+# control before if it looked no different while it had the focus]. Gradio's lists may take the focus back
+# once, which is no round.
 FOCUS = """() => {
   const node = document.activeElement;
   if (!node || node === document.body) return null;
@@ -121,9 +132,10 @@ FOCUS = """() => {
   window.focusedBefore = [node, look(node)];
   const which = ".papr > section, #rail, #clip-rail, .papr-footer";
   const parts = [...document.querySelectorAll(which)];
-  const all = [...document.querySelectorAll("#pages .tabitem button, #pages .tabitem input")];
   const told = unseen ? before.outerHTML.slice(0, 160) : null;
-  return [all.indexOf(node), parts.indexOf(node.closest(which)), told];
+  const again = window.reached.slice(0, -3).includes(node);
+  if (node.matches("#pages .tabitem button, #pages .tabitem input")) window.reached.push(node);
+  return [again, parts.indexOf(node.closest(which)), told];
 }"""
 
 
@@ -133,26 +145,25 @@ def test_the_keyboard_reaches_every_control_in_the_order_of_reading_and_shows_wh
     for title in PAGES:
         opened(page, title)
         page.get_by_role("tab", name=title, exact=True).focus()
-        reached, places, unseen = set(), [], []
+        page.evaluate("window.reached = []")
+        places, unseen = [], []
         for _ in range(400):
             page.keyboard.press("Tab")
             at = page.evaluate(FOCUS)
             if at is None:  # Gradio's lists let go of the focus for one press; the next one goes on
                 continue
             unseen += filter(None, at[2:])
-            if at[0] >= 0 and at[0] in reached:
+            if at[0]:
                 break  # round once
-            reached.add(at[0])
             if at[1] >= 0:
                 places.append(at[1])
         assert places == sorted(places), title
         assert not unseen, f"{title}: {unseen}"
         missed = page.evaluate(
-            """reached => [...document.querySelectorAll("#pages .tabitem button, #pages .tabitem input")]
-              .filter((node, i) => !reached.includes(i) && node.checkVisibility() && node.tabIndex >= 0
+            """() => [...document.querySelectorAll("#pages .tabitem button, #pages .tabitem input")]
+              .filter((node) => !window.reached.includes(node) && node.checkVisibility() && node.tabIndex >= 0
                 && !node.disabled && node.type !== "radio" && node.getClientRects().length)
-              .map(node => node.outerHTML.slice(0, 160))""",
-            sorted(reached),
+              .map(node => node.outerHTML.slice(0, 160))"""
         )
         assert not missed, f"{title}: {missed[:5]}"
     opened(page, "Compare")
@@ -177,3 +188,40 @@ def test_accessibility_of_every_page(visit, scheme):
                 if item["impact"] in ("serious", "critical")
             ]
         assert not troubles, f"{title}: " + "\n".join(troubles[:12])
+
+
+def test_another_site_cannot_show_the_page_in_a_frame_and_its_scripts_do_not_run(browser, address):
+    """What the policy says (tests/page/test_gate.py), a browser does."""
+
+    class Other(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(f"<iframe src='{address}/'></iframe>".encode())
+
+        def log_message(self, *told):
+            pass
+
+    other = http.server.HTTPServer(("localhost", 0), Other)
+    threading.Thread(target=other.serve_forever, daemon=True).start()
+    context = browser.new_context()
+    try:
+        page, said = context.new_page(), []
+        page.on("console", lambda message: said.append(message.text))
+        page.goto(f"http://localhost:{other.server_port}/")
+        page.wait_for_timeout(2000)
+        assert any("frame-ancestors" in text for text in said)
+        assert not page.frames[1].locator("#header").count()
+        page.goto(address)  # the visitor is on the page, and something writes script into it
+        page.wait_for_function("window.papr?.ready")
+        page.evaluate(
+            "() => { const script = document.createElement('script'); script.textContent = 'window.run = 1';"
+            " document.body.append(script); document.body.insertAdjacentHTML('beforeend',"
+            ' \'<img src="nothing:" onerror="window.run = 2">\') }'
+        )
+        page.wait_for_timeout(500)
+        assert page.evaluate("window.run") is None
+    finally:
+        context.close()
+        other.shutdown()
+        other.server_close()

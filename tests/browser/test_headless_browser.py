@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from page_server import BACKBONE, HEADLESS
+from page_server import BACKBONE, HEADLESS, PROPOSAL
 
 pytest.importorskip("playwright")
 from page_visits import PATIENCE, answered, settled
@@ -18,10 +18,10 @@ def test_the_cosine_stands_where_the_confidence_stood(visit, tmp_path):
     page.wait_for_function("name => papr.store.answer.models.backbone.name === name", arg=HEADLESS)
     settled(page)
     stage = page.locator("#stage")
-    expect(stage.locator(".p-verdict")).to_have_text(
+    expect(page.locator("#opening .p-verdict")).to_have_text(
         re.compile(r"^(PaPr|CAM|Random) stays nearest to the unpruned embedding, at a cosine of 0\.\d{3}; ")
     )
-    expect(stage.locator(".p-basis")).to_contain_text("no class and no target")
+    expect(page.locator("#opening .p-basis")).to_contain_text("no class and no target")
     expect(stage.locator(".p-card .p-about").first).to_have_text("Cosine to the unpruned embedding")
     expect(stage.locator(".p-curve-part .p-heading")).to_have_text(
         "Cosine to the unpruned embedding by patches kept"
@@ -61,6 +61,79 @@ def test_what_needs_a_class_is_refused_in_its_place(visit):
     page = visit(link=f"?backbone={HEADLESS}")
     page.wait_for_function("name => papr.store.answer.models.backbone.name === name", arg=HEADLESS)
     settled(page)
-    page.get_by_label("The target class").check()
+    page.get_by_label("The target class").click()  # not check(): the refusal may take it back at once
     expect(page.locator("#note-explain")).to_contain_text("no target to explain")
-    expect(page.get_by_label("The ConvNet’s own answer")).to_be_checked()
+    expect(page.get_by_label("The target, where you chose one")).to_be_checked()
+
+
+def test_classes_are_typed_where_the_backbone_reads_texts(visit, address, weights_folder, tmp_path):
+    """A small random CLIP in the owner's folder, chosen from the list."""
+    from gradio_client import Client, handle_file
+    from towers import CLASSES, write_towers
+
+    from papr_core import compare, load_proposal
+    from papr_core.models import weights
+    from papr_core.models.zero_shot import zero_shot
+
+    for path in weights_folder.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    write_towers(tmp_path / "both", "CLIP")
+    with weights.configured(weights_dir=tmp_path, downloads=False):
+        page = visit()
+        form = page.locator(".p-typed")
+        expect(form).to_be_hidden()
+        with answered(page):
+            page.get_by_label("Backbone").first.fill("hf:both")
+            page.get_by_role("option", name="hf:both").click()
+        expect(form).to_be_visible()
+        expect(page.locator("#stage .p-card .p-about").first).to_have_text("Cosine to the unpruned embedding")
+        field = page.get_by_label("Classes, divided by semicolons")
+        with answered(page):
+            field.fill(CLASSES)
+            page.get_by_role("button", name="Use these classes").click()
+        example = page.evaluate("papr.store.answer.picture.id")
+        wanted = compare(
+            _example(example),
+            proposal=load_proposal(PROPOSAL),
+            backbone=zero_shot("hf:both", CLASSES),
+            methods=["papr"],
+            curve=False,
+        )
+        shown = page.evaluate("papr.now(papr.cards()[0]).point.confidence")
+        assert shown == pytest.approx(wanted.methods[0].confidence, abs=1e-4)
+        assert page.evaluate("papr.store.answer.target.label") == wanted.target.label
+        told = Client(address, verbose=False).predict(
+            image=handle_file(_example(example)),
+            proposal=PROPOSAL,
+            backbone="hf:both",
+            methods=["papr"],
+            classes=CLASSES,
+            api_name="/compare",
+        )
+        assert told["target"]["label"] == wanted.target.label
+        assert told["methods"][0]["confidence"] == pytest.approx(wanted.methods[0].confidence, abs=1e-6)
+        page.wait_for_function("location.search.includes('classes=')")
+        again = visit(link=page.evaluate("location.search"))
+        expect(again.get_by_label("Classes, divided by semicolons")).to_have_value(CLASSES)
+        settled(again)
+        assert again.evaluate("papr.now(papr.cards()[0]).point.confidence") == shown
+        with page.expect_download(timeout=PATIENCE) as waiting:
+            page.get_by_role("button", name="Manifest (json)").click()
+        manifest = json.loads(waiting.value.path().read_text())
+        assert manifest["models"]["backbone"]["classes"] == CLASSES.split("; ")
+        field.fill("a mug")
+        field.press("Enter")
+        expect(page.locator("#note-classes .p-says")).to_contain_text("at least two different classes")
+        assert page.evaluate("papr.store.answer.models.backbone.typed") == CLASSES  # what was shown stays
+        with answered(page):
+            page.get_by_role("button", name="None", exact=True).click()
+        expect(page.locator("#stage .p-card .p-about").first).to_have_text("Cosine to the unpruned embedding")
+        with answered(page):
+            page.evaluate("name => papr.controls({backbone: name})", BACKBONE)
+        expect(form).to_be_hidden()
+
+
+def _example(id: str):
+    from app.session import examples
+
+    return examples()[id].path

@@ -1,4 +1,4 @@
-"""Learn in a real browser: six steps in step with Compare, three experiments, what holds."""
+"""Learn in a real browser: seven steps in step with Compare, three experiments, what holds, a talk."""
 
 import json
 import re
@@ -128,7 +128,8 @@ def test_what_holds_shows_the_numbers_that_ship(visit):
     from app.parts.evidence import evidence
 
     page = learn(visit())
-    shown = evidence(titles())
+    shown = evidence(titles(), 0.4)
+    expect(page.get_by_label("What else could the budget have bought?")).to_contain_text(shown["meaning"])
     for claim in shown["claims"]:
         expect(page.locator(".p-claims")).to_contain_text(claim["claim"])
     for i, one in enumerate(shown["sets"]):
@@ -149,7 +150,7 @@ def test_what_holds_compares_the_convnets(visit):
     from app.parts.evidence import evidence
 
     page = learn(visit())
-    shown = evidence(titles())["convnets"]
+    shown = evidence(titles(), 0.4)["convnets"]
     part = page.locator(".p-convnets")
     for i, keep in enumerate(reversed(shown["keeps"])):
         part.get_by_role("slider").fill(str(i))
@@ -160,6 +161,126 @@ def test_what_holds_compares_the_convnets(visit):
             value, low, high = one["subsets"][subset]["top1"]["papr"][keep]
             expect(line).to_contain_text(f"{value:.1f} ({low:.1f} to {high:.1f})")
             expect(line).to_contain_text(f"{one['parameters'] / 1e6:.1f} M")
+
+
+def test_order_and_rank_are_written_alike_and_no_bracket_is_stretched(visit):
+    page = learn(visit())
+    ranked, dropped = (step(page, name).locator("math") for name in ("rank", "drop"))
+    expect(ranked).to_contain_text("M=argsort(P)")
+    assert dropped.text_content() == "X′={xM1,…,xMk}"  # the first k of that order
+    expect(step(page, "rank").locator(".p-say")).to_contain_text("its place in that order, its rank")
+    brackets = page.evaluate(
+        "[...document.querySelectorAll('.p-say mo')].filter(mo => /^[(){}⌊⌋∣]$/.test(mo.textContent))"
+        ".map(mo => [mo.getAttribute('stretchy'),"
+        " mo.getBoundingClientRect().height / parseFloat(getComputedStyle(mo).fontSize)])"
+    )
+    assert len(brackets) > 20
+    for stretchy, lines in brackets:
+        assert (stretchy, lines < 1.6) == ("false", True)
+
+
+def test_the_line_is_pulled_on_the_picture_itself(visit):
+    page = learn(visit())
+    stretch = step(page, "stretch")
+    stretch.locator("canvas").scroll_into_view_if_needed()
+    box, before = stretch.locator("canvas").bounding_box(), pixels(page, "stretch")
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] / 2, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.2 * box["width"], middle, steps=4)
+    expect(stretch.get_by_role("slider")).to_have_value("20")
+    page.mouse.up()
+    page.mouse.move(box["x"] + 0.8 * box["width"], middle)
+    expect(stretch.get_by_role("slider")).to_have_value("20")
+    assert pixels(page, "stretch") != before
+
+
+def test_the_story_ends_with_what_is_saved_at_the_ratio_that_is_set(visit):
+    page = learn(visit())
+    saved = step(page, "saved")
+    expect(saved).to_contain_text(re.compile(r"(times as fast|times as long) here\."))  # measured
+    saved.get_by_role("slider").fill("30")
+    full, looking, pruned = page.evaluate(
+        "(({pruned, proposal}) => [pruned.at(-1), proposal, pruned[Math.round(0.3 * pruned.length) - 1]])"
+        "(papr.store.answer.saving)"
+    )
+    for value in (full, looking, pruned):
+        expect(saved.locator(".p-cost-bars")).to_contain_text(f"{value:.3f} billion")
+    share = round(100 * (1 - (looking + pruned) / full))
+    expect(saved).to_contain_text(f"saves {share}\xa0%" if share > 0 else "saves no multiply-accumulates")
+
+
+def test_what_holds_is_drawn_as_differences_around_zero(visit):
+    from app.parts.evidence import evidence
+
+    page = learn(visit())
+    shown = evidence(titles(), 0.4)
+    for i, one in enumerate(shown["sets"]):
+        part = page.locator(".p-set:not(.p-convnets)").nth(i)
+        assert part.locator("table").is_hidden()  # the numbers are there for who wants them
+        groups = [subset for subset in one["subsets"].values() if subset["differences"]]
+        expect(part.locator(".p-forest h4")).to_have_text(
+            [f"{subset['title']}, n = {subset['n']:,}" for subset in groups]
+        )
+        values = [
+            point[1:]
+            for subset in groups
+            for points in subset["differences"].values()
+            for point in points
+            if point[0] == 0.4
+        ]
+        rows = part.locator("li.p-forest-row")
+        expect(rows).to_have_count(len(values))
+        for row, (_, low, high) in zip(rows.all(), values):
+            words = " to ".join(f"{value:+.1f}".replace("-", "−") for value in (low, high))
+            expect(row.locator(".p-points")).to_contain_text(f"({words})")
+            clear = "ahead" if low > 0 else "behind" if high < 0 else "open"
+            expect(row).to_have_attribute("data-clear", clear)
+            zero, start, end = row.evaluate(
+                "row => { const box = one => row.querySelector(one).getBoundingClientRect();"
+                " return [box('.p-zero').left, box('.p-range').left, box('.p-range').right]; }"
+            )
+            assert (start > zero, end < zero) == (low > 0, high < 0) or min(abs(low), abs(high)) < 0.2
+    part.locator("summary").click()
+    expect(part.locator("table")).to_be_visible()
+
+
+def test_a_talk_shows_one_part_at_a_time_and_the_arrow_keys_go_through_it(visit):
+    page = learn(visit())
+    small = page.evaluate(
+        "parseFloat(getComputedStyle(document.querySelector('.p-step .p-say > p')).fontSize)"
+    )
+    page.get_by_role("button", name="Present").click()
+    parts = page.locator("[data-slide]:visible")
+    where = page.get_by_role("toolbar", name="Presentation").locator(".p-note")
+    expect(where).to_have_text(re.compile(r"^1 of \d+$"))
+    expect(parts).to_have_count(1)
+    page.wait_for_function("document.fullscreenElement?.classList.contains('papr-learn')")
+    page.keyboard.press("ArrowRight")
+    expect(where).to_contain_text("2 of")
+    expect(parts).to_have_attribute("data-step", "features")
+    large = page.evaluate("parseFloat(getComputedStyle(document.querySelector('.p-on .p-say > p')).fontSize)")
+    assert large >= 1.4 * small
+    page.keyboard.press("ArrowLeft")
+    expect(where).to_contain_text("1 of")
+    count = int(where.text_content().split()[-1])
+    for _ in range(4 * count):
+        page.keyboard.press("PageDown")
+        expect(parts).to_have_count(1)
+        if page.get_by_role("button", name="Next", exact=True).is_disabled():
+            break
+    expect(where).to_have_text(f"{count} of {count}")
+    page.set_viewport_size({"width": 900, "height": 420})  # too low for anything: then a slide has pages
+    expect(where).to_have_text(f"{count} of {count}, goes on below")
+    page.keyboard.press("PageDown")
+    page.wait_for_function("document.querySelector('.p-present').scrollTop > 100")
+    expect(where).to_contain_text(f"{count} of {count}")
+    page.keyboard.press("PageUp")
+    page.wait_for_function("document.querySelector('.p-present').scrollTop === 0")
+    page.get_by_role("button", name="End", exact=True).click()
+    page.wait_for_function("!document.fullscreenElement")
+    expect(page.locator(".p-experiment").first).to_be_visible()
+    expect(page.get_by_role("button", name="Present")).to_be_focused()
 
 
 @pytest.mark.parametrize("width", [390, 1920])

@@ -1,5 +1,7 @@
 """What a visitor does, in a real browser, on a small random pair; no outside request, no console error."""
 
+import base64
+import io
 import json
 import re
 import threading
@@ -8,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from page_server import BACKBONE, NAMES, OTHER, png
+from PIL import Image
 
 from app.session import examples
 
 pytest.importorskip("playwright")
-from page_visits import DEMO, PATIENCE, answered, queued, quiet, settled, upload
+from page_visits import PATIENCE, answered, hour_passes, queued, quiet, settled, upload
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
@@ -145,7 +148,7 @@ def test_moving_costs_little(visit):
 def test_looks_ask_nothing(visit):
     page = visit()
     page.get_by_role("button", name="Display").click()
-    drawn = "document.querySelectorAll('.p-card canvas')[1].toDataURL()"
+    drawn = "document.querySelector('.p-card canvas').toDataURL()"
     before = page.evaluate(drawn)
     page.get_by_role("combobox", name="Dropped patches look").or_(
         page.get_by_label("Dropped patches look")
@@ -168,7 +171,7 @@ def test_another_target(visit):
     with answered(page):
         page.get_by_label("The target class").check()
     assert page.evaluate("papr.store.answer.explain.mode") == "target"
-    expect(page.locator("[data-method=cam] .p-foot")).to_contain_text("“thing 7”")
+    expect(page.locator("[data-method=cam] .p-aside")).to_contain_text("“thing 7”, the target")
 
 
 def test_another_backbone_brings_its_own_classes(visit):
@@ -186,10 +189,11 @@ def test_another_backbone_brings_its_own_classes(visit):
         page.get_by_role("option", name="gamma").click()
     assert page.evaluate("papr.store.answer.target.label") == "gamma"
     # the proposal knows no such class: said where it was asked, and everything stays
-    page.get_by_label("The target class").check()
+    page.get_by_label("The target class").click()  # not check(): the refusal may take it back at once
     expect(page.locator("#note-explain")).to_contain_text("knows no class that matches")
-    expect(page.get_by_label("The ConvNet’s own answer")).to_be_checked()
-    assert page.evaluate("papr.store.view.explain") == "proposal"
+    expect(page.get_by_label("The target, where you chose one")).to_be_checked()
+    assert page.evaluate("papr.store.view.explain") == "auto"
+    expect(page.locator(".p-basis")).to_contain_text("knows no class that matches 'gamma'")
     expect(page.locator(".p-card")).to_have_count(4)
 
 
@@ -282,16 +286,16 @@ def test_stop_and_go_on(visit, monkeypatch):
 def test_stop_takes_a_question_back_and_continue_asks_it_again(visit, monkeypatch):
     from app.parts.run import Run
 
-    fetched, real = threading.Event(), Run._models
+    fetched, real = threading.Event(), Run.load
 
-    def download(run, tell):
+    def download(run, told):
         while not fetched.wait(0.05):
             run.asker.check()
-            tell("Downloading")
-        real(run, tell)
+            told(0, 1, "Downloading")
+        return real(run, told)
 
-    monkeypatch.setattr(Run, "_models", download)
-    monkeypatch.setattr(Run, "_ready", lambda run: run.question.backbone != OTHER or fetched.is_set())
+    monkeypatch.setattr(Run, "load", download)
+    monkeypatch.setattr(Run, "ready", lambda run: run.question.backbone != OTHER or fetched.is_set())
     by_hand = "papr.now(papr.cards().find(m => m.name === 'by-hand')).exact"
     page = visit()
     page.evaluate("papr.controls({methods: ['papr', 'by-hand']})")
@@ -309,7 +313,7 @@ def test_stop_takes_a_question_back_and_continue_asks_it_again(visit, monkeypatc
     expect(page.get_by_label("Backbone")).to_have_value(BACKBONE)
     page.evaluate("papr.setPercent(33)")  # which asks the backbone of the answer that is shown
     page.wait_for_function("papr.cards().every(m => papr.now(m).exact)")
-    expect(page.locator("#stage .p-says").first).to_have_text("")
+    expect(page.locator("#opening .p-says").first).to_have_text("")
 
     fetched.set()
     page.get_by_role("button", name="Continue").click()
@@ -351,9 +355,71 @@ def test_downloads(visit, tmp_path):
     assert manifest["numbers"]["methods"][0]["confidence"] == pytest.approx(shown, abs=1e-5)
 
 
-def test_what_was_brought_and_made_is_deleted(visit):
-    from gradio.route_utils import delete_files_created_by_app
+# What the screen draws of a method with what is set, as (map, kept patches).
+DRAWN = """name => {
+  const method = papr.cards().find(m => m.name === name);
+  const [map, kept] = ["", ""].map(() => document.createElement("canvas"));
+  papr.draw.map(map, method);
+  papr.draw.kept(kept, papr.now(method).patches);
+  return [map, kept].map(canvas => canvas.toDataURL("image/png").split(",")[1]);
+}"""
 
+
+def test_a_downloaded_figure_is_what_the_screen_shows(visit, tmp_path):
+    """Colours, scale, opacity, look, methods, ratio: once it was inferno and dimmed whatever was chosen."""
+    page = visit()
+    for look, colours, scale in (
+        ("black", "viridis", "raw"),
+        ("blur", "gray", "shared"),
+        ("dim", "turbo", "image"),
+    ):
+        page.evaluate(
+            "set => papr.controls({...set, opacity: 0.8, percent: 25, methods: ['papr', 'cam']})",
+            {"look": look, "colours": colours, "scale": scale},
+        )
+        page.wait_for_function("papr.lines().every(m => papr.now(m).exact)")
+        with page.expect_download(timeout=PATIENCE) as waiting:
+            page.locator("[data-save=svg]").click()
+        waiting.value.save_as(tmp_path / "file.svg")
+        expect(page.locator("[data-save=svg]")).to_be_enabled()
+        text = (tmp_path / "file.svg").read_text()
+        assert "25 %" in text
+        shown = [decoded(data) for data in re.findall(r'href="data:image/png;base64,([^"]+)"', text)]
+        assert len(shown) == 1 + 2 * 2  # the picture, two methods
+        for i, name in enumerate(("papr", "cam")):
+            for drawn, saved in zip(map(decoded, page.evaluate(DRAWN, name)), shown[1 + 2 * i :]):
+                assert np.abs(drawn - saved).mean() < 6, (look, colours, scale, name)
+
+
+def decoded(data: str) -> np.ndarray:
+    """A picture in base64, small enough that sizes do not matter. matplotlib's lie upside down in an SVG."""
+    image = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
+    return np.asarray(image.resize((40, 40), Image.Resampling.BOX), dtype=np.float32)
+
+
+def test_a_figure_for_a_paper(visit, tmp_path):
+    page = visit()
+    page.get_by_text("Figure for a paper").click()
+    fold = page.locator(".p-print")
+    expect(fold.get_by_label("Width, cm")).to_be_hidden()
+    fold.get_by_label("Width of the figure").select_option("0")
+    fold.get_by_label("Width, cm").fill("10")
+    fold.get_by_label("Methods").select_option("rows")
+    fold.get_by_label("Second share of patches, %").fill("10")
+    begins = {"figure": b"%PDF", "curve": b"%PDF", "table-csv": b"picture,", "table-tex": b"% ConvNet"}
+    for kind, head in begins.items():
+        with page.expect_download(timeout=PATIENCE) as waiting:
+            fold.locator(f"[data-save={kind}]").click()
+        waiting.value.save_as(tmp_path / kind)
+        assert (tmp_path / kind).read_bytes().startswith(head)
+        expect(fold.locator(f"[data-save={kind}]")).to_be_enabled()
+    assert b"/MediaBox [ 0 0 283.46" in (tmp_path / "figure").read_bytes()  # 10 cm in points
+    fold.get_by_label("Width, cm").fill("3")
+    fold.locator("[data-save=figure]").click()
+    expect(page.locator(".p-saver .p-says")).to_contain_text("do not fit into 3 cm")
+
+
+def test_what_was_brought_and_made_is_deleted(visit):
     from app.uploads import upload_folder
 
     folder = Path(upload_folder())
@@ -366,8 +432,7 @@ def test_what_was_brought_and_made_is_deleted(visit):
     left = [path.name for path in folder.rglob("*") if path.is_file()]
     assert any("deleted" in name for name in left)
     assert "papr-manifest.json" in left
-    assert DEMO[0].delete_cache[1] == 3600
-    delete_files_created_by_app(DEMO[0], 0)  # what the hour brings
+    hour_passes()
     left = {path for path in folder.rglob("*") if path.is_file()}
     assert left <= others
     with answered(page):  # what was decoded stays for a while
@@ -475,13 +540,20 @@ def test_light_and_dark(visit):
 def test_on_a_phone(visit):
     page = visit(width=390, height=844)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    expect(page.locator(".p-brief li")).to_have_count(4)
     order = [
         page.locator(selector).bounding_box()["y"]
-        for selector in ("#intake", "#ratio", "#stage", "#rail-rest")
+        for selector in ("#intake", ".p-idea", ".p-verdict", "#ratio", ".p-cards", ".p-frame", "#rail-rest")
     ]
     assert order == sorted(order)
-    page.evaluate("document.querySelector('.p-cards').scrollIntoView()")
+    folded = page.get_by_role("button", name="Methods and target")
+    expect(page.locator("#choices")).to_be_hidden()
+    assert folded.bounding_box()["y"] < 844
+    folded.click()
+    expect(page.get_by_label("Target class").first).to_be_visible()
+    folded.click()
+    cards = page.locator(".p-cards")
+    assert cards.evaluate("node => node.scrollWidth > node.clientWidth")  # they are swiped
+    page.evaluate("document.querySelector('.p-frame').scrollIntoView()")
     page.wait_for_function(  # stays in sight
         "scrollY > 300 && (y => y >= 0 && y < 60)(document.querySelector('#ratio').getBoundingClientRect().y)"
     )

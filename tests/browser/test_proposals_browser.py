@@ -113,7 +113,13 @@ def test_what_is_not_here_is_said_where_it_would_stand(visit):
     expect(box(page, PROPOSAL)).to_be_checked()
     other = visit(link=f"?convnets={PROPOSAL},resnet18.a1_in1k,no_such_net&untrained=false")
     other.get_by_role("tab", name="Proposals").click()
-    expect(other.locator("[data-convnet='resnet18.a1_in1k']")).to_contain_text("downloads are off")
+    missing = other.locator("[data-convnet='resnet18.a1_in1k']")
+    expect(missing).to_contain_text("This page does not have the weights of that model")
+    owners = missing.locator("details")
+    expect(owners).not_to_have_attribute("open", "")
+    owners.get_by_text("For the owner of this page").click()
+    expect(owners).to_have_attribute("open", "")
+    expect(owners).to_contain_text("downloads are off")
     expect(other.locator("[data-convnet=no_such_net]")).to_contain_text("no_such_net")
     expect(other.locator(".p-row .p-columns:visible")).to_have_count(1)
 
@@ -132,3 +138,19 @@ def test_the_figure_is_the_commands(visit, wanted, tmp_path):
     assert files["pdf"].startswith(b"%PDF")
     assert files["png"].startswith(b"\x89PNG")
     assert files["svg"] == figure_bytes(wanted.figure(), "svg")
+
+
+def test_on_a_phone_the_controls_come_after_the_first_row(visit):
+    page = opened(visit(width=390, height=844))
+    tops = page.evaluate(
+        "['.papr-looks .p-verdict', '.p-row:first-child', '#proposals-ratios', '#convnets',"
+        " '.p-row:nth-child(2)', '.papr-looks .p-saver']"
+        ".map(one => document.querySelector(one).getBoundingClientRect().top)"
+    )
+    assert tops == sorted(tops)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    before = mask(page, 2)
+    page.get_by_role("slider", name=re.compile("third column")).fill("20")
+    page.wait_for_function(
+        "before => document.querySelectorAll('.p-row canvas')[1].toDataURL() !== before", arg=before
+    )

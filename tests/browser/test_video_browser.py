@@ -12,7 +12,7 @@ from clip_maker import bad_clips, encode
 from page_server import NAMES, OTHER
 
 pytest.importorskip("playwright")
-from page_visits import DEMO, queued, quiet
+from page_visits import hour_passes, queued, quiet
 from playwright.sync_api import Page, expect
 
 import papr_core
@@ -127,12 +127,12 @@ def test_the_slider_masks_here_and_asks_once_at_rest(visit):
     assert quiet(page)  # it is held, and so not at rest
     assert len(pictures) > 3
     assert page.evaluate(COVERED)[1] == "visible"  # over a clip that shows other masks
-    before = page.evaluate("papr.clip.masked.url")
+    before = page.evaluate("papr.clip.written[0].url")
     expect(page.locator(".p-section-numbers")).to_contain_text("at 1,292 patches")
     page.mouse.up()
     done(page)
     assert len([url for url in page.asked if "queue/join" in url]) == 1
-    assert page.evaluate("papr.clip.masked.url") != before
+    assert page.evaluate("papr.clip.written[0].url") != before
     page.wait_for_function(f"{COVERED}[1] === 'hidden'")
     kept = page.evaluate("papr.clip.count()")
     expect(page.locator(".p-section-numbers")).to_contain_text(f"{kept:,} of them")
@@ -175,6 +175,15 @@ def test_another_method_target_look_and_pair(visit):
     page.wait_for_function("papr.clip.answer.target?.index === 5 && papr.clip.answer.method.name === 'cam'")
     done(page)
     expect(page.locator(".p-saved")).to_contain_text("Confidence on “thing 5”")
+    full, pruned = page.evaluate("[papr.clip.answer.full, papr.clip.answer.answer]")
+    first = pruned["top"][0][0] == "thing 5"
+    assert pruned["first"] == first
+    share = f"CAM ({100 * pruned['confidence']:.1f}\u00a0%)"
+    head = page.locator("#clip-stage .p-section-verdict")
+    expect(head).to_contain_text(f"{share} {'puts' if first else 'does not put'} “thing 5” first.")
+    expect(head).to_contain_text(f"Unpruned, “thing 5” has {100 * full['confidence']:.1f}\u00a0%")
+    badge = page.locator(".p-section-numbers .p-answer-list:visible .p-badge").last
+    expect(badge).to_have_text("First" if first else "Not first")
     url = page.evaluate("papr.clip.maskedUrl()")
     page.evaluate("papr.clip.controls({look: 'black'})")
     page.wait_for_function("before => papr.clip.maskedUrl() && papr.clip.maskedUrl() !== before", arg=url)
@@ -203,7 +212,7 @@ def test_another_method_target_look_and_pair(visit):
     done(page)
     assert page.evaluate("papr.clip.answer.full.label") in ("alpha", "beta", "gamma", "delta")
     page.get_by_label("Target class of the clip").first.click()
-    expect(page.get_by_role("option", name="gamma")).to_be_visible()
+    expect(page.get_by_role("option", name="gamma", exact=True)).to_be_visible()
     page.keyboard.press("Escape")
     # a model of clips brings the other one with it; without weights here both are refused in words
     page.evaluate("papr.clip.controls({backbone: 'videomae-base-finetuned-kinetics'})")
@@ -359,8 +368,6 @@ def hold(route, held: list, name: str) -> None:
 
 
 def test_downloads_are_what_papr_video_writes_and_gone_after_an_hour(visit, tmp_path):
-    from gradio.route_utils import delete_files_created_by_app
-
     folder = Path(upload_folder())
     others = {path for path in folder.rglob("*") if path.is_file()}  # of pages served before
     page = opened(visit())
@@ -376,7 +383,7 @@ def test_downloads_are_what_papr_video_writes_and_gone_after_an_hour(visit, tmp_
     left = {path.name for path in folder.rglob("*") if path.is_file()}
     assert any("deleted" in name for name in left)
     assert {"papr-masked.mp4", "papr-frames.mp4", "papr-clip.png", "papr-clip.json"} <= left
-    delete_files_created_by_app(DEMO[0], 0)  # what the hour brings
+    hour_passes()
     assert {path for path in folder.rglob("*") if path.is_file()} <= others
     page.evaluate("papr.clip.controls({percent: 33})")
     expect(page.locator("#clip-intake .p-says")).to_contain_text("deleted here; choose it again")
@@ -393,7 +400,7 @@ def test_a_link_opens_the_same_view(visit):
     other.wait_for_function("window.papr?.clip?.seq > 0")
     expect(slider(other)).to_have_value("23")
     assert other.evaluate("papr.clip.view.clip") == "meadow"
-    assert other.evaluate("papr.clip.view.explain") == "proposal"
+    assert other.evaluate("papr.clip.view.explain") == "auto"
     expect(other.locator("#note-clip-target .p-says")).to_contain_text("99999")  # no such class, in words
 
 
@@ -414,6 +421,12 @@ def test_live_masks_the_webcam_with_the_ratio_under_the_finger(visit):
     slider(page).fill("15")
     expect(live.locator(".p-basis")).to_contain_text("15 of 100 patches kept")
     page.get_by_role("radio", name="CAM", exact=True).check()
+    # the unpruned answer stands beside the pruned one
+    lists = live.locator(".p-answer-list")
+    expect(lists.nth(0)).to_contain_text("All 100 patches")
+    expect(lists.nth(1)).to_contain_text("15 patches")
+    expect(lists.nth(1).locator(".p-badge")).to_have_attribute("data-state", re.compile("kept|lost"))
+    assert all(text for one in lists.all() for text in one.locator(".p-label").all_text_contents())
     assert not [url for url in page.asked if "queue/join" in url]
     page.get_by_role("button", name="Stop the camera").press("Enter")
     expect(live).to_be_hidden()
@@ -424,6 +437,73 @@ def test_live_masks_the_webcam_with_the_ratio_under_the_finger(visit):
     done(page)  # the clip is back, with what was set meanwhile
     assert page.evaluate("papr.clip.answer.answer.count") == page.evaluate("papr.clip.count()")
     assert page.evaluate("papr.clip.answer.method.name") == "cam"
+
+
+DROPPED = """() => {  // brightness of a dropped patch of the masked clip, as it is seen
+  const {clip} = papr, [, {video, canvas}] = clip.player.panes;
+  const frame = Math.floor(video.currentTime * clip.answer.fps + 0.02);
+  const [, rows, columns] = clip.answer.grid, kept = clip.kept(frame);
+  const lost = [...Array(rows * columns).keys()].find(patch => !kept.includes(patch));
+  const surface = document.createElement('canvas');
+  [surface.width, surface.height] = [columns, rows];
+  const at = surface.getContext('2d');
+  at.drawImage(canvas.style.visibility === 'hidden' ? video : canvas, 0, 0, columns, rows);
+  const [r, g, b] = at.getImageData(lost % columns, Math.floor(lost / columns), 1, 1).data;
+  return (r + g + b) / 3;
+}"""
+
+
+def test_the_masked_clip_follows_light_and_dark(visit):
+    page = opened(visit(link="?__theme=dark"))
+    frames(page).nth(7).click()
+    page.wait_for_function(IN_STEP)
+    page.wait_for_function(f"{COVERED}[1] === 'hidden'")  # what is seen is what the server wrote
+    assert page.evaluate(DROPPED) < 90
+    written = page.evaluate("papr.clip.written[0].url")
+    page.locator(".p-theme").click()
+    page.wait_for_function(f"({DROPPED})() > 190")  # drawn here at once
+    page.wait_for_function("before => papr.clip.maskedUrl() && papr.clip.maskedUrl() !== before", arg=written)
+    page.wait_for_function(f"{COVERED}[1] === 'hidden'")
+    assert page.evaluate(DROPPED) > 190
+
+
+def test_two_methods_stand_beside_each_other_and_the_timeline_names_what_is_lost(visit):
+    page = opened(visit())
+    said = page.evaluate("papr.clip.answer.answer.frames")
+    lost = sum(full != kept for full, kept, _ in said)
+    losses = page.get_by_role("status", name="Where the answer is lost")
+    words = (
+        f"PaPr loses the answer in {lost} of 32 frames" if lost else "PaPr keeps the answer in each of the 32"
+    )
+    expect(losses.locator("li").first).to_contain_text(words)
+    expect(page.locator(".p-timeline .p-lost-here")).to_have_count(lost)
+    expect(page.locator(".p-panes figure:visible")).to_have_count(2)
+    page.get_by_role("combobox", name="Another method beside it").click()
+    page.get_by_role("option", name="PaPr reversed").click()
+    page.wait_for_function("papr.clip.answer.beside?.masked === null && papr.clip.maskedUrl(1) !== null")
+    done(page)
+    expect(page.locator(".p-panes figure:visible")).to_have_count(3)
+    expect(page.locator(".p-panes figcaption").nth(2)).to_have_text("PaPr reversed: kept patches")
+    expect(page.locator("#clip-stage .p-verdict").first).to_contain_text("PaPr reversed")
+    assert page.evaluate("[0, 1].map(i => papr.clip.kept(5, i)).every(k => k)")
+    assert page.evaluate("papr.clip.kept(5, 0).join() !== papr.clip.kept(5, 1).join()")
+    expect(losses.locator("li")).to_have_count(2)
+    other = sum(full != kept for full, kept, _ in page.evaluate("papr.clip.answer.beside.answer.frames"))
+    expect(page.locator(".p-timeline .p-lost-here")).to_have_count(lost + other)
+    first = next((i for i, (full, kept, _) in enumerate(said) if full != kept), None)
+    if first is not None:
+        expect(losses.locator("li").first).to_contain_text(f"“{said[first][0]}” becomes “{said[first][1]}”")
+    page.wait_for_function(
+        "papr.clip.player.panes.length === 3"
+        " && papr.clip.player.panes.every(({video}) => video.currentTime > 0.3)"
+    )
+    page.wait_for_function("location.search.includes('clip-beside=reversed')")
+    slider(page).fill("20")
+    page.wait_for_function("papr.clip.exact(1) && papr.clip.maskedUrl(1) !== null")
+    page.get_by_role("combobox", name="Another method beside it").click()
+    page.get_by_role("option", name="none").click()
+    done(page)
+    expect(page.locator(".p-panes figure:visible")).to_have_count(2)
 
 
 def test_a_clip_is_recorded_with_the_camera(visit):

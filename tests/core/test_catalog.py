@@ -7,11 +7,13 @@ from papr_core import BACKBONES, PROPOSALS, UnknownModel
 from papr_core.models import weights
 from papr_core.models.catalog import find
 from papr_core.models.embedded import DEFAULT_BACKBONE, DEFAULT_PROPOSAL, EMBEDDED, EMBEDDED_PROPOSALS
+from papr_core.models.hub import HubEntry
 
 LINES = [entry for table in (PROPOSALS, BACKBONES) for entry in table.values()]
 CLIPS = [entry for entry in LINES if entry.sees_clips]  # timm has none of these
 AUTHORS = [entry for entry in LINES if entry.name.startswith("mae_finetuned")]  # timm does not have these
-PUBLISHED = [entry for entry in LINES if entry.name not in EMBEDDED and entry not in [*AUTHORS, *CLIPS]]
+HUB = [entry for entry in LINES if isinstance(entry, HubEntry)]  # nor these
+PUBLISHED = [entry for entry in LINES if entry.name not in EMBEDDED and entry not in [*AUTHORS, *CLIPS, *HUB]]
 
 
 def test_the_defaults_come_first():
@@ -24,10 +26,8 @@ def test_each_line_is_complete(entry):
     assert find(entry.name, entry.role) is entry
     assert entry.title
     assert entry.paper.startswith("https://arxiv.org/abs/")
-    assert (
-        entry.family
-        in {"proposal": ("convnet", "video"), "backbone": ("tokens", "pixels", "tubelets")}[entry.role]
-    )
+    families = {"proposal": ("convnet", "video"), "backbone": ("tokens", "pixels", "tubelets", "hooked")}
+    assert entry.family in families[entry.role]
 
 
 @pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry.name)
@@ -91,7 +91,8 @@ def test_aliases_and_other_timm_models(name, role, full):
         "no_such_net",
         "resnet18.no_such_tag",
         "timm/resnet18",
-        "hf-hub:timm/resnet18.a1_in1k",
+        "hf-hub:resnet18",
+        "hf-hub:timm/../resnet18",
     ]
     + ["local-dir:/tmp", "../resnet18", "/etc/passwd", "<img onerror=alert(1)>", "x" * 5000],
 )
@@ -104,6 +105,8 @@ def test_names_of_nothing(name, role):
 def test_the_nearest_names_are_given():
     with pytest.raises(UnknownModel, match="mobileone_s0"):
         find("mobileone_s0_apple", "proposal")
+    with pytest.raises(UnknownModel, match="the nearest names are vit_tiny_patch16_224, "):
+        find("vit_tiny_patch16_24", "backbone")
 
 
 def test_the_embedded_models_stand_in_their_lists():

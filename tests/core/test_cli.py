@@ -84,8 +84,9 @@ def test_json_is_the_librarys_object_on_one_line(papr, pair, folder):
 
 def test_a_person_reads_a_verdict_and_a_table(papr, pair, folder):
     code, out, err = papr(
-        "compare", folder / "one.png", *pair, "--methods", "papr", "random", "--patches", 3, 5, "--target", 4
-    )
+        "compare", folder / "one.png", *pair, "--methods", "papr", "random", "--patches", 3, 5, "--target", 4,
+        "--deletion",
+    )  # fmt: skip
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[0] == str(folder / "one.png")
@@ -100,12 +101,16 @@ def test_a_person_reads_a_verdict_and_a_table(papr, pair, folder):
         "Answer",
         "Top-1",
         "Fewest",
+        "Area",
+        "Worst",
+        "first",
         "As",
         "PaPr",
         "Map",
         "in",
     ]
     assert [line.split("  ")[0] for line in table[1:4]] == ["PaPr", "Random", "By hand"]
+    assert "worst first: the same where the worst patches stay (low is good)" in table[4]
     assert " to " in table[2]
 
 
@@ -165,6 +170,27 @@ def test_one_broken_picture_does_not_stop_the_others(papr, pair, folder, tmp_pat
     assert Image.open(tmp_path / "f.png").width > 500
 
 
+def test_a_figure_for_a_paper_its_table_and_the_curve_alone(papr, pair, folder, tmp_path):
+    out, table = tmp_path / "figure.pdf", tmp_path / "numbers.csv"
+    drawn = [*pair, "--methods", "papr", "cam", "--width", "8.25", "--text", "6"]
+    how = ["--layout", "rows", "--look", "black", "--colours", "gray", "--opacity", "1", "--scale", "shared"]
+    words = ["figure", "methods", folder / "one.png", *drawn, *how, "--keep", "0.5", "0.2"]
+    code, said, err = papr(*words, "--out", out, "--table", table)
+    assert code == 0, err
+    assert "50 of 100 patches kept (50 %)" in said.replace("\n", " "), (
+        "what stands in no figure of a given width"
+    )
+    assert b"/MediaBox [ 0 0 233.8" in out.read_bytes()
+    assert len(table.read_text().splitlines()) == 1 + 1 + 2 * 2
+    code, _, err = papr("figure", "curve", folder / "one.png", *drawn, "--out", tmp_path / "curve.svg")
+    assert code == 0, err
+    assert "confidence on" in (tmp_path / "curve.svg").read_text()
+    for wrong in (["--opacity", "2"], ["--width", "1"], ["--table", "numbers.xls"]):
+        code, _, err = papr(*words, "--out", out, *wrong)
+        assert code == 2
+        assert one_sentence(err)
+
+
 def test_a_folder_of_pictures_gets_a_figure_each_shared_out_and_resumed(
     papr, pair, folder, tmp_path, monkeypatch
 ):
@@ -197,6 +223,25 @@ def test_a_folder_of_pictures_gets_a_figure_each_shared_out_and_resumed(
     code, _, err = papr(*words, out, "--keep", "0.2")
     assert code == 2
     assert "figures with other settings" in err
+
+
+def test_a_folder_of_pictures_goes_on_without_a_bad_one(papr, pair, folder, tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    (pictures / "0.png").write_bytes(b"no picture")
+    shutil.copy(folder / "one.png", pictures / "1.png")
+    (pictures / "up").symlink_to("..")
+    words = ("figure", "methods", pictures, *pair, "--methods", "papr", "--out")
+    code, said, err = papr(*words, tmp_path / "figures")
+    assert code == 0
+    assert "1 figures drawn" in said
+    assert "1 left out" in said
+    assert "0.png" in err
+    code, said, _ = papr(*words, tmp_path / "figures")  # and again
+    assert (code, "1 were there, 1 left out" in said) == (0, True)
+    code, said, err = papr(*words, tmp_path / "strict", "--strict")
+    assert code == 2
+    assert "0 figures drawn" in said
 
 
 @pytest.mark.parametrize("name", ["words.jpg", "empty.png", "cut.jpg", "missing.png", "."])
@@ -406,7 +451,7 @@ def test_every_command_has_its_help(command, capsys):
     assert not end.value.code
     shown = capsys.readouterr().out
     assert f"papr {' '.join(command)}" in shown
-    assert "--weights-dir" in shown or command in (["figure"], ["train"])
+    assert "--weights-dir" in shown or command in (["figure"], ["train"], ["table"])
 
 
 def test_every_method_is_named_in_the_help(capsys):

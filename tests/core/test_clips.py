@@ -3,13 +3,16 @@
 import io
 import wave
 from fractions import Fraction
+from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from clip_maker import encode, encode_sound, number_of, numbered, remux
 from PIL import Image
 
 from papr_core import PaprError, UnreadableClip
+from papr_core.data import clips, colours
 from papr_core.data.clips import _Index, evenly, read_clip, strided, write_clip
 
 FRAMES = [numbered(i) for i in range(30)]
@@ -223,7 +226,8 @@ NO_CLIP = "not a clip that can be read here"
         (sound(), "only sound"),
         (7, "a file or its bytes, not int"),
         ("no/such/clip.mp4", "There is no file 'clip.mp4'"),
-        ("http://127.0.0.1/clip.mp4", "There is no file"),
+        ("http://127.0.0.1/clip.mp4", "is an address, and nothing is fetched here"),
+        (".", "is a folder"),
     ],
     ids=lambda value: value if isinstance(value, str) else "data",
 )
@@ -384,3 +388,184 @@ def test_chromium_plays_what_is_written(tmp_path):
     assert found["error"] is None
     assert found["seconds"] == pytest.approx(0.5, abs=0.01)
     assert found["green"] == pytest.approx([0, 200, 0, 255], abs=12)
+
+
+# Frames asked for are the frames that come, whatever the container says of times
+
+MANY = [numbered(i) for i in range(24)]
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("b.avi", {"gop": 12, "options": {"bf": "3"}}),
+        ("b.mkv", {"gop": 12, "options": {"bf": "3"}}),
+        ("open.mp4", {"gop": 8, "options": {"bf": "3", "x264-params": "open-gop=1"}}),
+        ("mpeg4.avi", {"codec": "mpeg4", "gop": 12, "options": {"bf": "2", "b": "2M"}}),
+        ("mjpeg.avi", {"codec": "mjpeg", "pix_fmt": "yuvj420p"}),
+        ("varying.mp4", {"times": [i * i for i in range(24)], "gop": 5}),
+        ("varying.mkv", {"times": [i * i for i in range(24)], "gop": 5}),
+        ("bare.h264", {"gop": 12, "options": {"bf": "3"}}),
+        ("bare.m2v", {"codec": "mpeg2video", "gop": 12, "options": {"bf": "2", "b": "4M"}}),
+        ("bare.mjpeg", {"codec": "mjpeg", "pix_fmt": "yuvj420p"}),
+        ("bare.y4m", {"codec": "wrapped_avframe"}),
+        ("a.apng", {"codec": "apng", "pix_fmt": "rgb24"}),
+    ],
+)
+def test_the_frames_that_are_asked_for_come(tmp_path, name, how):
+    path = encode(tmp_path / name, MANY, **how)
+    for wanted in (list(range(24)), [3, 10, 17, 22], [13, 14], [23]):
+        clip = read_clip(path, lambda frames, wanted=wanted: wanted, exact=True)
+        assert [number_of(frame) for frame in clip.frames] == wanted
+        assert clip.info.frames == 24
+        if not name.startswith("bare"):  # these say nothing of their rate
+            shown = how.get("times", range(24))
+            assert clip.times == pytest.approx([shown[i] / 24 for i in wanted], abs=0.02)
+
+
+def test_a_long_avi_is_counted_from_keyframes(tmp_path, monkeypatch):
+    monkeypatch.setattr(clips, "_DECODED_PIXELS", 0)
+    monkeypatch.setattr(clips, "_DECODED_FRAMES", 8)
+    path = encode(tmp_path / "b.avi", MANY, gop=6, options={"bf": "3"})
+    clip = read_clip(path, lambda frames: [3, 13, 20], exact=True)
+    assert [number_of(frame) for frame in clip.frames] == [3, 13, 20]
+
+
+def test_a_clip_without_its_beginning_says_that_others_stand_in(tmp_path):
+    """Cut between keyframes, as recorders do: what cannot be decoded is not passed off as asked for."""
+    whole, path = encode(tmp_path / "whole.mp4", MANY, gop=12), tmp_path / "cut.ts"
+    with av.open(str(whole)) as given, av.open(str(path), "w") as container:
+        stream = container.add_stream_from_template(given.streams.video[0])
+        for packet in list(given.demux(given.streams.video[0]))[4:-1]:
+            packet.stream = stream
+            container.mux(packet)
+    clip = read_clip(path, lambda frames: [0, 8, 15])
+    assert number_of(clip.frames[0]) == 12
+    assert not clip.exact
+    assert read_clip(path, lambda frames: [frames - 1]).exact
+
+
+def test_times_that_do_not_begin_at_zero_or_begin_anew(tmp_path):
+    encode(tmp_path / "late.mkv", MANY, times=range(100, 124))
+    clip = read_clip(tmp_path / "late.mkv", lambda frames: [0, 23])
+    assert [number_of(frame) for frame in clip.frames] == [0, 23]
+    encode(tmp_path / "one.ts", MANY)
+    (tmp_path / "two.ts").write_bytes((tmp_path / "one.ts").read_bytes() * 2)
+    refused(tmp_path / "two.ts", "times begin anew in its middle")
+
+
+@pytest.mark.parametrize(
+    ("kind", "how"), [("WEBP", {"lossless": True}), ("AVIF", {}), ("GIF", {}), ("PNG", {})]
+)
+def test_animated_pictures_of_every_kind_are_clips(tmp_path, kind, how):
+    first, *others = (Image.fromarray(array) for array in MANY)
+    path = tmp_path / "animated"
+    first.save(path, kind, save_all=True, append_images=others, duration=[40] * 20 + [200] * 4, **how)
+    clip = read_clip(path, lambda frames: [0, 7, 22])
+    assert [number_of(frame) for frame in clip.frames] == [0, 7, 22]
+    assert clip.times == pytest.approx([0, 0.28, 1.2], abs=0.03)
+    assert (clip.info.frames, clip.info.width, clip.info.height) == (24, 96, 64)
+    assert clip.info.seconds == pytest.approx(1.6, abs=0.2)
+    small = read_clip(path.read_bytes(), short_side=32)
+    assert small.frames[0].size == (48, 32)
+    if kind in ("WEBP", "AVIF"):
+        refused(path.read_bytes()[:400], "damaged or cut off")
+
+
+def test_pictures_of_several_pages_are_pictures(tmp_path):
+    first, *others = (Image.fromarray(array) for array in MANY[:3])
+    first.save(tmp_path / "pages.tiff", save_all=True, append_images=others)
+    refused(tmp_path / "pages.tiff", "picture, not a clip: it can be compared")
+
+
+# Colours
+
+
+def solid(path: Path, height: int, colour: tuple[int, int, int], **tags: int) -> Path:
+    """Two frames of one colour, coded by BT.709 whatever is said of it."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 64, height, "yuv420p"
+        for key, value in tags.items():
+            setattr(stream.codec_context, key, value)
+        for number in range(2):
+            frame = av.VideoFrame.from_ndarray(np.full((height, 64, 3), colour, np.uint8), format="rgb24")
+            frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+            frame.pts, frame.time_base = number, Fraction(1, 24)
+            frame.colorspace = tags.get("colorspace", 2)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def test_large_clips_that_do_not_say_it_are_bt_709_as_in_browsers(tmp_path):
+    red = (200, 30, 30)
+    large = read_clip(solid(tmp_path / "large.mp4", 720, red)).frames[0].getpixel((9, 9))
+    assert max(abs(a - b) for a, b in zip(large, red)) < 6
+    small = read_clip(solid(tmp_path / "small.mp4", 576, red)).frames[0].getpixel((9, 9))
+    assert max(abs(a - b) for a, b in zip(small, red)) > 8  # read as BT.601
+    said = read_clip(solid(tmp_path / "said.mp4", 576, red, colorspace=1)).frames[0].getpixel((9, 9))
+    assert max(abs(a - b) for a, b in zip(said, red)) < 6
+
+
+def hdr(path: Path, transfer: int, light: np.ndarray) -> Path:
+    """A clip of BT.2020 and 10 bits whose colours, linear light with white 1 (H, W, 3), are shown at 203
+    cd/m2."""
+    into = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
+    wide = light @ into.T
+    if transfer == colours.PQ:
+        m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
+        power = np.clip(wide * 203 / 10_000, 0, 1) ** m1
+        code = ((c1 + c2 * power) / (1 + c3 * power)) ** m2
+    else:
+        scene = np.clip(wide, 0, None) * 0.26496
+        code = np.where(
+            scene <= 1 / 12,
+            np.sqrt(3 * scene),
+            0.17883277 * np.log(np.maximum(12 * scene - 0.28466892, 1e-9)) + 0.55991073,
+        )
+    array = np.round(np.clip(code, 0, 1) * 65535).astype(np.uint16)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(
+            "libx265", rate=24, options={"x265-params": "log-level=none", "crf": "5"}
+        )
+        stream.height, stream.width = array.shape[:2]
+        stream.pix_fmt = "yuv420p10le"
+        context = stream.codec_context
+        context.colorspace, context.color_range, context.color_primaries, context.color_trc = (
+            9,
+            1,
+            9,
+            transfer,
+        )
+        for number in range(2):
+            frame = av.VideoFrame.from_ndarray(array, format="rgb48le")
+            frame = frame.reformat(format="yuv420p10le", dst_colorspace="BT2020", dst_color_range="MPEG")
+            frame.pts, frame.time_base = number, Fraction(1, 24)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize("transfer", [colours.PQ, colours.HLG])
+def test_clips_of_high_dynamic_range_come_in_their_colours(tmp_path, transfer):
+    """Written here from the standards' formulas, the other way round."""
+    codes = np.array(
+        [[220, 30, 30], [30, 200, 40], [30, 40, 210], [240, 220, 40], [128, 128, 128], [20, 20, 20]]
+    )
+    light = np.where(codes <= 10.31475, codes / 255 / 12.92, ((codes / 255 + 0.055) / 1.055) ** 2.4)
+    picture = light.repeat(64, axis=0).reshape(1, 384, 3).repeat(64, axis=0)
+    picture[:, 320:] = 4.0  # a lamp, four times as bright as white
+    frame = np.asarray(read_clip(hdr(tmp_path / "hdr.mp4", transfer, picture)).frames[0]).astype(int)
+    for place, code in enumerate(codes[:5]):
+        assert abs(frame[32, 64 * place + 32] - code).max() <= 6
+    assert frame[32, 350].min() > 240
+    assert Image.fromarray(frame.astype(np.uint8)).size == (384, 64)
+
+
+def test_highlights_are_rolled_off_in_order():
+    light = np.linspace(0, 6, 500)
+    rolled = colours._rolled_off(light)
+    assert (np.diff(rolled) >= 0).all()
+    assert np.array_equal(rolled[light < 0.8], light[light < 0.8])
+    assert rolled.max() == 1

@@ -4,33 +4,31 @@ import dataclasses
 import json
 import math
 import statistics
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from page_server import BACKBONE, NAMES, PROPOSAL, picture
+from page_server import BACKBONE, HEADLESS, NAMES, PROPOSAL, picture
 from PIL import Image
 from threads import at_once
 
 import papr_core
-from papr_core import compare, load_proposal
+from papr_core import compare, load_backbone, load_proposal
+from papr_core.comparison.maps import coarse_counts, curve_counts
 from papr_core.comparison.results import Curve, top_classes
-from papr_core.comparison.scene import (
-    ClassLabel,
-    coarse_counts,
-    curve_counts,
-    open_scene,
-    scene_map,
-    scene_notes,
-)
+from papr_core.comparison.scene import open_scene, scene_map, scene_notes
+from papr_core.comparison.seen import ClassLabel
 from papr_core.errors import InvalidInput, PaprError, Stopped, UnknownClass, UnreadableImage, UnsupportedModel
+from papr_core.models import weights
 from papr_core.pruning.selection import num_kept
 
 NUM_PATCHES = 100
 QUICK = ("papr", "cam", "grad-cam", "random", "center", "reversed")
 METHOD_KEYS = {
     "name", "kept", "patches", "indices", "confidence", "confidence_low", "confidence_high", "top",
-    "kept_answer", "seconds", "overlap_with_papr", "fewest_patches",
+    "kept_answer", "seconds", "overlap_with_papr", "fewest_patches", "areas",
 }  # fmt: skip
 
 
@@ -38,7 +36,12 @@ METHOD_KEYS = {
 def comparison(pair):
     proposal, backbone = pair
     return compare(
-        picture(), proposal=proposal, backbone=backbone, methods=[*QUICK, "by-hand"], patches=[7, 3, 3]
+        picture(),
+        proposal=proposal,
+        backbone=backbone,
+        methods=[*QUICK, "by-hand"],
+        patches=[7, 3, 3],
+        deletion=True,
     )
 
 
@@ -101,6 +104,80 @@ def test_each_number_is_what_issue_and_page_say(pair, comparison):
         assert by_name[name]["fewest_patches"] == statistics.median(fewest)
     assert by_name["papr"]["overlap_with_papr"] == 1
     assert by_name["random"]["confidence_low"] < by_name["random"]["confidence_high"]
+
+
+def by_a_plain_loop(scene, draws, counts) -> float:
+    """Percent of the target's confidence over the shares of patches that stay, patch by patch."""
+    areas = []
+    for draw in draws:
+        ranked = draw.flatten().argsort(descending=True, stable=True)
+        heights = []
+        for k in counts:
+            with torch.no_grad():
+                out = scene.backbone(scene.backbone_images, ranked[:k].sort().values[None])
+            target = scene.target
+            whole = scene.embedding
+            heights.append(
+                float(out[0].softmax(-1)[target.index])
+                if target
+                else float(torch.cosine_similarity(out[0], whole, dim=0))
+            )
+        total = 0.0
+        for (a, b), (low, high) in zip(pairwise(counts), pairwise(heights)):
+            total += (b - a) / NUM_PATCHES * (low + high) / 2
+        areas.append(total / ((counts[-1] - counts[0]) / NUM_PATCHES))
+    return statistics.fmean(areas)
+
+
+@pytest.mark.parametrize("target", [None, 4])
+def test_the_areas_are_those_of_a_plain_loop(pair, comparison, target):
+    """Best patches first and worst first; chance's is the same either way, and by hand there is no order."""
+    if target is not None:
+        comparison = compare(
+            picture(), proposal=pair[0], backbone=pair[1], methods=QUICK, target=target, deletion=True
+        )
+    scene = open_scene(picture(), *pair, target=target)
+    shown = {method["name"]: method["areas"] for method in comparison.to_dict()["methods"]}
+    for name in ("papr", "cam", "center"):
+        (best,) = scene_map(scene, name).significance
+        counts = curve_counts(NUM_PATCHES)
+        assert shown[name]["insertion"] == pytest.approx(by_a_plain_loop(scene, [best], counts), abs=3e-6)
+        assert shown[name]["deletion"] == pytest.approx(by_a_plain_loop(scene, [-best], counts), abs=3e-6)
+    draws = scene_map(scene, "random").significance
+    chance = by_a_plain_loop(scene, draws, coarse_counts(NUM_PATCHES))
+    assert shown["random"] == {"insertion": pytest.approx(chance, abs=3e-6)} | {
+        "deletion": pytest.approx(chance, abs=3e-6)
+    }
+    assert shown["reversed"]["deletion"] == pytest.approx(shown["papr"]["insertion"], abs=1e-4)
+    assert shown.get("by-hand") is None
+    written = comparison.manifest()
+    assert written["settings"]["deletion"] is True
+    assert set(written["curves_worst_first"]) == {*QUICK} - {"random"}
+    assert written["curves_worst_first"]["papr"]["patches"] == list(counts)
+
+
+def test_an_area_needs_a_curve_and_an_order(pair):
+    proposal, backbone = pair
+    given = {"proposal": proposal, "backbone": backbone, "methods": ["papr", "smaller", "random"]}
+    assert [one.areas for one in compare(picture(), curve=False, deletion=True, **given).methods] == [
+        None
+    ] * 3
+    papr, smaller, random = compare(picture(), **given).to_dict()["methods"]
+    assert smaller["areas"] is None
+    assert papr["areas"]["deletion"] is None, "only where it was asked for"
+    assert random["areas"]["deletion"] == random["areas"]["insertion"]
+
+
+def test_without_classes_the_area_is_of_the_cosine(pair, weights_folder):
+    with weights.configured(weights_dir=weights_folder):
+        backbone = load_backbone(HEADLESS)
+    found = compare(picture(), proposal=pair[0], backbone=backbone, methods=["papr"], deletion=True)
+    scene = open_scene(picture(), pair[0], backbone)
+    (best,) = scene_map(scene, "papr").significance
+    counts = curve_counts(NUM_PATCHES)
+    areas = found.methods[0].areas
+    assert areas.insertion == pytest.approx(by_a_plain_loop(scene, [best], counts), abs=3e-6)
+    assert areas.deletion == pytest.approx(by_a_plain_loop(scene, [-best], counts), abs=3e-6)
 
 
 def test_the_json_object_is_the_one_of_the_issue(comparison):
@@ -265,9 +342,6 @@ def test_it_is_frozen(comparison):
 
 
 def test_the_verdict_names_who_keeps_and_who_loses(comparison):
-    verdict = comparison.verdict
-    for method in comparison.methods:
-        assert method.title in verdict
     lost = dataclasses.replace(comparison.methods[0], kept_answer=False)
     kept = dataclasses.replace(comparison.methods[1], kept_answer=True)
     answer = "“thing 3”"
@@ -306,3 +380,13 @@ def test_the_default_pair_agrees_on_a_lion():
     assert papr.kept_answer and cam.kept_answer  # noqa: PT018
     assert papr.confidence > reverse.confidence + 0.3
     assert reverse.overlap_with_papr == 0
+
+
+def test_page_and_library_say_who_keeps_the_answer_alike():
+    """tests/js/verdict.test.js holds the page to the same sentences."""
+    from papr_core.comparison.comparison import keepers
+
+    cases = json.loads((Path(__file__).parent.parent / "data" / "verdicts.json").read_text(encoding="utf-8"))
+    assert len(cases) == 10
+    for case in cases:
+        assert keepers("“lion”", case["kept"], case["lost"]) == case["says"]

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from packaging.requirements import Requirement
+from page_server import free_port
 
 import papr_core
 from papr_core.data.images import read_image
@@ -64,7 +65,7 @@ def site(tmp_path_factory) -> Path:
     """Where the wheel, built as `pip install .` builds it, was installed; no repository is near."""
     folder = tmp_path_factory.mktemp("wheel")
     source, site = folder / "source", folder / "site"
-    for name in ("papr_core", "app", "assets"):
+    for name in ("papr_core", "app", "assets", "results"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyi"))
     for path in [ROOT / "pyproject.toml", ROOT / "setup.py", ROOT / "README.md", ROOT / "LICENSE"]:
         shutil.copy(path, source)
@@ -88,7 +89,7 @@ def installed(site: Path) -> dict[str, str]:
 def test_the_wheel_holds_all_and_asks_for_the_pages_packages_only_where_the_page_is_wanted(site):
     files = [path.relative_to(ROOT) for path in (ROOT / "papr_core").rglob("*.*") if _ships(path)]
     files += [Path("papr_page", *path.parts[1:]) for path in _of("app")]
-    files += [Path("papr_core", path) for path in _of("assets")]
+    files += [Path("papr_core", path) for folder in ("assets", "results") for path in _of(folder)]
     assert [path for path in files if not (site / path).is_file()] == []
     assert {path.name for path in site.iterdir() if path.suffix != ".dist-info"} == {
         "bin", "papr_core", "papr_page",
@@ -149,7 +150,7 @@ def test_the_page_without_gradio_says_what_to_install(site, tmp_path):
 
 def test_the_installed_page_starts_anywhere_and_is_complete_on_arrival(site, tmp_path):
     pytest.importorskip("gradio")
-    port = 7300 + os.getpid() % 600
+    port = free_port()
     with (tmp_path / "said.txt").open("w") as said:
         server = subprocess.Popen(
             [site / "bin" / "papr-page", "--port", str(port)],

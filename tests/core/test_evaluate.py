@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ from torch.nn import functional as F
 
 from papr_core import ToMe, cost, load_backbone, load_proposal
 from papr_core.commands.evaluate import add_arguments, run
+from papr_core.commands.main import main
 from papr_core.data.datasets import open_dataset
 from papr_core.errors import InvalidInput, PaprError
 from papr_core.evaluation.accuracy import bootstrap, interval
@@ -145,6 +147,7 @@ def assert_rows(result, records, right, backbone, proposal):
     ]
     assert result["proposal_top1"] == pytest.approx(100 * right.mean())
     once = cost.proposal_gmacs(proposal)
+    passes = functools.cache(functools.partial(cost.backbone_gmacs, backbone))
     for row in result["rows"]:
         expected = 100 * records[row["method"], row["keep"]][members[row["subset"]]].mean(axis=0)
         assert row["n"] == members[row["subset"]].sum()
@@ -155,8 +158,11 @@ def assert_rows(result, records, right, backbone, proposal):
         assert row["answers_kept"] == pytest.approx(expected[11], abs=1e-3)
         assert row["patches"] == backbone.num_patches
         assert row["kept"] == backbone.num_kept(row["keep"])
-        assert row["gmacs"] == pytest.approx(cost.backbone_gmacs(backbone, row["keep"]) + once)
-        assert row["images_per_second"] > 0
+        looks = row["method"] in ("papr", "reversed", "cam", "grad-cam")
+        assert row["gmacs_backbone"] == pytest.approx(passes(row["keep"]))
+        assert row["gmacs_proposal"] == pytest.approx(once if looks else 0)
+        assert row["gmacs"] == pytest.approx(row["gmacs_backbone"] + row["gmacs_proposal"])
+        assert row["images_per_second"] > row["images_per_second_end_to_end"] > 0
         assert row["tome_r"] == 0
     tops = {(row["subset"], row["method"], row["keep"]): row["top1"] for row in result["rows"]}
     for row in result["differences"]:
@@ -211,14 +217,12 @@ def test_agrees_with_a_plain_loop_on_photographs(names):
 
 
 def test_papr_keeps_more_answers_than_its_reverse_and_than_chance():
-    """The default pair on 200 photographs that it never saw: the promise that the page makes."""
-    result = evaluate(CALTECH, keep=(0.4, 0.3), methods=("papr", "reversed", "random"))
-    kept = {
-        (row["method"], row["keep"]): row["answers_kept"] for row in result["rows"] if row["subset"] == "all"
-    }
-    assert result["n"] == 200
-    assert kept["papr", 0.4] - kept["reversed", 0.4] >= 12
-    assert kept["papr", 0.3] - kept["random", 0.3] >= 6
+    """The default pair on 100 photographs that it never saw: the promise that the page makes."""
+    result = evaluate(CALTECH, limit=100, keep=(0.3,), methods=("papr", "reversed", "random"))
+    kept = {row["method"]: row["answers_kept"] for row in result["rows"] if row["subset"] == "all"}
+    assert result["n"] == 100
+    assert kept["papr"] - kept["reversed"] >= 12
+    assert kept["papr"] - kept["random"] >= 6
 
 
 def asked_for(*numbers):
@@ -240,8 +244,10 @@ def test_merging_is_evaluated_beside_pruning(photos):
         (row["method"], row["keep"], row["tome_r"]): row for row in result["rows"] if row["subset"] == "all"
     }
     assert list(rows) == [("full", 1, 0), ("full", 1, 3), ("papr", 0.5, 0), ("papr", 0.5, 3)]
-    costs = [row["gmacs"] for row in rows.values()]
+    costs = [row["gmacs_backbone"] for row in rows.values()]
     assert costs == sorted(costs, reverse=True)
+    once = cost.proposal_gmacs(proposal)
+    assert [row["gmacs_proposal"] for row in rows.values()] == pytest.approx([0, 0, once, once])
     truth = [backbone.labels.synsets.index(data.classes[folder]) for folder in data.class_indices]
     reduction = {1: ToMe(3), 0.5: ToMe(3, layers="second_half")}
     for (_, ratio, r), row in rows.items():
@@ -272,20 +278,21 @@ def test_random_depends_on_the_name_alone(photos):
     assert one["confidence"] == pytest.approx(other["confidence"], abs=1e-4)
 
 
-@pytest.fixture
-def command(photos, models, tmp_path):
-    """Starts `evaluate --json`, a picture a batch, alone or under torchrun."""
-    arguments = [
-        "--data", str(photos), "--backbone", "small_vit", "--proposal", "small_net", "--keep", "1", "0.5",
-        "--methods", "papr", "random", "score-cam", "--batch-size", "1", "--device", "cpu", "--json",
-    ]  # fmt: skip
-    environment = {**os.environ, "PAPR_WEIGHTS": str(models), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+ASKED = [
+    "--backbone", "small_vit", "--proposal", "small_net", "--keep", "1", "0.5", "--mass", "0.5",
+    "--methods", "papr", "random", "score-cam", "--batch-size", "1", "--device", "cpu", "--json",
+]  # fmt: skip
 
-    def start(*more, processes=1):
-        how = torchrun if processes == 2 else []
+
+@pytest.fixture
+def two_processes(photos, models, tmp_path):
+    """Starts `evaluate --json` under torchrun, a picture a batch."""
+    environment = {**os.environ, "PAPR_WEIGHTS": str(models), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+    def start(*more):
         return subprocess.Popen(
-            [sys.executable, *how, "-m", "papr_core", "evaluate", *arguments, *map(str, more)],
+            [*torchrun, "-m", "papr_core", "evaluate", "--data", str(photos), *ASKED, *map(str, more)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
             cwd=tmp_path,
         )  # fmt: skip
@@ -293,16 +300,11 @@ def command(photos, models, tmp_path):
     return start
 
 
-def finished(process) -> dict:
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    assert "Traceback" not in err
-    return dict(numbers_of(json.loads(out)))
-
-
-def test_two_processes_one_of_them_killed_give_the_rows_of_one_when_resumed(command, tmp_path):
+def test_two_processes_one_of_them_killed_give_the_rows_of_one_when_resumed(
+    two_processes, photos, tmp_path, capsys
+):
     folder = tmp_path / "partial"
-    process, files = command("--resume", folder, processes=2), []
+    process, files = two_processes("--resume", folder), []
     while len(files) < 2 or min(len(file.read_bytes().splitlines()) for file in files) < 3:
         assert process.poll() is None, "it ended before it could be killed"
         time.sleep(0.01)
@@ -313,9 +315,14 @@ def test_two_processes_one_of_them_killed_give_the_rows_of_one_when_resumed(comm
     before = {file: file.read_text() for file in files}
     done = sum(text.count("\n") - 1 for text in before.values())  # the first line is the task
     assert 4 <= done < 30
-    resumed, alone = finished(command("--resume", folder, processes=2)), finished(command())
+    resumed = two_processes("--resume", folder)
+    told, errors = resumed.communicate(timeout=300)
+    assert resumed.returncode == 0, errors
+    assert "Traceback" not in errors
+    assert main(["evaluate", "--data", str(photos), *ASKED]) == 0
+    rows, alone = (dict(numbers_of(json.loads(text))) for text in (told, capsys.readouterr().out))
     assert len(alone) > 100
-    assert resumed == alone  # exactly: a batch is computed alike wherever it is
+    assert rows == alone  # exactly: a batch is computed alike wherever it is
     assert all(file.read_text() == text for file, text in before.items())
     added = [file.read_text() for file in folder.glob("*.jsonl") if file not in before]
     again = sum(text.count("\n") - 1 for text in added)
@@ -343,7 +350,7 @@ def test_partial_results_of_another_evaluation_are_refused(photos, tmp_path):
 def numbers_of(value, name=""):
     """Every leaf of a result under its path, speeds aside."""
     if isinstance(value, dict):
-        for key in value.keys() - {"images_per_second"}:
+        for key in value.keys() - {"images_per_second", "images_per_second_end_to_end"}:
             yield from numbers_of(value[key], f"{name}/{key}")
     elif isinstance(value, list):
         for i, item in enumerate(value):
@@ -433,10 +440,44 @@ def test_an_unreadable_picture_is_named_in_one_sentence(photos, tmp_path):
     data = shutil.copytree(photos, tmp_path / "data")
     broken = data / WNIDS[3] / "1.png"
     broken.write_bytes(broken.read_bytes()[:200])
+    how = {"backbone": "small_vit", "proposal": "small_net", "keep": (1,), "batch_size": 4}
     with pytest.raises(PaprError) as error:
-        evaluate(data, backbone="small_vit", proposal="small_net", keep=(1,), resume=tmp_path / "partial")
+        evaluate(data, strict=True, resume=tmp_path / "partial", **how)
     assert str(error.value).startswith(f"{WNIDS[3]}/1.png in data: The image is damaged or cut off")
     assert "\n" not in str(error.value)
+    found = evaluate(data, resume=tmp_path / "partial", **how)
+    assert found["n"] == len(open_dataset(photos)) - 1 == found["rows"][0]["n"]
+    assert [one["picture"] for one in found["left_out"]] == [f"{WNIDS[3]}/1.png"]
+    assert found["left_out"][0]["reason"].startswith("The image is damaged or cut off")
+    shutil.copy(photos / WNIDS[3] / "1.png", broken)  # what was left out once is not stumbled over again
+    again = evaluate(data, resume=tmp_path / "partial", **how)
+    assert again["left_out"] == found["left_out"]
+    broken.unlink()
+    whole = evaluate(data, **how)
+    assert whole["left_out"] == []
+    assert [row["top1"] for row in whole["rows"]] == [row["top1"] for row in found["rows"]]
+
+
+def test_a_batch_of_which_nothing_can_be_read_does_not_end_a_resumed_run(photos, tmp_path):
+    """And a name that is no UTF-8 is written down as it can be."""
+    data = tmp_path / "data"
+    shutil.copytree(photos / WNIDS[3], data / WNIDS[3])
+    for name in (b"00.png", b"01.png", b"0\xe9.png"):
+        (data / WNIDS[3] / os.fsdecode(name)).touch()
+    how = {"backbone": "small_vit", "proposal": "small_net", "keep": (1,), "batch_size": 1}
+    how |= {"methods": ("papr", "random"), "resume": tmp_path / "partial"}
+    found, again = evaluate(data, **how), evaluate(data, **how)
+    assert [Path(one["picture"]).name for one in found["left_out"]] == ["00.png", "01.png", r"0\xe9.png"]
+    assert dict(numbers_of(again)) == dict(numbers_of(found))
+
+
+def test_a_folder_of_which_nothing_can_be_read_is_refused(photos, tmp_path):
+    data = tmp_path / "data"
+    for wnid in WNIDS[:2]:
+        (data / wnid).mkdir(parents=True)
+        (data / wnid / "0.png").write_bytes(b"no picture")
+    with pytest.raises(InvalidInput, match="None of the images of .* can be read"):
+        evaluate(data, backbone="small_vit", proposal="small_net", keep=(1,))
 
 
 def test_tables_say_what_competes(photos, capsys):
@@ -444,7 +485,8 @@ def test_tables_say_what_competes(photos, capsys):
     add_arguments(parser)
     usual = ["--data", str(photos), "--backbone", "small_vit", "--proposal", "small_net", "--device", "cpu"]
     for given, expected in ([], "all classes that a model knows compete"), (
-        ["--classes", "data"], "only the classes of the data compete"
+        ["--classes", "data", "--methods", "papr", "random", "grad-cam-elementwise"],
+        "only the classes of the data compete",
     ):  # fmt: skip
         assert run(parser.parse_args([*usual, "--keep", "1", "0.5", *given])) == 0
         out = capsys.readouterr()
@@ -452,6 +494,16 @@ def test_tables_say_what_competes(photos, capsys):
         assert "papr less random at 0.5" in out.out
         assert "A CAM explains the proposal's answer." in out.out
         assert "30/30" in out.err  # the progress bar
+        for head in [line for line in out.out.splitlines() if line.startswith("method ")]:
+            rows = [
+                line
+                for line in out.out.splitlines()
+                if line.startswith(("full ", "papr ", "random ", "grad"))
+            ]
+            rows = [line for line in rows if " less " not in line]
+            wide = 1 + max(len(line.split()[0]) for line in rows)
+            assert head[: wide + 6] == f"{'method':<{wide}}  keep"
+            assert {line[wide + 2 : wide + 6].strip() for line in rows} == {"1", "0.5"}  # one column
 
 
 def test_cost_counts_what_the_paper_prints():
@@ -478,3 +530,40 @@ def test_cost_is_the_same_by_hand_in_any_mode():
     with torch.inference_mode():
         assert cost.backbone_gmacs(backbone, 0.5) == pytest.approx(macs / 1e9, rel=1e-6)
     assert cost.backbone_gmacs(backbone, 0.5) == pytest.approx(macs / 1e9, rel=1e-6)
+
+
+def test_data_as_they_are_distributed_are_evaluated_and_what_is_left_out_is_told(photos, tmp_path, capsys):
+    files = {wnid: sorted((photos / wnid).iterdir())[0] for wnid in WNIDS[:2]}
+    for split, count in (("train", 3), ("val", 2)):
+        for wnid, file in files.items():
+            (tmp_path / "data" / split / wnid).mkdir(parents=True)
+            for i in range(count):
+                shutil.copy(file, tmp_path / "data" / split / wnid / f"{i}{file.suffix}")
+    shutil.copytree(tmp_path / "data" / "val" / WNIDS[0], tmp_path / "data" / "val" / "unicorn")
+    how = {"backbone": "small_vit", "proposal": "small_net", "keep": (1,), "methods": ["papr"]}
+    with pytest.raises(InvalidInput, match=r"unicorn.*--unmatched skip"):
+        evaluate(tmp_path / "data", **how)
+    found = evaluate(tmp_path / "data", unmatched="skip", colour="timm", **how)
+    assert (found["n"], found["split"], found["colour"]) == (4, "val", "timm")
+    reasons = {row["reason"]: row["count"] for row in found["passed_over"]}
+    assert reasons == {"is of the split train": 6, "is of a class that small_vit does not know": 2}
+    assert evaluate(tmp_path / "data", split="train", **how)["n"] == 6
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    words = [
+        "--data",
+        str(tmp_path / "data"),
+        "--backbone",
+        "small_vit",
+        "--proposal",
+        "small_net",
+        "--keep",
+        "1",
+    ]
+    assert (
+        run(parser.parse_args([*words, "--methods", "papr", "--unmatched", "skip", "--device", "cpu"])) == 0
+    )
+    said = capsys.readouterr()
+    assert "(val): 4 images, in sRGB, fit: crop" in said.out
+    assert "6 more" not in said.err
+    assert "and 5 more: each is of the split train." in said.err

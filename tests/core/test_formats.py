@@ -1,5 +1,6 @@
 """State dicts in each source's own format, written to files and loaded back through the real path."""
 
+import copy
 import json
 
 import pytest
@@ -7,7 +8,7 @@ import timm
 import torch
 
 from papr_core import load_backbone, load_proposal
-from papr_core.models import apple_mobileone, weights
+from papr_core.models import apple_mobileone, configuration, weights
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def test_every_tensor_of_apple_s_files_has_its_place(size):
 @torch.inference_mode()
 def test_a_fine_tuned_mae(folder):
     """The authors' file: a dictionary with the state under "model"; here of one block."""
-    config = json.loads((weights._HERE / "published.json").read_text())["mae_finetuned_vit_base"]
+    config = copy.deepcopy(configuration.published()["mae_finetuned_vit_base"])
     small = {"depth": 1, "embed_dim": 48, "num_heads": 3}
     config["model_args"] |= small
     model = lively(timm.create_model(config["architecture"], global_pool="avg", **small))

@@ -2,9 +2,11 @@
 
 import functools
 import io
+import pickle
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ import torch
 from PIL import Image, ImageDraw
 
 from papr_core import InvalidInput, UnreadableImage, read_image
-from papr_core.data.images import FITS, View, fit_image, image_tensor
+from papr_core.data import jpeg
+from papr_core.data.images import FINEST, FITS, View, fine_image, fit_image, image_tensor
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +218,7 @@ def refused() -> dict[str, tuple[object, str]]:
         "bomb, a thread": (png(1, 2**31 - 1), "megapixels"),
         "bomb of text": (png(9, 9, (b"zTXt", LONG_TEXT)), "not an image|damaged"),
         "no file": ("/no/such/file.png", "no file 'file.png'"),
-        "a folder": ("/tmp", "no file 'tmp'"),
+        "a folder": ("/tmp", "'tmp' is a folder"),
         "a name made to break": ("a\0b", "cannot be opened|no file"),
         "no image at all": (None, "not NoneType"),
         "a number": (7, "not int"),
@@ -310,6 +313,48 @@ def test_an_unknown_fit_is_refused():
         fit_image(Image.new("RGB", (8, 8)), (4, 4), fit="stretch")
 
 
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("size", [(1000, 700), (700, 1000), (2000, 640), (1600, 1600)])
+@pytest.mark.parametrize(("target", "grid"), [((224, 224), (14, 14)), ((96, 160), (6, 10))])
+def test_the_fine_crop_lies_over_the_crop_to_the_pixel(fit, size, target, grid):
+    """Of all shifts by a pixel of its own, none is nearer to what the model sees than no shift."""
+    image = Image.effect_noise((size[0] // 20, size[1] // 20), 90).resize(size).convert("RGB")
+    how = {"fit": fit, "crop_pct": 0.9}
+    crop = np.asarray(fit_image(image, target, **how), dtype=np.float32)
+    fine = fine_image(image, target, grid=grid, **how)
+    cell = fine.height // grid[0]
+    assert (fine.height, fine.width) == (cell * grid[0], cell * grid[1])
+    assert target[0] < fine.height
+    assert max(fine.size) <= FINEST
+
+    def distance(across: int, down: int) -> float:
+        moved = Image.fromarray(np.roll(np.asarray(fine), (down, across), (0, 1)))
+        seen = np.asarray(moved.resize(target[::-1], Image.Resampling.BICUBIC), dtype=np.float32)
+        return float(np.abs(seen - crop)[4:-4, 4:-4].mean())
+
+    steps = range(-1, 2)
+    found = {(across, down): distance(across, down) for across in steps for down in steps}
+    assert min(found, key=found.get) == (0, 0), found
+    assert found[0, 0] < 2
+
+
+def test_a_fine_crop_is_never_larger_than_the_picture_nor_smaller_than_the_crop():
+    def fine(width: int, height: int, **how: Any) -> tuple[int, int]:
+        return fine_image(Image.new("RGB", (width, height)), (224, 224), grid=(14, 14), **how).size
+
+    assert fine(4000, 3000) == (896, 896)
+    assert fine(500, 400) == (392, 392)  # 28 whole pixels a patch, of 400 / 14
+    assert fine(500, 400, crop_pct=0.8) == (308, 308)  # the middle 320 of them
+    assert fine(200, 300) == (224, 224)
+    assert fine(4000, 3000, most=500) == (490, 490)
+    assert fine(500, 400, fit="pad") == (490, 490)
+    assert fine(90_000, 2) == (224, 224)
+    large = fine_image(Image.new("RGB", (4000, 3000)), (1024, 1024), grid=(64, 64))
+    assert large.size == (1024, 1024)
+    with pytest.raises(InvalidInput, match="crop, pad, squash"):
+        fine(8, 8, fit="stretch")
+
+
 def test_tensors(picture):
     tensor = image_tensor(picture)
     assert tensor.shape == (1, 3, 32, 48)
@@ -326,3 +371,271 @@ def test_a_view_survives_odd_settings():
     assert View.of(config, (8, 8)).fit(Image.new("RGB", (20, 10))).size == (8, 8)
     tiny = View.of({**config, "crop_pct": 1e-9}, (8, 8))
     assert tiny.fit(Image.new("RGB", (20, 10))).size == (8, 8)
+
+
+def timm_configurations() -> dict:
+    """(size, mean, std, crop, ...) -> the names of timm's published weights with it."""
+    import timm
+    from timm.data import resolve_data_config
+    from timm.models import get_pretrained_cfg
+
+    found = {}
+    for name in timm.list_models(pretrained=True):
+        config = resolve_data_config(pretrained_cfg=get_pretrained_cfg(name).to_dict())
+        found.setdefault(tuple(sorted(config.items())), []).append(name)
+    return found
+
+
+def test_what_a_model_sees_is_timm_s_own_input_for_every_configuration_of_timm():
+    from timm.data import create_transform
+
+    from papr_core.models import weights
+
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (97, 149, 3), np.uint8))
+    found = timm_configurations()
+    assert {dict(key)["crop_mode"] for key in found} == {"center", "squash", "border"}
+    assert sum(map(len, found.values())) > 1800
+    for key, names in found.items():
+        config = weights.read_config(names[0])["pretrained_cfg"]
+        view = View.of(config, config["input_size"][1:])
+        expected = create_transform(**dict(key), is_training=False)(picture)
+        assert (view.tensor(view.fit(picture))[0] - expected).abs().max() < 1e-5, names[:3]
+
+
+# As browsers read them
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("subsampling", [0, 2])
+@pytest.mark.parametrize("size", [(300, 200), (48, 31)])
+def test_a_jpeg_that_lacks_only_its_end_is_read_and_a_truncated_one_is_refused(
+    progressive, subsampling, size
+):
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8))
+    data = encoded(noise, "JPEG", progressive=progressive, subsampling=subsampling)
+    whole = read_image(data)
+    for lacking in (1, 2):
+        assert np.array_equal(read_image(data[:-lacking]), whole)
+    for lacking in (6, 8, 100, len(data) // 2):
+        with pytest.raises(UnreadableImage, match="damaged or cut off"):
+            read_image(data[:-lacking])
+
+
+# Colours as they are meant
+
+
+def profiled(kind: str) -> bytes:
+    """A JPEG whose numbers are right only by its profile: of the colour (200, 60, 40) in sRGB."""
+    from PIL import ImageCms
+
+    source, mode = {
+        "wide": (ImageCms.createProfile("sRGB"), "RGB"),
+        "lab": (ImageCms.createProfile("LAB"), "LAB"),
+    }[kind]
+    srgb = ImageCms.createProfile("sRGB")
+    image = ImageCms.profileToProfile(
+        Image.new("RGB", (16, 12), (200, 60, 40)), srgb, source, outputMode=mode
+    )
+    return encoded(image, "TIFF", icc_profile=ImageCms.ImageCmsProfile(source).tobytes())
+
+
+REPORTS = Path(__file__).resolve().parents[1] / "data" / "colours"
+
+
+@pytest.mark.parametrize("name", ["p3.jpg", "adobergb.jpg"])
+def test_an_embedded_profile_is_converted_to_srgb(name):
+    meant = np.asarray(read_image(REPORTS / "srgb.png")).astype(int)
+    assert abs(np.asarray(read_image(REPORTS / name)).astype(int) - meant).mean() < 3
+    ignored = np.asarray(read_image(REPORTS / name, colour="timm")).astype(int)
+    assert np.array_equal(ignored, np.asarray(Image.open(REPORTS / name).convert("RGB")))
+    assert abs(ignored - meant).mean() > 3
+    with pytest.raises(InvalidInput, match="srgb or timm"):
+        read_image(REPORTS / name, colour="best")
+
+
+def test_lab_and_srgb_and_broken_profiles():
+    assert max(abs(a - b) for a, b in zip(read_image(profiled("lab")).getpixel((5, 5)), (200, 60, 40))) <= 3
+    plain = Image.effect_noise((30, 20), 90).convert("RGB")
+    from PIL import ImageCms
+
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for profile in (srgb, b"nonsense", srgb[:300]):
+        assert np.array_equal(read_image(encoded(plain, "PNG", icc_profile=profile)), plain)
+
+
+FOUR = [(220, 30, 30), (30, 200, 40), (40, 60, 210), (200, 200, 200)]
+FOUR_IN_P3 = [(240, 0, 0), (0, 204, 0), (34, 61, 218), (200, 200, 200)]  # by LittleCMS
+
+
+def four_colours() -> Image.Image:
+    return Image.fromarray(np.array(FOUR, np.uint8).reshape(2, 2, 3)).resize(
+        (32, 32), Image.Resampling.NEAREST
+    )
+
+
+def coded(kind: str, transfer: int, primaries: int) -> bytes:
+    """A picture whose file says its coding by the numbers of H.273, without a profile."""
+    if kind == "PNG":
+        data, said = encoded(four_colours(), "PNG"), b"cICP" + bytes([primaries, transfer, 0, 1])
+        return data[:33] + struct.pack(">I", 4) + said + struct.pack(">I", zlib.crc32(said)) + data[33:]
+    data = bytearray(encoded(four_colours(), "AVIF", quality=100, subsampling="4:4:4"))
+    at = data.index(b"colrnclx") + 8
+    data[at : at + 4] = struct.pack(">HH", primaries, transfer)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "AVIF"])
+def test_a_coding_that_a_file_says_without_a_profile(kind):
+    found = np.asarray(read_image(coded(kind, 13, 12))).astype(int)[4::16, 4::16].reshape(4, 3)
+    assert abs(found - FOUR_IN_P3).max() <= 8
+    bright = np.asarray(read_image(coded(kind, 16, 9))).astype(int)[4::16, 4::16].reshape(4, 3)
+    assert bright[3].min() > 250  # a PQ code of 200 of 255 is far above white
+    for plain in (read_image(coded(kind, 13, 1)), read_image(coded(kind, 13, 12), colour="timm")):
+        assert abs(np.asarray(plain).astype(int)[4::16, 4::16].reshape(4, 3) - FOUR).max() <= 4
+    with pytest.raises(UnreadableImage):
+        read_image(coded(kind, 13, 12)[:41])
+
+
+def grey_profile(gamma: float) -> bytes:
+    def words(*values):
+        return struct.pack(f">{len(values)}i", *(round(value * 65536) for value in values))
+
+    white = words(0.9642, 1, 0.8249)
+    tags = {
+        b"wtpt": b"XYZ \0\0\0\0" + white,
+        b"kTRC": b"curv\0\0\0\0" + struct.pack(">IHxx", 1, round(gamma * 256)),
+    }
+    table, body = struct.pack(">I", len(tags)), b""
+    for name, value in tags.items():
+        table += name + struct.pack(">II", 132 + 12 * len(tags) + len(body), len(value))
+        body += value
+    head = struct.pack(">I4sI4s4s4s", 128 + len(table + body), b"lcms", 0x02400000, b"mntr", b"GRAY", b"XYZ ")
+    return (head.ljust(36, b"\0") + b"acsp").ljust(68, b"\0") + white + bytes(48) + table + body
+
+
+def test_profiles_of_grey_pictures_of_every_kind():
+    grey = four_colours().convert("L")
+    profile = {"icc_profile": grey_profile(1.0)}  # its numbers are light itself
+    meant = np.asarray(read_image(encoded(grey, "PNG", **profile))).astype(int)
+    assert abs(meant - np.asarray(grey)[..., None]).mean() > 30
+    wide = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+    for form, picture in (("PNG", grey.convert("LA")), ("PNG", wide), ("TIFF", wide)):
+        found = np.asarray(read_image(encoded(picture, form, **profile))).astype(int)
+        assert abs(found - meant).max() <= 2
+
+
+# The picture that is meant
+
+
+def tiff(*frames: Image.Image, tags: tuple[dict, ...] = ()) -> bytes:
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+    infos = []
+    for given in (*tags, *({},) * (len(frames) - len(tags))):
+        info = ImageFileDirectory_v2()
+        for key, value in given.items():
+            info[key] = value
+        infos.append(info)
+    first, *others = frames
+    for frame, info in zip(frames, infos):
+        frame.encoderinfo = {"tiffinfo": info}
+    return encoded(first, "TIFF", tiffinfo=infos[0], save_all=True, append_images=others)
+
+
+def test_a_thumbnail_before_the_picture_is_not_the_picture():
+    small, large = Image.new("RGB", (8, 6), "red"), Image.new("RGB", (40, 30), "blue")
+    assert read_image(tiff(small, large, tags=({254: 1},))).size == (40, 30)
+    assert read_image(tiff(large, small, tags=({}, {254: 1}))).size == (40, 30)
+    with pytest.raises(UnreadableImage, match="nothing but a thumbnail"):
+        read_image(tiff(small, tags=({254: 1},)))
+
+
+@pytest.mark.parametrize("tags", [{50706: b"\1\4\0\0"}, {33422: b"\0\1\1\2"}])
+def test_a_camera_s_raw_data_are_refused(tags):
+    with pytest.raises(UnreadableImage, match="camera's raw data"):
+        read_image(tiff(Image.new("RGB", (8, 6), "red"), tags=(tags,)))
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_negatives_are_shown_as_positives(bits):
+    values = np.linspace(0, 2**bits - 1, 12 * 9).reshape(9, 12).astype(f"uint{bits}")
+    positive = np.asarray(read_image(encoded(Image.fromarray(values), "TIFF")))
+    stored = Image.fromarray(values if bits == 16 else 255 - values)  # Pillow turns 8 bits itself
+    data = bytearray(encoded(Image.fromarray(values), "TIFF"))
+    place = data.index(struct.pack("<HHI", 262, 3, 1))
+    data[place + 8 : place + 10] = b"\0\0"
+    negative = np.asarray(read_image(bytes(data)))
+    assert np.abs(negative.astype(int) - (255 - positive.astype(int))).max() <= 1
+    assert stored.size == (12, 9)
+
+
+def test_an_animation_that_is_not_its_stand_in():
+    stand_in, first, second = (Image.new("RGB", (20, 10), name) for name in ("red", "lime", "blue"))
+    data = encoded(stand_in, "PNG", save_all=True, append_images=[first, second], default_image=True)
+    assert read_image(data).getpixel((3, 3)) == (0, 255, 0)
+
+
+def test_twelve_bits_in_sixteen_can_be_stretched():
+    values = np.linspace(0, 4095, 20 * 10).reshape(10, 20).astype(np.uint16)
+    data = encoded(Image.fromarray(values), "PNG")
+    assert np.asarray(read_image(data)).max() == 16
+    stretched = np.asarray(read_image(data, stretch=True))
+    assert (stretched.min(), stretched.max()) == (0, 255)
+
+
+# Very large photographs
+
+
+def test_a_photograph_of_108_megapixels_is_decoded_smaller():
+    wide = Image.new("RGB", (12000, 9000), (200, 60, 40))
+    data = encoded(wide, "JPEG", quality=30)
+    del wide
+    image = read_image(data)
+    assert image.size == (3000, 2250)
+    assert max(abs(a - b) for a, b in zip(image.getpixel((99, 99)), (200, 60, 40))) < 6
+
+
+def test_what_cannot_be_decoded_smaller_keeps_the_limit():
+    noise = Image.effect_noise((700, 500), 50).convert("RGB")
+    for kind, how in (("PNG", {}), ("JPEG", {"progressive": True}), ("JPEG", {})):
+        with pytest.raises(UnreadableImage, match="over the limit"):
+            read_image(encoded(noise, kind, **how), max_pixels=100_000)
+    image = jpeg.opened(encoded(noise, "JPEG"))
+    jpeg.make_smaller(image, 50_000_000)
+    assert image.size == (700, 500)
+
+
+def test_heic():
+    heif = pytest.importorskip("pillow_heif")
+    heif.register_heif_opener()
+    data = encoded(Image.new("RGB", (64, 48), (200, 60, 40)), "HEIF", quality=90)
+    assert max(abs(a - b) for a, b in zip(read_image(data).getpixel((9, 9)), (200, 60, 40))) < 8
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("https://example.org/cat.jpg", "is an address, and nothing is fetched here: save the picture"),
+        ("file:///tmp/cat.jpg", "is a file's address"),
+        (".", "is a folder: give the file of one picture"),
+        ("no/such/cat.jpg", "There is no file 'cat.jpg'"),
+    ],
+)
+def test_what_is_no_file_gets_its_own_sentence(source, said):
+    with pytest.raises(UnreadableImage, match=said):
+        read_image(source)
+
+
+def test_a_jpeg_is_not_copied_once_more(monkeypatch):
+    """A photograph of 12 megapixels would take 48 MB and a moment twice; its file is let go all the same."""
+    pixels = np.random.default_rng(0).integers(0, 255, (6, 5, 3), dtype=np.uint8)
+    data = encoded(Image.fromarray(pixels), "JPEG")
+    wanted = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    monkeypatch.setattr(Image.Image, "copy", None)
+    read = read_image(data)
+    assert (read.mode, read.fp) == ("RGB", None)
+    monkeypatch.undo()
+    assert np.array_equal(np.asarray(read), wanted)
+    assert np.array_equal(np.asarray(pickle.loads(pickle.dumps(read))), wanted)
+    mine = Image.fromarray(pixels)
+    assert read_image(mine) is not mine, "what a caller brings stays the caller's"

@@ -10,7 +10,8 @@ from torch import nn
 
 from papr_core import load_proposal
 from papr_core.errors import InvalidInput, Stopped, UnsupportedModel
-from papr_core.methods.controls import shuffled_maps
+from papr_core.methods.controls import checkerboard_map, edge_maps, shuffled_maps
+from papr_core.methods.gaze import Gaze
 from papr_core.methods.table import DEFAULT_METHODS, METHODS, method_map, refusal
 
 GRID = (6, 9)
@@ -33,7 +34,23 @@ def batch(proposal):
 
 def call(name, proposal, images, features, **kwargs):
     patches = [3, 17, 40] if name == "by-hand" else None
-    return method_map(name, proposal, images, features, **{"grid": GRID, "patches": patches, **kwargs})
+    grid = BACKBONE[0].grid if METHODS[name].kind == "oracle" else GRID
+    given = {"grid": grid, "patches": patches, "gaze": gaze_of(images), **kwargs}
+    return method_map(name, proposal, images, features, **given)
+
+
+BACKBONE: list = []  # that methods which look there ask: the pair's
+
+
+@pytest.fixture(scope="module", autouse=True)
+def backbone(pair):
+    BACKBONE[:] = [pair[1]]
+    return pair[1]
+
+
+def gaze_of(images):
+    """The same pictures as the backbone sees them."""
+    return Gaze(BACKBONE[0], nn.functional.interpolate(images, BACKBONE[0].input_size[1:], mode="bilinear"))
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -41,13 +58,18 @@ def test_each_map_varies_and_a_batch_equals_its_singles(name, proposal, batch):
     images, features = batch
     method = METHODS[name]
     maps = call(name, proposal, images, features)
-    assert maps.shape == (3, method.draws, *(features.shape[2:] if method.looks else GRID))
+    grid = BACKBONE[0].grid if method.kind == "oracle" else GRID
+    assert maps.shape == (3, method.draws, *(features.shape[2:] if method.looks else grid))
     assert maps.isfinite().all()
-    assert (maps.flatten(2).std(dim=2) > 1e-4).all()
+    if method.whole:
+        assert not maps.any(), "it ranks nothing"
+        return
+    spread = maps.flatten(2).std(dim=2) / maps.flatten(2).abs().amax(dim=2)
+    assert (spread > 1e-3).all()
     for i in range(3):
         alone = call(name, proposal, images[i : i + 1], features[i : i + 1])
         assert torch.allclose(alone[0], maps[i], rtol=1e-4, atol=1e-5)
-    if method.looks:
+    if method.looks or method.kind == "oracle" or name == "edges":
         assert not torch.allclose(maps[0], maps[1], rtol=1e-3), "two pictures have one map"
 
 
@@ -100,6 +122,48 @@ def test_random_repeats_nests_and_depends_on_seed_draw_and_key_alone(pair, batch
 def test_random_is_fair():
     ranks = shuffled_maps((4, 4), 0, range(2000), draws=1).flatten(1)
     assert (ranks.mean(dim=0) - 7.5).abs().max() < 0.5
+
+
+@pytest.mark.parametrize("grid", [(1, 1), (4, 4), (14, 14), (9, 16), (5, 3)])
+def test_a_checkerboard_is_spread_evenly_and_nests(grid):
+    order = checkerboard_map(grid).flatten().argsort(descending=True)
+    assert len(checkerboard_map(grid).unique()) == len(order), "each patch has its own rank"
+    rows, columns = order // grid[1], order % grid[1]
+    half = (len(order) + 1) // 2
+    assert ((rows + columns)[:half] % 2 == 0).all(), "half of all patches are the squares of one colour"
+    for count in range(1, len(order) + 1):  # sets nest, since they are the beginnings of one order
+        for line, of in ((rows, grid[0]), (columns, grid[1])):
+            if of % 2 == 0:
+                filled = torch.bincount(line[:count] // (of // 2), minlength=2)  # of both halves of a side
+                assert filled.max() - filled.min() <= max(3, 0.3 * count), (grid, count)
+
+
+def test_edges_are_the_squared_gradient_of_the_grey_picture():
+    pictures = torch.rand(2, 3, 12, 20, generator=torch.Generator().manual_seed(0))
+    found = edge_maps(pictures, (3, 4))
+    grey = (pictures * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(dim=1).tolist()
+    for image in range(2):
+        for row in range(3):
+            for column in range(4):
+                total = 0.0
+                for y in range(4 * row, 4 * row + 4):
+                    for x in range(5 * column, 5 * column + 5):
+
+                        def at(down, across, y=y, x=x, of=grey[image]):
+                            y, x = abs(y + down), abs(x + across)  # mirrored at the border, which counts once
+                            return of[y if y < 12 else 22 - y][x if x < 20 else 38 - x]
+
+                        across = sum(w * (at(d, 1) - at(d, -1)) for d, w in ((-1, 1), (0, 2), (1, 1)))
+                        down = sum(w * (at(1, a) - at(-1, a)) for a, w in ((-1, 1), (0, 2), (1, 1)))
+                        total += across**2 + down**2
+                assert found[image, row, column].item() == pytest.approx(total / 20, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["edges", "attention", "rollout"])
+def test_what_looks_at_the_backbone_asks_for_it(name, proposal, batch):
+    images, features = batch
+    with pytest.raises(InvalidInput, match="needs the backbone"):
+        method_map(name, proposal, images, features, grid=GRID)
 
 
 @pytest.mark.parametrize("grid", [(1, 1), (4, 4), (5, 5), (3, 8)])
@@ -163,7 +227,8 @@ def test_the_table_is_whole(proposal):
     assert not any(refusal(name, proposal) for name in METHODS)
     assert set(DEFAULT_METHODS) < set(METHODS)
     assert all(name == method.name and method.title and method.about for name, method in METHODS.items())
-    assert {method.kind for method in METHODS.values()} == {"papr", "cam", "control", "choice"}
+    kinds = {"papr", "cam", "library", "oracle", "control", "choice"}
+    assert {method.kind for method in METHODS.values()} == kinds
 
 
 class Planted(nn.Module):
@@ -174,9 +239,8 @@ class Planted(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.class_weights = torch.tensor(
-            [[2.0, -1.0, -1.0, 0.0], [-1.0, 2.0, -1.0, 0.0], [-1.0, -1.0, 2.0, 0.0]]
-        )
+        weights = [[2.0, -1.0, -1.0, 0.0], [-1.0, 2.0, -1.0, 0.0], [-1.0, -1.0, 2.0, 0.0]]
+        self.class_weights = nn.Parameter(torch.tensor(weights))
 
     def features(self, images):
         colours = nn.functional.avg_pool2d(images.relu(), 8)  # (B, 3, h, w)
@@ -202,8 +266,13 @@ def test_a_planted_object_is_found(name):
     best = found.flatten().topk(4).indices.tolist()
     assert sorted(best) == [1 * 7 + 4, 1 * 7 + 5, 2 * 7 + 4, 2 * 7 + 5]
     green = call(name, proposal, images, features, class_index=1, grid=(7, 7))[0, 0]
-    if METHODS[name].uses_class:
+    if METHODS[name].uses_class and name not in AGAINST:
         assert green.argmax() == 5 * 7 + 1, "the other class is somewhere else"
+
+
+# As the library has them, these show what speaks against a class as well, and here red speaks loudest against
+# green: two project onto the strongest direction, one divides by the class's score, which is below 0.
+AGAINST = ("eigen-grad-cam", "seg-eigen-cam", "ablation-cam")
 
 
 def traces(model):

@@ -8,17 +8,10 @@ import torch
 from page_server import NAMES, picture
 
 from papr_core import compare, load_backbone, load_proposal
+from papr_core.comparison.maps import coarse_counts, curve_counts
 from papr_core.comparison.results import method_result
-from papr_core.comparison.scene import (
-    ClassLabel,
-    answers,
-    coarse_counts,
-    curve_counts,
-    explain_refusal,
-    open_scene,
-    scene_map,
-    scene_notes,
-)
+from papr_core.comparison.scene import answers, open_scene, scene_map, scene_notes
+from papr_core.comparison.seen import ClassLabel, explain_refusal
 from papr_core.errors import InvalidInput, Stopped, UnknownClass
 from papr_core.methods.table import METHODS
 from papr_core.models.labels import Labels

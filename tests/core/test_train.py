@@ -289,7 +289,7 @@ def test_a_view_gets_its_part_of_what_the_teacher_saw_of_the_whole_picture(
     maps = torch.from_numpy(maps).float().permute(0, 3, 1, 2)
 
     def part(box: tuple[float, ...], side: tuple[int, int]) -> torch.Tensor:
-        batch = views.Views(None, None, torch.tensor([0]), torch.tensor([box]))
+        batch = views.Views(None, None, torch.tensor([0]), torch.tensor([box]), torch.tensor([0]))
         return run.teacher._remembered(batch, torch.empty(1, 1, *side))[1]
 
     whole = part((0.0, 0.0, 1.0, 1.0), (4, 4))
@@ -391,6 +391,34 @@ def test_pruning_while_training_drops_patches(pictures, teacher_folder):
     assert not torch.equal(before, run.model.blocks[0].mlp.fc1.weight)
 
 
+@pytest.mark.parametrize("averaged", [0.0, 0.8])
+def test_a_pruned_model_is_measured_pruned_and_whole_in_float32(averaged, pictures, teacher_folder):
+    """By hand: the weights that are measured, on each whole picture, with and without its kept patches."""
+    dataset = open_dataset(pictures)
+    recipe = Recipe(keep=0.2, proposal="teacher", ema=averaged, **(VIT | {"dtype": "bfloat16"}))
+    run = training._Run(recipe, dataset, torch.device("cpu"))
+    for batch in views.batches(run.viewed, 8, epoch=0):
+        run.train_step(batch)
+    lengths = []
+    model = run.weights()
+    model.blocks[0].register_forward_hook(lambda block, tokens, out: lengths.append(out.shape[1:]))
+    model.head.register_forward_hook(lambda head, tokens, out: lengths.append(out.dtype))
+    found = run.measure(dataset, 0)
+    assert set(lengths) == {(1 + 3, 32), (1 + 16, 32), torch.float32}  # floor(0.2 * 17) patches, and all 16
+    hits = {"top1": 0, "top1_full": 0}
+    for images, classes in views.whole_pictures(dataset, 32, 1):
+        images = run._fractions(images)
+        kept = run.pruner.kept(images)
+        with torch.no_grad():
+            tokens = model._pos_embed(model.patch_embed(run._seen(images)))
+            for way, rows in (("top1", [0, *(kept[0] + 1)]), ("top1_full", range(17))):
+                out = model.forward_head(model.norm(model.blocks(tokens[:, list(rows)])))
+                hits[way] += int(out.argmax()) == int(classes)
+    for way, count in hits.items():
+        assert found[way] == pytest.approx(100 * count / 48, abs=0.01), way
+    assert {"top5", "top5_full", "n"} <= found.keys()
+
+
 def test_the_command_prints_one_line_of_json_an_epoch(pictures, tmp_path):
     options = [f"--{key.replace('_', '-')}={value}" for key, value in CONVNET.items()]
     command = [
@@ -451,8 +479,40 @@ def test_a_picture_that_cannot_be_read_is_named_in_one_sentence(workers, picture
     folder = shutil.copytree(pictures, tmp_path / "pictures")
     (folder / "red" / "3.png").write_bytes(b"no picture")
     with pytest.raises(UnreadableImage, match="^red/3.png in pictures: ") as caught:
-        train(Recipe(epochs=1, **CONVNET), folder, tmp_path / "o", workers=workers)
+        train(Recipe(epochs=1, **CONVNET), folder, tmp_path / "o", workers=workers, strict=True)
     assert "\n" not in str(caught.value)
+    line = train(Recipe(epochs=1, **CONVNET), folder, tmp_path / "p", val=folder, workers=workers)
+    assert list(line["left_out"]) == ["red/3.png"]
+    assert line["left_out"]["red/3.png"].startswith("The file is not an image")
+    assert line["n"] == len(open_dataset(pictures)) - 1
+
+
+def test_a_class_of_which_no_picture_can_be_read_is_told(pictures, tmp_path):
+    folder = shutil.copytree(pictures, tmp_path / "pictures")
+    for path in (folder / "red").iterdir():
+        path.write_bytes(b"no picture")
+    with pytest.raises(UnreadableImage, match="^red/"):
+        train(Recipe(epochs=1, **CONVNET), folder, tmp_path / "o")
+
+
+def test_a_teacher_goes_on_without_a_picture_too(pictures, tmp_path):
+    folder = shutil.copytree(pictures, tmp_path / "pictures")
+    (folder / "red" / "3.png").write_bytes(b"no picture")
+    recipe = Recipe(epochs=1, teacher="mobilenetv1_025", teacher_once=True, distill=0.5, **CONVNET)
+    with pytest.raises(InvalidInput, match="class folders match no class"):
+        train(recipe, folder, tmp_path / "o")  # red is no class of the teacher's: it is asked before it looks
+
+
+@pytest.mark.parametrize("key", ["about", "step", "log", "trained", "optimizer", "losses", "about/recipe"])
+def test_a_checkpoint_that_lacks_a_part_is_refused_in_one_sentence(pictures, tmp_path, key):
+    recipe = Recipe(epochs=1, **CONVNET)
+    train(recipe, pictures, tmp_path)
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    inside, _, part = key.rpartition("/")
+    (state[inside] if inside else state).pop(part)
+    torch.save(state, tmp_path / "checkpoint.pt")
+    with pytest.raises(InvalidInput, match="is damaged or no checkpoint; remove it to begin anew"):
+        train(recipe, pictures, tmp_path)
 
 
 def test_facts_that_are_no_object_are_refused_at_once(pictures, tmp_path):
@@ -475,3 +535,17 @@ def test_the_written_configuration_carries_the_facts_and_no_path(pictures, tmp_p
     assert config["label_names"] == ["sea", "fire"]
     assert config["pretrained_cfg"]["license"] == "mit"
     assert str(tmp_path) not in text
+
+
+def test_a_root_of_splits_learns_from_one_and_measures_the_other(pictures, tmp_path):
+    for split, count in (("train", 8), ("val", 2)):
+        for name in ("red", "blue"):
+            folder = tmp_path / "data" / split / name
+            folder.mkdir(parents=True)
+            for i in range(count):
+                shutil.copy(pictures / name / f"{i}.png", folder)
+    line = train(Recipe(epochs=1, **{**CONVNET, "batch_size": 4}), tmp_path / "data", tmp_path / "o")
+    assert line["n"] == 4
+    assert json.loads((tmp_path / "o" / "model.json").read_text())["label_names"] == ["blue", "red"]
+    other = {**CONVNET, "batch_size": 4}
+    assert train(Recipe(epochs=1, **other), tmp_path / "data", tmp_path / "p", split="val")["n"] == 16

@@ -9,7 +9,7 @@ from page_server import picture
 from safetensors.torch import save_file
 
 from papr_core import InvalidInput, ToMe, UnknownModel, UnsupportedModel, WeightsUnavailable, prune_clip
-from papr_core.comparison.tubewise import TubePair
+from papr_core.comparison.clip_pair import TubePair
 from papr_core.comparison.video import find_pair, load_pair
 from papr_core.cost import backbone_gmacs, count_macs
 from papr_core.data.clips import Clip, ClipInfo

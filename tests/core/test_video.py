@@ -13,7 +13,7 @@ from PIL import Image
 
 from papr_core import InvalidInput, Stopped, UnsupportedModel, prune_clip
 from papr_core.commands.main import main
-from papr_core.comparison.framewise import FramePair
+from papr_core.comparison.clip_pair import FramePair
 from papr_core.comparison.video import (
     STILL,
     VIDEO_METHODS,
@@ -64,7 +64,7 @@ def full(footage):
 
 
 def explained(footage, full):
-    from papr_core.comparison.scene import find_explained, find_target
+    from papr_core.comparison.seen import find_explained, find_target
 
     pair = footage.pair
     aim = find_target(full.mean(dim=0), pair.backbone, None)
@@ -224,7 +224,7 @@ def test_a_still_clip_is_told(pair):
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
 def test_stillness_is_seen_through_compression_and_noise_and_a_small_thing_moves(codec, tmp_path):
     from app.moving import moving_clip
-    from papr_core.comparison.video import _still
+    from papr_core.comparison.footage import _still
     from papr_core.data.clips import read_clip
 
     def still(frames) -> bool:
@@ -246,6 +246,24 @@ def test_the_shown_frames_have_the_grid_of_the_crops(footage, full):
         plain = np.asarray(frame).reshape(10, 32, 10, 32, 3).transpose(0, 2, 1, 3, 4).reshape(100, 32, 32, 3)
         for patch in range(100):
             assert np.array_equal(blocks[patch], plain[patch] if patch in kept else 0 * plain[patch])
+
+
+def test_each_frame_says_what_its_kept_patches_say_alone(footage, full):
+    result = pruned(footage, footage_map(footage, "papr", explained(footage, full)), full, 0.05)
+    said, told = result.said_in_frames(), result.to_dict()["frames"]
+    backbone, rows = footage.pair.backbone, []
+    for image, patches, (plain, kept), frame, row in zip(
+        footage.backbone_images, result.each_frame(), said, told, full, strict=True
+    ):
+        assert plain == int(row.argmax())
+        assert frame["kept_answer"] == (plain == kept)
+        if patches:
+            with torch.inference_mode():
+                rows.append(backbone(image[None], torch.tensor([patches]))[0].softmax(dim=0))
+            assert kept == int(rows[-1].argmax())
+        else:
+            assert kept is None
+    torch.testing.assert_close(result.pruned[0], torch.stack(rows).mean(dim=0))
 
 
 def test_a_saved_clip_is_complete_and_plays_as_fast(footage, full, tmp_path):

@@ -137,6 +137,27 @@ def test_a_cached_pickle_of_plain_tensors_loads_too(vit, state, tmp_path):
     assert torch.equal(load_backbone(BACKBONE)(images), vit(images))
 
 
+@torch.inference_mode()
+def test_a_model_of_the_hub_by_its_address(vit, state, tmp_path, monkeypatch):
+    """As transformers' TimmWrapper is pushed there."""
+    wrapped = {f"timm_model.{key}": value.clone() for key, value in state.items()}
+    config = {
+        "architecture": "test_vit",
+        "num_classes": 1000,
+        "model_type": "timm_wrapper",
+        "pretrained_cfg": {},
+    }
+    files = {"model.safetensors": save(wrapped), "config.json": json.dumps(config).encode()}
+    hub_cache(tmp_path / "hub", "someone/cats", files)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    backbone = load_backbone("hf-hub:someone/cats")
+    assert (backbone.title, backbone.weights.kind) == ("cats", "cached")
+    images = torch.randn(1, 3, 160, 160)
+    assert torch.equal(backbone(images), vit(images))
+    with pytest.raises(WeightsUnavailable, match="not on this machine, and downloads are off"):
+        load_backbone("hf-hub:someone/dogs")
+
+
 def test_a_half_downloaded_blob_is_never_taken_for_a_file(state, tmp_path):
     folder = hub_cache(tmp_path / "hub", f"timm/{BACKBONE}", {"config.json": b"{}"})
     (folder / "blobs" / ("0" * 64 + ".incomplete")).write_bytes(save(state)[:1000])
@@ -570,7 +591,7 @@ def test_a_configuration_cannot_send_the_loader_to_the_network(own, state):
 
 
 @pytest.mark.parametrize(
-    "name", ["../own/mine", "/etc/passwd", "own/mine", "mine\0", "", ".", "..", "C:mine", "hf-hub:a/b"]
+    "name", ["../own/mine", "/etc/passwd", "own/mine", "mine\0", "", ".", "..", "C:mine", "hf-hub:a/b/c"]
 )
 def test_a_name_is_never_a_path(own, state, name):
     write_own(own, "mine", state, CONFIG)

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import test from "node:test";
 import { agreement, byChance, keptByTime, numKept } from "../../app/static/js/counts.js";
 
@@ -9,10 +10,9 @@ test("how many patches stay: floor(z (N + P)), from 1 to N", () => {
   assert.equal(numKept(100, 0, 0.29), 29); // 0.29 * 100 is a little less than 29 in binary
 });
 
-test("where several orders agree", () => {
-  const orders = [[0, 1, 2, 3], [1, 0, 3, 2], [0, 3, 1, 2]];
-  assert.deepEqual(agreement(orders.slice(0, 2), 2, 4), { alike: 1, kept: 1 });
-  assert.deepEqual(agreement(orders, 2, 4), { alike: 0.5, kept: 0.5 }); // 0 in all, 2 in none
+test("where several orders agree, as the library says", () => {
+  const cases = JSON.parse(readFileSync(new URL("../data/agreements.json", import.meta.url), "utf8"));
+  for (const { orders, k, ...shares } of cases) assert.deepEqual(agreement(orders, k, orders[0].length), shares);
 });
 
 test("what chance gives", () => {

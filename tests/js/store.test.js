@@ -25,7 +25,7 @@ test("cards stand in the server's order; random has a line without a card, by-ha
 test("a card shows the point of the ratio, or the nearest one and says so", () => {
   const [papr, random, cam] = store.answer.methods;
   assert.equal(keptCount(), 2);
-  assert.deepEqual(current(cam), { k: 2, patches: [3, 1], point: pointAt(cam, 2).point, exact: true });
+  assert.deepEqual(current(cam), { k: 2, patches: [3, 1], point: pointAt(cam, 2).point, exact: true, size: null });
   const now = current(papr);
   assert.deepEqual([now.exact, now.point.k, stateOf(now)], [false, 1, "lost"]);
   assert.equal(stateOf(current(random)), "wait");
@@ -62,12 +62,13 @@ test("numbers are confidences in percent, or cosines as they are", () => {
 });
 
 test("a curve in full is not taken back by an answer that begins anew", () => {
-  const before = { methods: [method("papr", [point(1), point(2)], { complete: true, fewest: 1 }), method("cam", [point(1)])] };
+  const before = { labels: { 7: "only of a moved slider" }, methods: [method("papr", [point(1), point(2)], { complete: true, fewest: 1 }), method("cam", [point(1)])] };
   const refused = { name: "cam", refused: "no linear head" };
-  const answer = { methods: [method("papr", [point(2), point(3)], { fewest: null }), refused] };
+  const answer = { methods: [method("papr", [point(2), point(3)], { fewest: null }), refused], labels: { 0: "lion" } };
   keepKnown(before, answer);
   const [papr, cam] = answer.methods;
   assert.equal(papr.map, before.methods[0].map); // the same object: what was made of it is not made again
   assert.deepEqual([papr.points.map(([k]) => k), papr.complete, papr.fewest], [[1, 2, 3], true, 1]);
   assert.equal(cam, refused);
+  assert.deepEqual(answer.labels, { 0: "lion", 7: "only of a moved slider" });
 });

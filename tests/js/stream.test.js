@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import "./setup.js";
-import { Stream } from "../../app/static/js/stream.js";
+import { chosen, Stream } from "../../app/static/js/stream.js";
 
 function opened(name) {
   const stream = new Stream(name);
@@ -21,11 +21,18 @@ test("each question has a number of its own, which the server is told first", ()
   assert.match(visitor, /^[0-9a-z]+ clips$/);
   assert.deepEqual(sent, [
     ["newest", { visitor, seq: 1 }],
-    ["ask", { visitor, seq: 1, keep: 0.4 }],
+    ["ask", { visitor, seq: 1, chosen: [], keep: 0.4 }],
     ["newest", { visitor, seq: 2 }],
-    ["ask", { visitor, seq: 2, keep: 0.3 }],
+    ["ask", { visitor, seq: 2, chosen: [], keep: 0.3 }],
   ]);
   assert.deepEqual([stream.working, stream.stopped, stream.fresh], ["Computing", false, false]);
+});
+
+test("a question says which models the visitor has chosen from a list", () => {
+  const { stream } = opened("");
+  chosen.add("resnet18");
+  assert.deepEqual(stream.numbered({}).chosen, ["resnet18"]);
+  chosen.clear();
 });
 
 test("the streams of one page are one visitor's, and counted apart", () => {
@@ -64,7 +71,7 @@ test("the rest of a question has its number", () => {
   const { stream, sent } = opened("");
   stream.ask("ask", () => ({ picture: null, upload: "x" }), "Computing");
   stream.more("finish", { picture: "id", upload: null });
-  assert.deepEqual(sent.at(-1), ["finish", { visitor: stream.visitor, seq: 1, picture: "id", upload: null }]);
+  assert.deepEqual(sent.at(-1), ["finish", { visitor: stream.visitor, seq: 1, chosen: [], picture: "id", upload: null }]);
 });
 
 test("whoever comes late is told what there is", () => {

@@ -100,6 +100,42 @@ def test_frames_then_masks_then_answers_then_the_clip(page, tmp_path):
     assert len(frames["frames"]) == 8
 
 
+def test_a_second_method_stands_beside_the_first_and_says_what_it_says_alone(page, tmp_path):
+    path = film(tmp_path / "film.mp4")
+    both = list(payloads(page, upload=str(path), methods=["papr", "reversed"]))
+    told, picture = both[-1], both[-1]["clip"]["id"]
+    assert told["working"] is None
+    assert [one["working"] for one in both if one.get("masked")][0]  # the first is there before the second
+    beside = told["beside"]
+    for one, name in ((told, "papr"), (beside, "reversed")):
+        alone = last(page, picture=picture, methods=[name])
+        assert one["method"]["name"] == name
+        assert one["method"]["order"] == alone["method"]["order"]
+        assert one["answer"] == alone["answer"]
+        assert one["masked"] == alone["masked"]
+        frames = one["answer"]["frames"]
+        assert len(frames) == 8
+        assert all((full == kept) == same for full, kept, same in frames)
+    known = " ".join(one["method"]["id"] for one in (told, beside))
+    again = last(page, picture=picture, methods=["papr", "reversed"], has=known)
+    assert again["method"]["order"] is again["beside"]["method"]["order"] is None
+
+
+def test_the_masked_clip_is_dark_on_a_dark_page(page, tmp_path):
+    import av
+
+    path = film(tmp_path / "film.mp4")
+    picture = last(page, upload=str(path))["clip"]["id"]
+    for night, bright in ((False, True), (True, False)):
+        told = last(page, picture=picture, night=night, keep_ratio=0.1)
+        with av.open(io.BytesIO(base64.b64decode(told["masked"].split(",")[1]))) as container:
+            shown = next(container.decode(video=0)).to_ndarray(format="rgb24")
+        kept = [p for p in told["method"]["order"][: told["answer"]["count"]] if p < 100]
+        cells = shown.reshape(10, 32, 10, 32, 3)[:, 8:-8, :, 8:-8].mean(axis=(1, 3, 4)).flatten()
+        dropped = np.delete(cells, kept)
+        assert (dropped > 190).all() if bright else (dropped < 90).all()
+
+
 def test_both_clips_are_written_as_browsers_play_them(page, tmp_path):
     import av
 
@@ -247,6 +283,8 @@ def test_a_direct_call_downloads_nothing(page):
 
 
 def test_live_masks_one_picture_as_compare_would(page):
+    import torch
+
     from app.parts.live import live
     from app.session import explain_error
     from papr_core import InvalidInput, PaprError, compare, load_backbone, load_proposal
@@ -268,6 +306,9 @@ def test_live_masks_one_picture_as_compare_would(page):
     (expected,) = compare(picture, **pair, keep_ratio=0.3, methods=("papr",)).methods
     assert sorted(told["order"][: told["kept"]]) == list(expected.indices)
     assert told["top"][0][1] == pytest.approx(expected.top[0][1], abs=1e-4)
+    with torch.inference_mode():
+        plain = pair["backbone"](pair["backbone"].view(pair["backbone"].fit(picture))).softmax(dim=-1)
+    assert told["full"][0][1] == pytest.approx(float(plain.max()), abs=1e-4)
     for bad, where, words in (
         ({"frame": "no picture"}, "live", "did not arrive whole"),
         ({"frame": base64.b64encode(b"text").decode()}, "live", "not an image"),

@@ -15,6 +15,7 @@ import pytest
 from page_server import BACKBONE, PROPOSAL, SECOND
 
 ROOT = Path(__file__).resolve().parents[2]
+JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="module")
@@ -123,12 +124,12 @@ def test_a_file_is_what_gradio_calls_one(http):
 def test_bodies_have_bounds(demo, http):
     from app.gate import FORM_BYTES, JSON_BYTES
 
-    long = b'{"data": "' + b"a" * JSON_BYTES + b'"}'
-    assert http.post("/gradio_api/component_server", content=long).status_code == 413
-    pieces = (b"a" * 100_000 for _ in range(20))  # whose length nobody said
-    assert http.post("/gradio_api/queue/join", content=pieces).status_code == 413
-    deep = b'{"data": ' + b"[" * 500 + b"]" * 500 + b"}"
-    assert http.post("/gradio_api/queue/join", content=deep).status_code == 400
+    def post(route: str, content) -> int:
+        return http.post(f"/gradio_api/{route}", content=content, headers=JSON).status_code
+
+    assert post("component_server", b'{"data": "' + b"a" * JSON_BYTES + b'"}') == 413
+    assert post("queue/join", (b"a" * 100_000 for _ in range(20))) == 413  # whose length nobody said
+    assert post("queue/join", b'{"data": ' + b"[" * 500 + b"]" * 500 + b"}") == 400
 
     connection = http_client.HTTPConnection(http.base_url.host, http.base_url.port, timeout=60)
     connection.putrequest("POST", "/gradio_api/upload")
@@ -216,7 +217,7 @@ def join(demo, http, component: str, event: str, question: dict) -> dict:
     ids = {one["props"].get("elem_id"): one["id"] for one in config["components"]}
     target = [ids[component], event]
     (function,) = (one["id"] for one in config["dependencies"] if target in one["targets"])
-    session = {"session_hash": question["visitor"]}
+    session = {"session_hash": question["visitor"].replace(" ", "-")}
     asked = {"data": [], "event_data": question, "fn_index": function, "trigger_id": target[0], **session}
     assert http.post("/gradio_api/queue/join", json=asked).status_code == 200
     stop = {"fn_name": "newest", "component_id": ids[component], **session}
@@ -233,14 +234,16 @@ def test_questions_whose_answers_nobody_fetches_stop_nobody(demo, http, endless_
     def ask(name: str, **asked) -> str:
         return http.post(f"/gradio_api/call/v2/{name}", json=asked).json()["event_id"]
 
-    ask("compare", image=file, methods=["score-cam"])
-    assert began.wait(60)
-    waiting = ask("compare", image=file, methods=["score-cam"])
-    for _ in range(12):
-        last = ask("cost", keep_ratio=0.5)
-    assert "complete" in http.get(f"/gradio_api/call/cost/{last}").text
-    assert waiting in demo._queue.event_ids_to_events
-    assert not demo._queue.stopped
+    first = ask("compare", image=file, methods=["score-cam"])
+    with http.stream("GET", f"/gradio_api/call/compare/{first}"):
+        assert began.wait(60)
+        waiting = ask("compare", image=file, methods=["score-cam"])
+        with http.stream("GET", f"/gradio_api/call/compare/{waiting}"):
+            for _ in range(12):
+                last = ask("cost", keep_ratio=0.5)
+            assert "complete" in http.get(f"/gradio_api/call/cost/{last}").text
+            assert waiting in demo._queue.event_ids_to_events
+        assert not demo._queue.stopped
 
 
 @pytest.mark.parametrize("way", ["closes the tab", "stops"])
@@ -297,30 +300,30 @@ def test_a_visitor_who_leaves_another_page_frees_the_machine(demo, http, monkeyp
 
 
 def test_what_is_old_is_swept_and_nothing_else(tmp_path):
+    import fcntl
     import os
 
     from app import uploads
 
     old, elsewhere = time.time() - uploads.KEEP - 60, tmp_path / "elsewhere"
-    page, other, linked = (tmp_path / f"papr-page-{name}" for name in ("living", "killed", "linked"))
-    for folder in (page / "a", other / "b", elsewhere):
+    page, killed, linked = (tmp_path / f"papr-page-{name}" for name in ("living", "killed", "linked"))
+    for folder in (page / "a", killed / "b", elsewhere):
         folder.mkdir(parents=True)
         (folder / "old.png").touch()
         (folder / "new.png").touch()
     linked.symlink_to(elsewhere)
-    (other / "b" / "new.png").unlink()
     (page / "a" / "link.png").symlink_to(elsewhere / "old.png")
-    for path in (*page.rglob("old.png"), *other.rglob("*"), other, *elsewhere.iterdir()):
+    for path in (*page.rglob("old.png"), *elsewhere.iterdir()):
         os.utime(path, (old, old))
-    uploads.sweep(tmp_path)
-    os.utime(other / "b", (old, old)) if (other / "b").exists() else None
-    os.utime(other, (old, old)) if other.exists() else None
-    uploads.sweep(tmp_path)
-    os.utime(other, (old, old)) if other.exists() else None
+    lock = os.open(page, os.O_RDONLY)  # as the page holds it that lives
+    fcntl.flock(lock, fcntl.LOCK_EX)
     uploads.sweep(tmp_path)
     assert sorted(path.name for path in page.rglob("*")) == ["a", "link.png", "new.png"]
-    assert not other.exists()
+    assert not killed.exists()  # new as its files are
     assert len(list(elsewhere.iterdir())) == 2
+    os.close(lock)
+    uploads.sweep(tmp_path)
+    assert not page.exists()
 
 
 def test_only_what_gradio_named_is_an_upload(tmp_path, monkeypatch):

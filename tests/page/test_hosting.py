@@ -14,6 +14,7 @@ import pytest
 import yaml
 from conftest import ROOT
 from packaging.requirements import Requirement
+from page_server import free_port
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SPACE = yaml.safe_load(README.split("---")[1])
@@ -148,9 +149,38 @@ def test_what_the_owner_allows_by_words_or_by_the_environment():
             assert told == [*wanted, device], (environment, words)
 
 
+@pytest.mark.parametrize(
+    ("environment", "words", "names", "frames"),
+    [
+        ({}, "", (), 0),
+        ({}, "--host 0.0.0.0", (), 3),  # Hugging Face's
+        ({"PAPR_HOSTS": "papr.example.org Other.example"}, "", ("papr.example.org", "other.example"), 0),
+        ({"PAPR_FRAMES": ""}, "--host 0.0.0.0", (), 0),
+        ({}, "--frames=https://a.example --hosts=b.example", ("b.example",), 1),
+        ({"PAPR_FRAMES": "https://a.example; script-src *"}, "", None, None),  # refused
+        ({}, "--frames *", None, None),
+    ],
+)
+def test_the_owner_names_the_page_and_who_frames_it(monkeypatch, capsys, environment, words, names, frames):
+    from app.start import parse, sites_of
+
+    for name in ("PAPR_HOSTS", "PAPR_FRAMES", "GRADIO_SERVER_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["app.py", *words.split()])
+    if names is None:
+        with pytest.raises(SystemExit):
+            parse()
+        assert "--frames takes sites such as" in capsys.readouterr().err
+    else:
+        sites = sites_of(parse())
+        assert (sites.names, len(sites.frames)) == (names, frames)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="no SIGTERM there")
 def test_a_stopped_page_leaves_no_files(tmp_path):
-    port = 7960 + os.getpid() % 1000
+    port = free_port()
     environment = {**os.environ, "GRADIO_TEMP_DIR": str(tmp_path), "GRADIO_SERVER_PORT": str(port)}
     server = subprocess.Popen(
         [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL

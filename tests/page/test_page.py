@@ -78,6 +78,10 @@ BAD = {
     "no model": ({"backbone": None}, "models", "both models"),
     "explain": ({"explain": "everything"}, "explain", "explains"),
     "patches": ({"patches": ["a"]}, "stage", "whole numbers"),
+    "one class": ({"classes": "a dog; a dog"}, "classes", "at least two different classes"),
+    "too many classes": ({"classes": ";".join(map(str, range(21)))}, "classes", "at most 20 classes"),
+    "a long class": ({"classes": f"a; {'b' * 101}"}, "classes", "at most 100 letters"),
+    "a book": ({"classes": "a;" * 50_000}, "classes", "at most 20 classes"),
 }
 
 
@@ -116,7 +120,7 @@ def test_only_uploads_are_read(shared, tmp_path, tmp_path_factory):
         shared.receive(str(tmp_path / ".." / elsewhere.parent.name / elsewhere.name))
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(UnreadableImage):
-        shared.receive(str(tmp_path / "text.png"))
+        shared.pixels(shared.receive(str(tmp_path / "text.png")))
     assert len(shared.receive(str(picture_file(tmp_path))).id) == 64
 
 
@@ -126,8 +130,22 @@ def test_models_are_those_that_the_owner_allows(shared, monkeypatch):
     assert shared.allowed("backbone", BACKBONE).name == BACKBONE
     with pytest.raises(UnknownModel, match="only the models of the list"):
         shared.allowed("backbone", "test_vit2")
-    for name in ("../../etc/passwd", "hf-hub:someone/model", "local-dir:/tmp", "é" * 200, "\0", "\ud800"):
+    for name in (
+        "../../etc/passwd",
+        "hf-hub:someone/model",
+        "hf:someone/model",
+        "hf:../..",
+        "local-dir:/tmp",
+        "é" * 200,
+        "\0",
+        "\ud800",
+    ):
         with pytest.raises(UnknownModel):
+            shared.allowed("backbone", name)
+    monkeypatch.setattr(shared, "settings", replace(shared.settings, any_model=True))
+    assert shared.allowed("backbone", "test_vit2").name.startswith("test_vit2")
+    for name in ("hf-hub:someone/model", "hf:someone/model"):
+        with pytest.raises(UnknownModel):  # a link that names it would fetch it before a click
             shared.allowed("backbone", name)
 
 
@@ -190,13 +208,13 @@ def test_a_value_is_made_once_however_many_ask():
 
 def test_the_page_and_the_library_give_the_same_numbers(shared):
     from papr_core import compare
-    from papr_core.comparison.scene import coarse_counts, curve_counts
+    from papr_core.comparison.maps import coarse_counts, curve_counts
 
     answer = last(shared, methods=[*METHODS, "random", "center", "reversed"])
     assert answer["working"] is None
     assert not answer["more"]
     wanted = compare(
-        shared.picture("coffee")[1],
+        shared.pixels(shared.find("coffee")),
         proposal=shared.model("proposal", PROPOSAL),
         backbone=shared.model("backbone", BACKBONE),
         methods=[*METHODS, "random", "center", "reversed"],
@@ -223,7 +241,7 @@ def test_without_a_classifier_the_number_is_the_cosine(shared):
     answer = last(shared, backbone=HEADLESS)
     assert (answer["measure"], answer["target"], answer["labels"]) == ("cosine", None, {})
     wanted = compare(
-        shared.picture("coffee")[1],
+        shared.pixels(shared.find("coffee")),
         proposal=shared.model("proposal", PROPOSAL),
         backbone=shared.model("backbone", HEADLESS),
         methods=METHODS,
@@ -236,6 +254,13 @@ def test_without_a_classifier_the_number_is_the_cosine(shared):
         assert (kept, top) == (None, [])
 
 
+def test_classes_are_typed_only_where_the_backbone_reads_texts(shared):
+    from papr_core import InvalidInput
+
+    with pytest.raises(InvalidInput, match="takes a CLIP or SigLIP with both towers"):
+        last(shared, classes="a dog; a cat")
+
+
 @pytest.mark.parametrize("keep_ratio", [0.37, 0.5])
 def test_by_stage_the_page_and_the_library_give_the_same_numbers(shared, keep_ratio):
     from papr_core import compare, load_backbone
@@ -246,7 +271,7 @@ def test_by_stage_the_page_and_the_library_give_the_same_numbers(shared, keep_ra
     shared.models.put(("backbone", name), backbone)
     answer = last(shared, backbone=name, methods=["papr", "random"], keep_ratio=keep_ratio)
     wanted = compare(
-        shared.picture("coffee")[1],
+        shared.pixels(shared.find("coffee")),
         proposal=shared.model("proposal", PROPOSAL),
         backbone=backbone,
         methods=["papr", "random"],
@@ -267,6 +292,7 @@ def test_quick_work_comes_first_and_slow_work_says_how_far_it_is(shared):
     assert states["papr"]
     assert not states["score-cam"]
     assert after["more"]
+    assert after["working"] == "Waiting for the machine"  # which may be a minute, behind another's work
     assert all(m.get("points") for m in after["methods"] if m["name"] in ("papr", "cam", "grad-cam"))
     slow = payloads(shared, "slow")
     assert slow[-1]["working"] is None
@@ -332,7 +358,7 @@ def test_points_at_rest_and_by_hand(shared):
     assert {point[0] for point in told["points"].values()} == {33}
     chosen = at_rest(shared, methods=["by-hand"], patches=[1, 2, 50])
     expected = compare(
-        shared.picture("coffee")[1],
+        shared.pixels(shared.find("coffee")),
         proposal=shared.model("proposal", PROPOSAL),
         backbone=shared.model("backbone", BACKBONE),
         methods=["by-hand"],
@@ -393,15 +419,45 @@ def test_a_constant_picture_says_so(shared, tmp_path):
 
 def test_every_download_is_written(shared):
     from app.parts.run import Run
-    from app.parts.save import KINDS, save
+    from app.parts.save import KINDS, PAPER, save
     from papr_core import InvalidInput
 
+    def saved(paper=None, **change) -> Path:
+        return Path(save(Run(shared, question(shared, **change)), {"paper": paper}, lambda q: Run(shared, q)))
+
     for kind in KINDS:
-        file = Path(save(Run(shared, question(shared, methods=["papr", "cam"], kind=kind))))
+        file = saved(methods=["papr", "cam"], kind=kind)
         assert file.stat().st_size > 500
         assert list(file.parent.iterdir()) == [file]
-    with pytest.raises(InvalidInput):
-        save(Run(shared, question(shared, kind="exe")))
+    paper = {
+        "layout": "rows",
+        "width": 8.25,
+        "text": 6,
+        "second": 0.2,
+        "numbers": True,
+        "pictures": [{"picture": "chelsea", "name": "a cat"}],
+    }
+    for kind, name in PAPER.items():
+        file = saved(paper, methods=["papr", "cam"], kind=kind)
+        assert file.name == name
+        if kind == "figure-pdf":
+            assert b"/MediaBox [ 0 0 233.8" in file.read_bytes()  # 8.25 cm in points
+        if kind == "table-csv":
+            lines = file.read_text().splitlines()
+            assert len(lines) == 1 + 2 * (1 + 2 * 2)  # two pictures, two methods, two ratios
+            assert sum(line.startswith("Chelsea") for line in lines) == 5
+    for wrong in (
+        {"kind": "exe"},
+        {"kind": "figure-pdf", "paper": {**paper, "layout": "spiral"}},
+        {"kind": "figure-pdf", "paper": {**paper, "width": "wide"}},
+        {"kind": "figure-pdf", "paper": {**paper, "second": 7}},
+        {"kind": "figure-pdf", "paper": {**paper, "pictures": [{"picture": "coffee"}] * 20}},
+    ):
+        with pytest.raises(InvalidInput):
+            saved(wrong.pop("paper", None), **wrong)
+    for wrong in ({"look": "gone"}, {"opacity": "much"}, {"colours": "jet"}, {"scale": "log"}):
+        with pytest.raises(InvalidInput):
+            question(shared, **wrong)
 
 
 # what ships
@@ -571,6 +627,8 @@ BAD_CALLS = {
     "model": ({"backbone": "../../etc/passwd"}, "no backbone"),
     "class": ({"target": "wardrobe malfunction"}, "wardrobe malfunction"),
     "patch": ({"methods": ["papr"], "patches": [100]}, "from 0 to 99"),
+    "classes": ({"classes": "a dog; a cat"}, "takes a CLIP or SigLIP with both towers"),
+    "too many classes": ({"classes": "; ".join(map(str, range(21)))}, "at most 20 classes"),
 }
 
 
@@ -602,7 +660,7 @@ def test_a_bad_call_gets_a_sentence(client, tmp_path, case):
 def test_the_endpoint_reads_uploads_only(client, image):
     import httpx
 
-    asked = {"data": [image, PROPOSAL, BACKBONE, 0.4, ["papr"], None, "proposal", None]}
+    asked = {"data": [image, PROPOSAL, BACKBONE, 0.4, ["papr"], None, "proposal", None, False, None]}
     call = httpx.post(f"{client.src}gradio_api/call/compare", json=asked, timeout=60)
     if call.status_code == 200:  # no path, but no picture either
         event = call.json()["event_id"]
@@ -642,4 +700,18 @@ def test_a_bomb_is_refused_before_it_is_decoded(shared, tmp_path):
     Image.new("1", (12_000, 12_000)).save(stream, "PNG")
     (tmp_path / "bomb.png").write_bytes(stream.getvalue())
     with pytest.raises(UnreadableImage, match="megapixels"):
-        shared.receive(str(tmp_path / "bomb.png"))
+        shared.pixels(shared.receive(str(tmp_path / "bomb.png")))
+
+
+def test_a_stretched_picture_is_another_crop(shared, tmp_path):
+    """12 bits in 16: all but black as they lie. The browser has to be sent the crop anew."""
+    dark = np.linspace(0, 4095, 160 * 160).reshape(160, 160).astype(np.uint16)
+    path = tmp_path / "dark.png"
+    Image.fromarray(dark).save(path)
+    plain = last(shared, upload=str(path), picture=None, methods=["papr"])["picture"]
+    stretched = last(shared, picture=plain["id"], has=plain["crop"], methods=["papr"], stretch=True)[
+        "picture"
+    ]
+    assert stretched["stretch"]
+    assert stretched["crop"] != plain["crop"]
+    assert stretched["src"] not in (None, plain["src"])

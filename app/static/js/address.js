@@ -12,6 +12,12 @@ export const whole = (low, high) => (text) => {
   return value >= low && value <= high ? value : undefined;
 };
 
+/** From 1 to 100, to a tenth. @type {Parse} */
+export const percentage = (text) => {
+  const value = /^\d{1,3}(\.\d)?$/.test(text) ? Number(text) : NaN;
+  return value >= 1 && value <= 100 ? value : undefined;
+};
+
 /** @type {Parse} */
 export const words = (text) => (text && text.length <= 200 ? text : undefined);
 

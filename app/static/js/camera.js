@@ -11,6 +11,10 @@ let asking = false;
  */
 export async function camera(say, what, more = {}) {
   if (asking) return null;
+  if (!navigator.mediaDevices) {
+    say(`A camera needs HTTPS: browsers give none to a page on plain http. Upload a ${what}, or open the page by https.`);
+    return null;
+  }
   asking = true;
   try {
     return await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment", ...more } });

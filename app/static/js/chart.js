@@ -5,7 +5,10 @@ import { axes } from "./axes.js";
 import { el, svg, swatch, tint } from "./dom.js";
 import { percent } from "./words.js";
 
-/** @typedef {{lines: import("./types").Line[], level: number | null, cursor: number | null, marks?: boolean}} Shown  level: a dotted line */
+/**
+ * level: a dotted line, of what `levelled` says; most: the value at the top.
+ * @typedef {{lines: import("./types").Line[], level: number | null, cursor: number | null, marks?: boolean, levelled?: string, most?: number}} Shown
+ */
 
 /** @param {string} label */
 export const chart = (label, height = 200) => {
@@ -25,8 +28,8 @@ export const chart = (label, height = 200) => {
 
   function draw() {
     if (!width) return;
-    const { lines, level, cursor, marks } = shown;
-    const { x, y, ...scale } = axes(width, height);
+    const { lines, level, cursor, marks, levelled = "unpruned", most } = shown;
+    const { x, y, ...scale } = axes(width, height, most);
     const path = (/** @type {number[][]} */ points) => points.map(([px, py]) => `${x(px).toFixed(1)},${y(py).toFixed(1)}`).join("L");
     root.setAttribute("viewBox", `0 0 ${width} ${height}`);
     /** @type {SVGElement[]} */
@@ -53,7 +56,7 @@ export const chart = (label, height = 200) => {
               "li",
               {},
               el("span", { class: "p-dotted", "aria-hidden": "true" }),
-              el("span", { text: `unpruned ${percent(level)} %` }),
+              el("span", { text: `${levelled} ${percent(level)} %` }),
             ),
           ]),
     );

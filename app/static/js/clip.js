@@ -2,24 +2,21 @@
 //
 // answer   the last payload; what is known of the same frames stays known
 // media    the sampled frames as pictures, as far as they have come, and as a clip: fetched once for each clip and crop
-// masked   the masked clip as the server wrote it, and what it shows; any other masks are drawn here
+// written  the masked clips as the server wrote them, the method’s and the second’s, and what they show; any other masks
+//          are drawn here
 //
 // Its changes: "answer" | "media" | "ratio" | "frame" | "live" | "looks" | "status"
 
-import { isRatio } from "./controls.js";
-import { keptByTime, numKept } from "./counts.js";
+import { Asked, ROLES } from "./asked.js";
+import { keptByTime } from "./counts.js";
+import { dark } from "./dom.js";
 import { address, forget, loaded } from "./media.js";
-import { say } from "./said.js";
-import { Stream } from "./stream.js";
 import { debounce, held, onRelease } from "./timing.js";
 
-/** @typedef {import("./types").ClipAnswer} ClipAnswer @typedef {import("./files.js").Brought} Brought */
-/** @typedef {"proposal" | "backbone"} Role */
+/** @typedef {import("./types").ClipAnswer} ClipAnswer @typedef {import("./types").ClipPart} ClipPart @typedef {import("./files.js").Brought} Brought */
+/** @typedef {import("./asked.js").Role} Role */
 
-const PLACES = ["clip", "ratio", "method", "target", "explain", "models", "stage", "save"];
-/** @type {Role[]} */
-const ROLES = ["proposal", "backbone"];
-const ASKS = ["proposal", "backbone", "method", "target", "explain"];
+const ASKS = ["proposal", "backbone", "method", "beside", "target", "explain"];
 
 /** @param {ClipAnswer | null} a @param {ClipAnswer} b */
 export const sameFrames = (a, b) =>
@@ -27,29 +24,33 @@ export const sameFrames = (a, b) =>
 
 /**
  * What was known of the same frames stays known; an order that is there already stays the same object, so what was made
- * of it is not made again.
- * @param {ClipAnswer | null} before @param {ClipAnswer} now
+ * of it is not made again. second: the name of the method beside, where one was asked for.
+ * @param {ClipAnswer | null} before @param {ClipAnswer} now @param {string} [second]
  */
-export function keepKnown(before, now) {
+export function keepKnown(before, now, second) {
   if (!sameFrames(before, now)) return;
   now.full ??= before.full;
   now.target ??= before.target;
   now.method ??= before.method;
-  if (!before.method || before.method.id !== now.method?.id) return;
-  const { order, map, low, high } = before.method;
-  if (order) Object.assign(now.method, { order, map, low, high });
-  now.answer ??= before.answer;
-  now.notes ??= before.notes;
+  const aim = now.target?.index === before.target?.index; // an answer's numbers are about the target
+  if (aim && second && before.beside?.method?.name === second) now.beside ??= before.beside; // until its own has come
+  const parts = [before, before.beside].filter((part) => part?.method);
+  for (const part of [now, now.beside]) {
+    const known = parts.find(({ method }) => method.id === part?.method?.id);
+    if (!known || known === part) continue;
+    const { order, map, low, high } = known.method;
+    if (order) part.method = { ...part.method, order, map, low, high };
+    if (aim) part.answer ??= known.answer;
+    part.notes ??= known.notes;
+  }
 }
 
-/** @extends {Stream<ClipAnswer>} */
-class Clip extends Stream {
-  /** @type {import("./types").ClipView} */
-  view = /** @type {any} */ ({});
+/** @extends {Asked<ClipAnswer, import("./types").ClipView>} */
+class Clip extends Asked {
   /** @type {{key: string, images: HTMLImageElement[], url: string | null} | null} */
   media = null;
-  /** @type {{of: string, url: string} | null} */
-  masked = null;
+  /** @type {({of: string, url: string} | null)[]} */
+  written = [null, null];
   live = false; // the webcam is shown instead of a clip
   /** @type {Record<string, any>} what may be set: {clips, methods, looks, colours, labels} */
   known = {};
@@ -57,8 +58,6 @@ class Clip extends Stream {
   models = null; // which look at clips, and what goes with them
   /** @type {import("./types").Player | null} */
   player = null;
-  /** @type {import("./types").Saved} */
-  saved = () => {};
   /** Draw the examples; none: they are late. @type {(given?: import("./files.js").Example[]) => void} */
   examples = () => {};
   /** Show the webcam; the button that was pressed has the focus again afterwards. @type {(button: HTMLElement) => void} */
@@ -68,48 +67,44 @@ class Clip extends Stream {
   /** @type {{question: import("./types").Question, answer: ClipAnswer} | null} the last that was answered in full */
   settled = null;
 
-  /** where: null takes away what was said. @param {string | null} where @param {string} [text] */
-  say(where, text) {
-    for (const place of where === null ? PLACES : [where]) say(`clip-${place}`, text ?? "", "clip-stage");
-  }
-
-  sync() {
-    this.trigger("sync");
-  }
-
   // --- what is kept -------------------------------------------------------------------------------------------------
 
-  count() {
-    const { patches, prefix } = this.answer;
-    return numKept(patches, prefix, this.view.percent / 100);
+  /** What one method makes of the clip: the first (0), or the one beside it (1), where there is one. @param {number} which @returns {ClipPart | undefined} */
+  part(which) {
+    return which ? this.answer?.beside : (this.answer ?? undefined);
   }
 
-  /** @type {{order: number[] | null, count: number, times: number[][]}} */
-  #each = { order: null, count: 0, times: [] };
-  /** The patches that a sampled frame keeps, counted row by row in it; null before there is an order. @param {number} frame */
-  kept(frame) {
-    const order = this.answer?.method?.order;
+  /** All there are. @returns {ClipPart[]} */
+  parts() {
+    return [this.part(0), this.part(1)].filter(Boolean);
+  }
+
+  /** @type {WeakMap<number[], {count: number, times: number[][]}>} by order */
+  #each = new WeakMap();
+  /** The patches that a sampled frame keeps, counted row by row in it; null before there is an order. @param {number} frame @param {number} [which] */
+  kept(frame, which = 0) {
+    const order = this.part(which)?.method?.order;
     if (!order) return null;
     const count = this.count();
-    if (this.#each.order !== order || this.#each.count !== count)
-      this.#each = { order, count, times: keptByTime(order, count, this.answer.grid) };
-    return this.#each.times[this.#time(frame)];
+    if (this.#each.get(order)?.count !== count)
+      this.#each.set(order, { count, times: keptByTime(order, count, this.answer.grid) });
+    return this.#each.get(order).times[this.#time(frame)];
   }
 
-  /** @type {{of: number[] | null, each: number[][]}} */
-  #maps = { of: null, each: [] };
+  /** @type {WeakMap<number[], number[][]>} by map */
+  #maps = new WeakMap();
   /**
    * The map of a sampled frame, 0 to 255 over the whole clip, and of those seen so far while the ConvNet works; null
    * where there is none (yet).
-   * @param {number} frame
+   * @param {number} frame @param {number} [which]
    */
-  map(frame) {
-    const whole = this.answer?.method?.map ?? this.answer?.early?.map;
+  map(frame, which = 0) {
+    const whole = this.part(which)?.method?.map ?? (which ? null : this.answer?.early?.map);
     if (!whole) return null;
     const per = this.patchesOfFrame();
     const each = (/** @type {any} */ _, /** @type {number} */ i) => whole.slice(i * per, (i + 1) * per);
-    if (this.#maps.of !== whole) this.#maps = { of: whole, each: Array.from({ length: whole.length / per }, each) };
-    return this.#maps.each[this.#time(frame)] ?? null;
+    if (!this.#maps.has(whole)) this.#maps.set(whole, Array.from({ length: whole.length / per }, each));
+    return this.#maps.get(whole)[this.#time(frame)] ?? null;
   }
 
   patchesOfFrame() {
@@ -133,14 +128,14 @@ class Clip extends Stream {
   }
 
   /** Whether the numbers belong to what is set now. */
-  exact() {
-    return this.answer?.answer?.count === this.count();
+  exact(which = 0) {
+    return this.part(which)?.answer?.count === this.count();
   }
 
   /** The written masked clip, null unless it shows what is set now. */
-  maskedUrl() {
-    const { method } = this.answer ?? {};
-    return method && this.masked?.of === `${method.id} ${this.count()} ${this.view.look}` ? this.masked.url : null;
+  maskedUrl(which = 0) {
+    const [method, written] = [this.part(which)?.method, this.written[which]];
+    return method && written?.of === `${method.id} ${this.count()} ${this.view.look} ${dark()}` ? written.url : null;
   }
 
   // --- questions ----------------------------------------------------------------------------------------------------
@@ -158,15 +153,16 @@ class Clip extends Stream {
     const { view, answer, known } = this;
     return this.numbered({
       ...(this.working ? this.#asked() : this.#shown()),
-      has: answer?.method?.id ?? "",
+      has: this.parts().map(({ method }) => method?.id).join(" "),
       labels: answer?.models.backbone.labels ?? known.labels,
       proposal: view.proposal,
       backbone: view.backbone,
       keep_ratio: view.percent / 100,
-      methods: [view.method],
+      methods: [...new Set([view.method, view.beside])].filter(Boolean),
       target: view.target,
       explain: view.explain,
       look: view.look,
+      night: dark(),
       patches: /** @type {number[]} */ ([]),
       ...change,
     });
@@ -177,6 +173,7 @@ class Clip extends Stream {
    * @param {boolean} [only]  the ratio or the look alone, so that what stands on the screen still holds
    */
   send(change = {}, only = false) {
+    this.say(null);
     this.ask("ask", () => this.question(change), "Waiting for a place in the queue", only && this.fresh);
   }
 
@@ -199,40 +196,39 @@ class Clip extends Stream {
 
   /** The ratio came to rest: one question, for the numbers there and the clip. */
   rest = debounce(() => {
-    if (!this.answer?.method?.order || !this.fresh || this.live || held() || this.maskedUrl()) return;
+    if (!this.answer?.method?.order || !this.fresh || this.live || held() || this.parts().every((_, which) => this.maskedUrl(which))) return;
     const { last, view } = this;
-    if (!(last && this.working && last.keep_ratio === view.percent / 100 && last.look === view.look)) this.send({}, true);
+    if (!(last && this.working && last.keep_ratio === view.percent / 100 && last.look === view.look && last.night === dark())) this.send({}, true);
   }, 180);
 
   // --- answers ------------------------------------------------------------------------------------------------------
 
-  /** @param {ClipAnswer | null} given */
-  told(given) {
-    const now = this.last && this.take(given);
-    if (!now) return;
-    this.say(null);
-    if (now.error) {
-      this.say(now.error.where, now.error.text);
-      this.#restore();
-    }
-    if (now.clip) this.#show(now);
-    else this.changed("status");
+  /** @param {ClipAnswer} now */
+  whole({ clip }) {
+    return Boolean(clip);
+  }
+
+  next() {
     if (!this.working) this.rest(); // what was set meanwhile
   }
 
   /** @param {ClipAnswer} now */
-  #show(now) {
+  show(now) {
     const mapped = Boolean(now.method);
-    keepKnown(this.answer, now);
+    keepKnown(this.answer, now, this.last.methods[1]);
     const other = this.answer?.clip.id !== now.clip.id;
     this.answer = now;
     Object.assign(this.last, this.#shown()); // its file need not be read again
     if (other) this.player?.rewind();
-    if (now.masked) {
-      forget(this.masked?.url);
-      this.masked = { of: `${now.method.id} ${now.answer.count} ${this.last.look}`, url: address(now.masked) };
-      now.masked = null;
-    }
+    this.parts().forEach((part, which) => {
+      if (!part.masked) return;
+      const of = `${part.method.id} ${part.answer.count} ${this.last.look} ${this.last.night}`;
+      if (this.written[which]?.of !== of) {
+        forget(this.written[which]?.url);
+        this.written[which] = { of, url: address(part.masked) };
+      }
+      part.masked = null;
+    });
     if (!this.working) this.settled = { question: this.last, answer: now };
     this.fresh ||= mapped || !this.working;
     this.stopped = false;
@@ -240,12 +236,11 @@ class Clip extends Stream {
     this.changed("answer");
   }
 
-  /** A question failed: what stood there stands, and the controls say again what it was asked with. */
-  #restore() {
+  restore() {
     this.fresh = true;
     if (!this.settled) return;
     const { proposal, backbone, methods, target, explain, look } = this.settled.question;
-    Object.assign(this.view, { proposal, backbone, method: methods[0], target, explain, look });
+    Object.assign(this.view, { proposal, backbone, method: methods[0], beside: methods[1] ?? "", target, explain, look });
     this.sync();
     if (this.answer === this.settled.answer) return;
     this.answer = this.settled.answer;
@@ -294,15 +289,8 @@ class Clip extends Stream {
 
   /** As {name: value}. @param {Partial<import("./types").ClipView>} change */
   controls(change) {
-    const { view } = this;
-    const changed = Object.keys(change).filter((name) => view[name] !== change[name]);
+    const changed = this.set(change);
     if (!changed.length) return;
-    if (!isRatio(change, (text) => this.say("ratio", text))) return;
-    Object.assign(view, change);
-    if (changed.includes("backbone")) view.target = null; // another model may have other classes
-    if (changed.includes("proposal")) this.#follow("proposal", "backbone");
-    if (changed.includes("backbone")) this.#follow("backbone", "proposal");
-    if (changed.some((name) => ["proposal", "backbone"].includes(name))) this.sync();
     if (this.live) return this.changed("ratio");
     if (changed.some((name) => ASKS.includes(name))) this.send();
     else {
@@ -311,14 +299,15 @@ class Clip extends Stream {
     }
   }
 
-  /** A model of clips and one of pictures do not go together: the other one follows. @param {Role} role @param {Role} other */
-  #follow(role, other) {
+  /** A model of clips and one of pictures do not go together: the other one follows. @param {Role} role */
+  follow(role) {
     if (!this.models) return;
+    const other = ROLES.find((one) => one !== role);
     const { ofClips, partners } = this.models;
     const kind = (/** @type {string} */ name) => (ofClips.includes(name) ? "clips" : "pictures");
     if (kind(this.view[role]) !== kind(this.view[other])) this.view[other] = partners[kind(this.view[role])][other];
   }
 }
 
-export const clip = new Clip("clips");
+export const clip = new Clip("clips", "clip-");
 onRelease(() => clip.rest());

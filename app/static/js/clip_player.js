@@ -1,10 +1,10 @@
-// The clip beside its masked self, in step; under them the timeline of kept patches and the strip of frames.
+// The clip beside its masked selves, one a method, in step; under them the timeline and the strip of frames.
 //
-// Both play as the server wrote them. While the masks on the screen are not those of the written clip (the slider
+// All play as the server wrote them. While the masks on the screen are not those of the written clip (the slider
 // moves, or the clip is still being written) they are drawn over it, frame by frame.
 
 import { clip } from "./clip.js";
-import { button, el, put, reveal, svg } from "./dom.js";
+import { button, dark, el, put, reveal, svg, swatch, tint } from "./dom.js";
 import { draw } from "./draw.js";
 import { pages } from "./pages.js";
 
@@ -21,18 +21,20 @@ const frameNow = () => Math.min(state.frame, Math.max(0, count() - 1));
 const words = (frame) => {
   const { times, grid } = clip.answer;
   const kept = clip.kept(frame);
-  const about = kept ? `: ${kept.length} of ${grid[1] * grid[2]} patches kept` : "";
+  const [full, said, same] = clip.answer.answer?.frames?.[frame] ?? [null, null, true];
+  const lost = same ? "" : `; all say “${full}”, ${said === null ? "none are seen" : `these “${said}”`}`;
+  const about = kept ? `: ${kept.length} of ${grid[1] * grid[2]} patches kept${clip.exact() ? lost : ""}` : "";
   return `Frame ${frame + 1} of ${times.length}, ${seconds(times[frame])}${about}`;
 };
 
 // A frame with its kept patches, or with its map over it: where that was chosen, and while no patches are.
 const mapped = () => clip.view.show === "map" || !clip.answer.method;
-/** @param {HTMLCanvasElement} canvas @param {number} frame @param {number} cell */
-const drawn = (canvas, frame, cell, plain = false) => {
+/** which: the method's, or null for the plain frame. @param {HTMLCanvasElement} canvas @param {number} frame @param {number} cell @param {number | null} which */
+const drawn = (canvas, frame, cell, which) => {
   const [, rows, columns] = clip.answer.grid;
   const [picture, { look, opacity, colours }] = [clip.picture(frame), clip.view];
-  if (plain || mapped()) draw.over(canvas, picture, plain ? null : clip.map(frame), { rows, columns, cell, range: [0, 255], opacity, colours });
-  else draw.mask(canvas, picture, clip.kept(frame), { rows, columns, cell, look, dark: false });
+  if (which === null || mapped()) draw.over(canvas, picture, which === null ? null : clip.map(frame, which), { rows, columns, cell, range: [0, 255], opacity, colours });
+  else draw.mask(canvas, picture, clip.kept(frame, which), { rows, columns, cell, look, dark: dark() });
 };
 const ready = () => Boolean(clip.picture(0));
 const shown = () => Math.min(frameNow(), clip.media.images.length - 1); // the last that has come
@@ -40,7 +42,7 @@ const shown = () => Math.min(frameNow(), clip.media.images.length - 1); // the l
 /** @param {HTMLElement} root */
 export const players = (root) => {
   state.wanted = !matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const panes = ["Sampled frames", "Kept patches"].map((title, i) => {
+  const panes = ["Sampled frames", "Kept patches", "Kept patches of the other method"].map((title, i) => {
     const video = el("video", { muted: true, playsinline: true, loop: true, preload: "auto", tabindex: -1, "aria-label": i ? "The masked clip" : "The clip" });
     video.muted = true;
     const canvas = el("canvas", { role: "img", "aria-label": title });
@@ -48,11 +50,12 @@ export const players = (root) => {
     const screen = el("div", { class: "p-screen" }, video, canvas);
     return { video, canvas, caption, screen, node: el("figure", { class: "p-pane" }, screen, caption) };
   });
-  const [original, masked] = panes;
+  const [original, ...masks] = panes;
+  const two = () => Boolean(clip.answer?.beside);
   const play = button(null, "Play", () => (state.playing ? clip.player.pause() : clip.player.play()), { class: "p-button p-play" });
   const says = el("p", { class: "p-at" });
   const map = button(null, "Map", () => clip.controls({ show: clip.view.show === "map" ? "kept" : "map" }), { title: "The map over the frames, in place of the kept patches" });
-  root.append(el("div", { class: "p-panes" }, original.node, masked.node), el("div", { class: "p-transport" }, play, map, says));
+  root.append(el("div", { class: "p-panes" }, ...panes.map(({ node }) => node)), el("div", { class: "p-transport" }, play, map, says));
 
   const at = (/** @type {number} */ frame) => (frame + 0.5) / clip.answer.fps;
   const shownFrame = () => Math.min(count() - 1, Math.floor(original.video.currentTime * clip.answer.fps + 0.02));
@@ -64,17 +67,20 @@ export const players = (root) => {
       state.frame = frame;
       clip.changed("frame");
     }
-    const apart = masked.video.currentTime - original.video.currentTime;
-    if (masked.video.src && masked.video.readyState > 1) {
-      if (Math.abs(apart) > 0.5 / clip.answer.fps) masked.video.currentTime = original.video.currentTime;
-      else masked.video.playbackRate = Math.min(1.1, Math.max(0.9, 1 - apart));
+    for (const { video } of masks) {
+      if (!video.src || video.readyState < 2) continue;
+      const apart = video.currentTime - original.video.currentTime;
+      if (Math.abs(apart) > 0.5 / clip.answer.fps) video.currentTime = original.video.currentTime;
+      else video.playbackRate = Math.min(1.1, Math.max(0.9, 1 - apart));
     }
     requestAnimationFrame(follow);
   }
 
   clip.player = {
     state,
-    panes,
+    get panes() {
+      return two() ? panes : panes.slice(0, 2);
+    },
     rewind() {
       clip.player.pause(true);
       state.frame = 0;
@@ -84,7 +90,7 @@ export const players = (root) => {
       if (state.playing || !original.video.src || pages.open !== "Video" || clip.live) return;
       state.playing = true;
       original.video.play().catch(() => clip.player.pause(true));
-      masked.video.src && masked.video.play().catch(() => {});
+      for (const { video } of masks) if (video.src) video.play().catch(() => {});
       requestAnimationFrame(follow);
       clip.changed("frame");
     },
@@ -137,9 +143,13 @@ export const players = (root) => {
       return;
     }
     if (pages.open !== "Video") return clip.player.pause(true);
-    const url = clip.maskedUrl();
     source(original.video, clip.media.url);
-    if (url || !masked.video.src || !clip.media.url) source(masked.video, url);
+    masks.forEach(({ video }, which) => {
+      const url = clip.maskedUrl(which);
+      if (url || !video.src || !clip.media.url || (which && !two())) source(video, url);
+    });
+    reveal(panes[2].node, two());
+    panes[2].node.parentElement.classList.toggle("p-three", two());
     if (what === "media") seek();
     if (state.wanted && !state.playing) clip.player.play();
     const frame = shown();
@@ -151,11 +161,16 @@ export const players = (root) => {
       pane.screen.style.aspectRatio = `${columns} / ${rows}`;
       return !hidden;
     };
-    if (covered(original, true)) drawn(original.canvas, frame, cell, true);
-    if (covered(masked, Boolean(url) && !mapped())) drawn(masked.canvas, frame, cell);
-    const seen = !mapped() ? "Kept patches" : clip.map(frame) ? "Map" : "Not looked at yet";
-    put(masked.caption, seen === "Map" && !clip.answer.method ? "Map; patches are chosen when all frames have one" : seen);
-    masked.canvas.setAttribute("aria-label", `${seen}. ${words(frame)}`);
+    if (covered(original, true)) drawn(original.canvas, frame, cell, null);
+    masks.forEach((masked, which) => {
+      const part = clip.part(which);
+      if (!part) return;
+      if (covered(masked, Boolean(clip.maskedUrl(which)) && !mapped())) drawn(masked.canvas, frame, cell, which);
+      const seen = !mapped() ? "Kept patches" : clip.map(frame, which) ? "Map" : "Not looked at yet";
+      const named = two() && part.method ? `${part.method.title}: ${seen.toLowerCase()}` : seen;
+      put(masked.caption, seen === "Map" && !part.method ? "Map; patches are chosen when all frames have one" : named);
+      masked.canvas.setAttribute("aria-label", `${named}. ${words(frame)}`);
+    });
     play.disabled = !clip.media.url;
     map.disabled = !clip.answer.method;
     map.setAttribute("aria-pressed", String(clip.view.show === "map"));
@@ -164,20 +179,54 @@ export const players = (root) => {
   };
 };
 
+/** @typedef {import("./types").ClipPart} ClipPart */
+
+/**
+ * "PaPr loses the answer in 3 of 32 frames: 0.41 to 0.57 s (“cougar” becomes “lynx”)."; a frame's answer is what all its
+ * patches say.
+ * @param {ClipPart} part
+ */
+export function whereLost({ method, answer }) {
+  const { times } = clip.answer;
+  if (!method || !answer) return "";
+  if (!answer.frames) return `${method.title}: ${clip.answer.models.backbone.title} answers to the clip as a whole, not to each frame.`;
+  /** @type {number[][]} runs of frames that are lost, one after the other */
+  const runs = [];
+  answer.frames.forEach(([, , same], i) => {
+    if (same) return;
+    const run = runs[runs.length - 1];
+    if (run && run[run.length - 1] === i - 1) run.push(i);
+    else runs.push([i]);
+  });
+  const count = runs.flat().length;
+  if (!count) return `${method.title} keeps the answer in each of the ${times.length} frames.`;
+  const told = runs.slice(0, MOST_RUNS).map((run) => {
+    const [full, said] = answer.frames[run[0]];
+    const when = run.length > 1 ? `${times[run[0]].toFixed(2)} to ${seconds(times[run[run.length - 1]])}` : seconds(times[run[0]]);
+    const others = run.some((i) => answer.frames[i][1] !== said) ? " and others" : "";
+    return `${when} (${said === null ? `nothing is left of “${full}”` : `“${full}” becomes “${said}”${others}`})`;
+  });
+  const more = runs.length > MOST_RUNS ? ` and ${runs.length - MOST_RUNS} more times` : "";
+  return `${method.title} loses the answer in ${count} of ${times.length} frames: ${told.join(", ")}${more}.`;
+}
+const MOST_RUNS = 4;
+
 /** @param {HTMLElement} root */
 export const frames = (root) => {
   const title = el("h3", { class: "p-heading", text: "Kept patches in each frame" });
   const chart = svg("svg", { class: "p-chart p-timeline", role: "img" });
   const key = el("p", { class: "p-note" });
   const strip = el("div", { class: "p-strip", role: "listbox", "aria-label": "Sampled frames", "aria-orientation": "horizontal" });
-  root.append(title, chart, key, strip);
-  const HEIGHT = 110;
-  const [LEFT, RIGHT, TOP, BOTTOM] = [34, 4, 8, 22];
+  const losses = el("ul", { class: "p-losses" });
+  root.append(title, chart, key, el("div", { role: "status", "aria-label": "Where the answer is lost" }, losses), strip);
+  const HEIGHT = 126;
+  const [LEFT, RIGHT, TOP, BOTTOM] = [34, 4, 8, 38]; // below: a row of marks a method, then the times
   let width = 0;
   /** @type {SVGRectElement[]} */
   let bars = [];
   /** @type {SVGLineElement | null} an even share of the patches */
   let even = null;
+  const marks = svg("g", {});
 
   new ResizeObserver(([{ contentRect }]) => {
     if (!contentRect.width || Math.abs(contentRect.width - width) < 1) return;
@@ -205,7 +254,7 @@ export const frames = (root) => {
     });
     bars = times.map((_, i) => svg("rect", { class: "p-frame-bar", x: LEFT + i * step() + 0.5, width: Math.max(1, step() - 1.5) }));
     even = svg("line", { class: "p-full", x1: LEFT, x2: width - RIGHT });
-    chart.replaceChildren(...parts, ...bars, even);
+    chart.replaceChildren(...parts, ...bars, even, marks);
   }
 
   function drawBars() {
@@ -218,6 +267,7 @@ export const frames = (root) => {
       bar.setAttribute("height", String(HEIGHT - BOTTOM - y(high)));
       return kept;
     });
+    drawLost();
     const share = clip.count() / clip.answer.grid[0];
     for (const name of ["y1", "y2"]) even?.setAttribute(name, String(y(share)));
     if (!chosen) {
@@ -227,7 +277,26 @@ export const frames = (root) => {
     }
     const range = `${Math.min(...counts)} to ${Math.max(...counts)}`;
     chart.setAttribute("aria-label", `Kept patches in each frame, from ${range} of ${most()}. The list of frames says the same.`);
-    put(key, `${range} of ${most()} patches a frame; dotted: an even share. Click a frame to see it large.`);
+    put(key, `${range} of ${most()} patches a frame${clip.answer.beside?.method ? `; line: ${clip.answer.beside.method.title}` : ""}; dotted: an even share. Click a frame to see it large.`);
+  }
+
+  // What the second method keeps as a line over the bars; a cross under each frame whose answer a method loses.
+  function drawLost() {
+    const parts = clip.parts();
+    const lost = parts.flatMap(({ method, answer }, which) =>
+      (answer?.frames ?? []).flatMap(([, , same], i) => {
+        const [x, at, r] = [LEFT + (i + 0.5) * step(), HEIGHT - BOTTOM + 7 + 9 * which, Math.min(3, step() / 3)];
+        return same ? [] : [svg("path", { class: `p-lost-here ${tint(method.name)}`, d: `M${x - r} ${at - r}l${2 * r} ${2 * r}m0 ${-2 * r}l${-2 * r} ${2 * r}` })];
+      }),
+    );
+    const other = clip.answer.beside?.method;
+    const steps = other?.order ? clip.answer.times.map((_, i) => `${LEFT + i * step()} ${y(clip.kept(i, 1).length)}H${LEFT + (i + 1) * step()}`) : [];
+    if (steps.length) lost.push(svg("path", { class: `p-curve ${tint(other.name)}`, d: `M${steps.join("L")}` }));
+    marks.replaceChildren(...lost);
+    const near = (/** @type {ClipPart} */ { answer }) => (answer && answer.count !== clip.count() ? ` That is with ${answer.count.toLocaleString("en-US")} patches.` : "");
+    const said = parts.map((part) => ({ name: part.method?.name, text: whereLost(part) && `${whereLost(part)}${near(part)}` })).filter(({ text }) => text);
+    if (losses.textContent !== said.map(({ text }) => text).join(""))
+      losses.replaceChildren(...said.map(({ name, text }) => el("li", {}, swatch(name), el("span", { text }))));
   }
 
   function mark() {
@@ -277,7 +346,7 @@ export const frames = (root) => {
       /** @type {HTMLElement[]} */ ([...strip.children]).forEach((option, i) => {
         option.setAttribute("aria-label", words(i));
         option.title = words(i);
-        if (clip.picture(i)) drawn(/** @type {HTMLCanvasElement} */ (option.firstChild), i, cell);
+        if (clip.picture(i)) drawn(/** @type {HTMLCanvasElement} */ (option.firstChild), i, cell, 0);
       });
     }
     mark();

@@ -7,6 +7,7 @@ import { frames, players } from "./clip_player.js";
 import { el } from "./dom.js";
 import { links } from "./links.js";
 import { liveView } from "./live.js";
+import { pages } from "./pages.js";
 import { downloads } from "./saver.js";
 import { store } from "./store.js";
 
@@ -25,10 +26,11 @@ export function mountClip({ element, props, trigger, watch, server }) {
     clip: ["clip", among(known.clips)],
     "clip-keep": ["percent", whole(1, 100)],
     "clip-method": ["method", among(known.methods)],
+    "clip-beside": ["beside", among(known.methods)],
     "clip-proposal": ["proposal", words],
     "clip-backbone": ["backbone", words],
     "clip-target": ["target", whole(0, 999_999)],
-    "clip-explain": ["explain", among(["proposal", "target"])],
+    "clip-explain": ["explain", among(["auto", "proposal", "target"])],
     "clip-look": ["look", among(known.looks)],
     "clip-show": ["show", among(["kept", "map"])],
     "clip-colours": ["colours", among(known.colours)],
@@ -45,8 +47,12 @@ export function mountClip({ element, props, trigger, watch, server }) {
     if (what === "answer") clip.view.clip = known.clips.includes(clip.answer.clip.id) ? clip.answer.clip.id : known.clips[0];
     if (what !== "frame" && what !== "live") links.write();
   });
-  store.onchange((what) => what === "looks" && clip.changed("looks")); // another tab, another size, light or dark
-  watch("value", () => clip.told(props.value.answer));
+  store.onchange((what) => {
+    if (what !== "looks") return; // another tab, another size, light or dark
+    clip.changed("looks");
+    if (pages.open === "Video") clip.rest(); // the masked clip is written for light or for dark
+  });
+  watch("value", () => clip.last && clip.told(props.value.answer)); // nothing was asked before
 
   async function arrive() {
     const told = await server.examples("");

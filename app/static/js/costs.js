@@ -1,11 +1,14 @@
-// Cost: what a configuration saves, in one direct call a change, and its speed on this machine, measured on request.
+// Cost: what a configuration saves, in one direct call a change, its speed on this machine, measured on request, and what
+// was measured before.
 
 import { among, whole, words } from "./address.js";
-import { el, put } from "./dom.js";
+import { cascadePart } from "./cascade.js";
+import { el, headOf, put } from "./dom.js";
 import { links } from "./links.js";
 import { say } from "./said.js";
 import { headline } from "./sentence.js";
 import { speedPart } from "./speed.js";
+import { speedMapPart } from "./speed_map.js";
 import { store } from "./store.js";
 import { paperTables } from "./tables.js";
 import { oneAtATime } from "./timing.js";
@@ -50,7 +53,16 @@ export function mountCosts({ element, props, trigger, watch, server }) {
   });
   const counts = countsPart();
   const speed = speedPart({ trigger, server }, costs.question, costs.nothingPruned);
-  root.append(counts.node, speed.node, paperTables(view, server));
+  const worth = speedMapPart({ trigger, server }, costs.question, () => (view.proposal ? "" : "No ConvNet looks: choose one first"));
+  const cascades = el("div", { class: "p-costs-part" });
+  cascades.hidden = true;
+  root.append(counts.node, speed.node, worth.node, cascades, paperTables(view, server));
+  (async () => {
+    const shipped = await server.shipped("");
+    if (!shipped?.ok) return say("map", shipped?.text ?? "The server did not answer. Reload the page.");
+    worth.ship(shipped.map);
+    if (shipped.cascades) cascades.replaceWith(cascadePart(shipped.cascades));
+  })();
 
   const ask = oneAtATime(async () => {
     const reply = await server.costs(JSON.stringify(costs.question()));
@@ -58,13 +70,17 @@ export function mountCosts({ element, props, trigger, watch, server }) {
     if (reply?.ok) costs.found = reply;
     counts.draw(costs.found, Boolean(reply?.ok));
     speed.draw();
+    worth.draw();
   });
   costs.set = (change) => {
     Object.assign(view, change);
     links.write();
     ask();
   };
-  watch("value", () => speed.take(props.value.measured));
+  watch("value", () => {
+    speed.take(props.value.measured);
+    worth.take(props.value.mapped);
+  });
   if (JSON.stringify(view) !== JSON.stringify(plain)) trigger("sync");
   ask();
 }
@@ -83,12 +99,11 @@ function countsPart() {
     const [value, share] = [el("td", { class: "p-strong" }), el("td")];
     return { name, label, bar, value, share, node: el("tr", { "data-cost": name }, label, el("td", { class: "p-barcell" }, bar), value, share) };
   });
-  const columns = ["What runs", "Bar", "GMACs", "Of the full backbone"].map((text) => el("th", { scope: "col", text }));
   const table = el(
     "table",
     { class: "p-fewest p-counts" },
     el("caption", { class: "p-hidden", text: "Billions of multiply-accumulates a picture" }),
-    el("thead", { class: "p-hidden" }, el("tr", {}, ...columns)),
+    headOf(["What runs", "Bar", "GMACs", "Of the full backbone"], { class: "p-hidden" }),
     el("tbody", {}, ...rows.map((row) => row.node)),
   );
   node.append(table);
@@ -97,7 +112,7 @@ function countsPart() {
   function draw(found, current) {
     node.classList.toggle("p-stale", !current);
     if (!found) return;
-    const { gmacs_full: full, gmacs_proposal: looking, gmacs_pruned: pruned } = found;
+    const { gmacs_full: full, gmacs_backbone: alone, gmacs_proposal: looking, gmacs_pruned: pruned } = found;
     const parts = [];
     if (found.keep < 1) parts.push(`${Math.round(100 * found.keep)} % of its patches`);
     if (found.reduction) parts.push(found.reduction);
@@ -111,11 +126,11 @@ function countsPart() {
     const costly = `${gmacs(pruned)} of ${gmacs(full)} GMACs${saved}`;
     head.write([[false, `${what} costs `], [true, costly], [false, "."]], notes.filter(Boolean).join(" "));
     /** @type {Record<string, number>} */
-    const values = { full, proposal: looking, alone: pruned - looking, pruned };
+    const values = { full, proposal: looking, alone, pruned };
     /** @type {Record<string, string>} */
     const titles = {
       full: "The full backbone",
-      proposal: found.proposal ? "One pass of the ConvNet, without its classifier" : "No ConvNet looks",
+      proposal: looking ? "One pass of the ConvNet, without its classifier" : "No ConvNet looks",
       alone: "The backbone, pruned",
       pruned: "Together",
     };

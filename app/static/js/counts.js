@@ -7,9 +7,22 @@
 export const numKept = (patches, prefix, ratio) =>
   Math.min(patches, Math.max(1, Math.floor(ratio * (patches + prefix) + 1e-6)));
 
+/** How many passes a full curve takes, all patches not among them (scene.py). @param {number} patches */
+export const curvePoints = (patches) => new Set(Array.from({ length: 49 }, (_, i) => Math.ceil((patches * (i + 1)) / 49))).size - 1;
+
+/**
+ * The least keep ratio, in tenths of a percent, at which so many patches stay.
+ * @param {number} k @param {{patches: number, prefix: number}} of
+ */
+export function percentFor(k, { patches, prefix }) {
+  let tenths = Math.max(1, Math.ceil((1000 * k) / (patches + prefix)) - 1);
+  while (tenths < 1000 && numKept(patches, prefix, tenths / 1000) < k) tenths += 1;
+  return tenths / 10;
+}
+
 /**
  * Of several orders, at k patches: the share of all patches on which all decide alike, and of k that all keep
- * (agreement.py).
+ * (as agreement.py: both are held to tests/data/agreements.json).
  * @param {number[][]} orders @param {number} k @param {number} patches
  */
 export function agreement(orders, k, patches) {

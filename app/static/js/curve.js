@@ -1,11 +1,12 @@
 // Confidence against patches kept, for all methods; the cursor can be dragged, and moved with the arrow keys.
 
-import { axes } from "./axes.js";
+import { aboutAreas } from "./areas.js";
+import { axes, roomFor } from "./axes.js";
 import { setPercent } from "./controls.js";
 import { el, put, svg, swatch, tint } from "./dom.js";
-import { current, isCosine, keptCount, lineMethods, measured, pointsOf, store, withUnit } from "./store.js";
+import { play } from "./play.js";
+import { current, isCosine, keptCount, lineMethods, measured, pointsOf, sameAs, store, withUnit } from "./store.js";
 
-const HEIGHT = 220;
 
 /** @param {HTMLElement} root */
 export const curve = (root) => {
@@ -23,27 +24,30 @@ export const curve = (root) => {
   });
   const frame = el("div", { class: "p-frame" }, chart, handle);
   root.append(title, frame, legend, waiting);
+  const areas = aboutAreas(root);
 
-  let width = 600;
-  let scale = axes(width, HEIGHT);
+  let [width, height] = [600, 176];
+  let scale = axes(width, height);
 
   const ground = svg("g", { class: "p-axes" });
   const lines = svg("g");
   const cursor = svg("line", { class: "p-cursor" });
-  const dots = svg("g");
-  chart.append(ground, lines, cursor, dots);
+  const [dots, marks] = [svg("g"), svg("g")];
+  chart.append(ground, lines, marks, cursor, dots);
   chart.setAttribute("role", "img");
 
   new ResizeObserver(([{ contentRect }]) => {
     if (!contentRect.width || Math.abs(contentRect.width - width) < 1) return;
     width = contentRect.width;
-    scale = axes(width, HEIGHT);
+    height = chart.clientHeight || height; // as the style has it for this window
     draw("answer");
   }).observe(frame);
 
   /** @param {import("./types").Answer} answer */
   function drawAxes({ full }) {
-    chart.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+    const highest = Math.max(full.confidence, ...lineMethods().flatMap((method) => pointsOf(method).map((point) => point.high)));
+    scale = axes(width, height, isCosine() ? 1 : roomFor(highest));
+    chart.setAttribute("viewBox", `0 0 ${width} ${height}`);
     ground.replaceChildren(...scale.frame(full.confidence, isCosine()));
   }
 
@@ -59,14 +63,16 @@ export const curve = (root) => {
           const around = [...path((p) => p.high), ...path((p) => p.low).reverse()];
           parts.push(svg("path", { class: `p-band ${tint(method.name)}`, d: `M${around.join("L")}Z` }));
         }
-        parts.push(svg("path", { class: `p-curve ${tint(method.name)}`, d: `M${path((p) => p.confidence).join("L")}` }));
+        const under = sameAs(method); // its line lies under this one: dashes show both
+        parts.push(svg("path", { class: `p-curve ${tint(method.name)}${under ? " p-dashed" : ""}`, d: `M${path((p) => p.confidence).join("L")}` }));
         return parts;
       }),
     );
     const items = lineMethods().map((m) => el("li", {}, swatch(m.name), el("span", { text: legendText(m) })));
     const full = el("li", {}, el("span", { class: "p-dotted", "aria-hidden": "true" }));
     full.append(el("span", { text: isCosine() ? "unpruned 1" : `unpruned ${withUnit(store.answer.full.confidence)}` }));
-    legend.replaceChildren(...items, full);
+    const marked = Object.keys(play.lost()).length > 0 && el("li", {}, el("span", { text: "×", "aria-hidden": "true" }), el("span", { text: "lost here" }));
+    legend.replaceChildren(...items, full, ...(marked ? [marked] : []));
   }
 
   /** @param {import("./types").Answer} answer */
@@ -87,6 +93,13 @@ export const curve = (root) => {
         }),
       ),
     );
+    marks.replaceChildren(
+      ...Object.entries(play.lost()).map(([name, point]) => {
+        const [x, y] = [scale.x(point.k / patches), scale.y(point.confidence)];
+        const title = svg("title", { text: `${store.answer.methods.find((m) => m.name === name).title} has lost it at ${point.k} patches` });
+        return svg("path", { class: `p-lost-here ${tint(name)}`, d: `M${x - 5} ${y - 5}l10 10M${x + 5} ${y - 5}l-10 10` }, title);
+      }),
+    );
     handle.style.left = `${(100 * scale.x(kept)) / width}%`;
     handle.setAttribute("aria-valuenow", String(store.view.percent));
     const spoken = now.map(({ method, point }) => `${method.title} ${withUnit(point.confidence)}`);
@@ -96,20 +109,22 @@ export const curve = (root) => {
   /** @param {string} what */
   function draw(what) {
     const { answer } = store;
-    if (!answer || what === "looks" || what === "status") return;
+    if (!answer || what === "looks" || what === "status" || what === "pointed") return;
     put(title, `${measured()} by patches kept`);
     chart.setAttribute("aria-label", `${title.textContent}. The table beside it says the same in numbers.`);
     if (what !== "ratio") {
       drawAxes(answer);
       drawLines(answer);
+      areas();
     }
     drawCursor(answer);
-    const rough = lineMethods().some((m) => m.order && !m.complete);
+    const rough = lineMethods().some((m) => (m.order || m.sizes) && !m.complete);
+    chart.dataset.lost = Object.keys(play.lost()).join(" ");
     put(waiting, rough ? "The curves are still coarse." : "");
   }
 
   const drag = (/** @type {PointerEvent} */ event) => {
-    setPercent(100 * scale.share(event.clientX - frame.getBoundingClientRect().left));
+    setPercent(Math.round(100 * scale.share(event.clientX - frame.getBoundingClientRect().left)));
   };
   let dragging = false;
   frame.addEventListener("pointerdown", (event) => {

@@ -1,13 +1,15 @@
 // A card, large: the same pictures and numbers, with the ratio under the finger. Esc closes; arrow keys left and right go
 // to the card before and after, but for those on the slider.
 
+import { areaRows } from "./areas.js";
 import { setPercent } from "./controls.js";
 import { button, el, put, reveal } from "./dom.js";
 import { context, draw } from "./draw.js";
 import { colours } from "./maps.js";
 import { term } from "./models.js";
+import { handGrid } from "./hand.js";
 import { numbers } from "./numbers.js";
-import { cardMethods, current, methodOf, store } from "./store.js";
+import { cardMethods, current, methodOf, sizeOf, store } from "./store.js";
 import { milliseconds } from "./words.js";
 
 /** @type {string | null} the method that is shown */
@@ -20,6 +22,7 @@ function build() {
   const about = el("p", { class: "p-note" });
   const map = el("canvas", { role: "img", "aria-label": "The map over the picture" });
   const kept = el("canvas", { role: "img", "aria-label": "The kept patches" });
+  const hand = handGrid();
   const scale = el("div", { class: "p-scale" });
   const bar = el("canvas", { width: 256, height: 1, "aria-hidden": "true" });
   const [low, high] = [el("span"), el("span")];
@@ -42,18 +45,18 @@ function build() {
       button("lost", "Close", () => node.close(), { class: "p-button p-small", autofocus: true }),
     ),
     about,
-    el("div", { class: "p-wide" }, mapFigure, el("figure", {}, el("div", { class: "p-picture" }, kept), caption)),
+    el("div", { class: "p-wide" }, mapFigure, el("figure", {}, el("div", { class: "p-picture" }, kept, hand.node), hand.tools, caption)),
     el("label", { class: "p-ratio" }, el("span", { text: "Patches kept" }), slider),
     el("div", { class: "p-wide" }, figures.node, facts),
   );
   node.addEventListener("click", (event) => event.target === node && node.close()); // outside
   node.addEventListener("keydown", ({ key, target }) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[key];
-    if (by && target !== slider) step(by);
+    if (by && target !== slider && !(target instanceof Element && target.closest(".p-grid"))) step(by);
   });
   node.addEventListener("close", () => (open = null));
   document.body.append(node);
-  return { node, title, about, map, mapFigure, kept, bar, low, high, caption, figures, facts, slider };
+  return { node, title, about, map, mapFigure, kept, hand, bar, low, high, caption, figures, facts, slider };
 }
 
 /** @param {number} by */
@@ -74,7 +77,7 @@ export const enlarge = (name) => {
 /** @param {string} what */
 export const drawDialog = (what) => {
   const method = open && methodOf(open);
-  if (!method || what === "status") return;
+  if (!method || what === "status" || what === "pointed") return;
   const { answer, view } = store;
   const now = current(method);
   put(parts.title, method.title);
@@ -91,10 +94,15 @@ export const drawDialog = (what) => {
     for (let i = 0; i < 256; i++) image.data.set([all[3 * i], all[3 * i + 1], all[3 * i + 2], 255], 4 * i);
     at.putImageData(image, 0, 0);
   }
-  draw.kept(parts.kept, now.patches);
-  put(parts.caption, `${now.k} of ${answer.patches} patches kept, the others dropped`);
+  if (now.size) draw.smaller(parts.kept, now.size);
+  else draw.kept(parts.kept, now.patches);
+  const chosen = method.name === "by-hand";
+  reveal(parts.hand.node, chosen);
+  reveal(parts.hand.tools, chosen);
+  if (chosen) parts.hand.draw();
+  put(parts.caption, now.size ? sizeOf(now.size) : `${now.k} of ${answer.patches} patches kept, the others dropped`);
   parts.slider.value = String(view.percent);
-  parts.slider.disabled = method.name === "by-hand";
+  reveal(/** @type {HTMLElement} */ (parts.slider.parentElement), !chosen);
   parts.figures.draw(method);
   /** @type {[string, string][]} */
   const rows = [];
@@ -106,7 +114,8 @@ export const drawDialog = (what) => {
     const both = now.patches.filter((p) => set.has(p)).length;
     rows.push(["Patches that PaPr keeps too", `${both} of ${now.k}`]);
   }
-  rows.push(["The backbone sees", `${answer.models.backbone.size.join(" × ")} pixels`]);
+  rows.push(...areaRows(method));
+  if (!now.size) rows.push(["The backbone sees", `${answer.models.backbone.size.join(" × ")} pixels`]);
   if (method.seconds) rows.push(["Time for the map", milliseconds(method.seconds)]);
   parts.facts.replaceChildren(...rows.map(term));
 };

@@ -41,6 +41,10 @@ function fill(node, attributes, children) {
   return node;
 }
 
+/** The head of a table: what stands over each column. @param {string[]} columns @param {Attributes} [attributes] */
+export const headOf = (columns, attributes) =>
+  el("thead", attributes, el("tr", {}, ...columns.map((text) => el("th", { scope: "col", text }))));
+
 // Write only what changed: a redraw while the slider moves then touches little of the page.
 /** @param {Node} node @param {string} text */
 export const put = (node, text) => {
@@ -60,6 +64,7 @@ const PATHS = {
   camera: "M2.5 5h2.3l1-1.6h4.4l1 1.6h2.3v7.6h-11zM8 10.8a2.1 2.1 0 1 0 0-4.2 2.1 2.1 0 0 0 0 4.2z",
   live: "M8 9.4a1.4 1.4 0 1 0 0-2.8 1.4 1.4 0 0 0 0 2.8zM4.6 4.6a4.8 4.8 0 0 0 0 6.8M11.4 4.6a4.8 4.8 0 0 1 0 6.8M2.6 2.6a7.6 7.6 0 0 0 0 10.8M13.4 2.6a7.6 7.6 0 0 1 0 10.8",
   enlarge: "M9.5 3H13v3.5M6.5 13H3V9.5M13 3L9 7M3 13l4-4",
+  play: "M5 3.5l7.5 4.5L5 12.5z",
   stop: "M4.5 4.5h7v7h-7z",
   theme: "M14 8A6 6 0 1 1 2 8a6 6 0 0 1 12 0zM8 4v8M8 4.5a3.5 3.5 0 0 1 0 7",
 };

@@ -30,6 +30,7 @@ function ground(picture, look, night, width, height) {
   return made.get(name);
 }
 
+const WHOLE = "whole"; // nothing dropped
 /** @type {Record<string, (at: CanvasRenderingContext2D, picture: Picture, width: number, height: number, night: boolean) => void>} */
 const looks = {
   dim(at, picture, width, height, night) {
@@ -40,6 +41,7 @@ const looks = {
     at.globalAlpha = night ? 0.86 : 0.84;
     plain(at, width, height, night ? "#22242a" : "#ecece9");
   },
+  [WHOLE]: (at, picture, width, height) => at.drawImage(picture, 0, 0, width, height),
   white: (at, picture, width, height) => plain(at, width, height, "#fff"),
   black: (at, picture, width, height) => plain(at, width, height, "#000"),
   blur(at, picture, width, height) {
@@ -66,6 +68,9 @@ function stands(canvas, what) {
   shown.set(canvas, what);
   return Boolean(before) && before.length === what.length && before.every((part, i) => part === what[i]);
 }
+
+/** @type {WeakMap<HTMLCanvasElement, number[]>} the patches that a mask shows */
+const masked = new WeakMap();
 
 /** As many canvas pixels a patch as the screen shows: whole ones, so that patches have sharp edges. @param {HTMLCanvasElement} canvas */
 function gridOf(canvas) {
@@ -109,20 +114,43 @@ export const draw = {
    */
   mask(canvas, picture, patches, { rows, columns, cell, look, dark: night }) {
     const [width, height] = [columns * cell, rows * cell];
-    if (!picture || stands(canvas, [picture, cell, look, night, String(patches)])) return;
+    if (!picture) return;
+    const before = shown.get(canvas);
+    if (stands(canvas, [picture, cell, look, night, String(patches)])) return;
+    const [whole, dropped] = [ground(picture, WHOLE, night, width, height), ground(picture, look, night, width, height)];
     const at = surfaceOf(canvas, width, height);
-    at.drawImage(ground(picture, look, night, width, height), 0, 0);
-    at.save();
-    at.beginPath();
-    for (const patch of patches ?? []) at.rect((patch % columns) * cell, Math.floor(patch / columns) * cell, cell, cell);
-    at.clip();
-    at.drawImage(picture, 0, 0, width, height);
-    at.restore();
+    const put = (/** @type {HTMLCanvasElement} */ from, /** @type {number} */ patch) => {
+      const [x, y] = [(patch % columns) * cell, Math.floor(patch / columns) * cell];
+      at.drawImage(from, x, y, cell, cell, x, y, cell, cell);
+    };
+    // A moved slider changes few patches: only those are drawn anew.
+    const moved = before?.length === 5 && before.slice(0, 4).every((part, i) => part === [picture, cell, look, night][i]);
+    const old = new Set(moved ? masked.get(canvas) : []);
+    if (!moved) at.drawImage(dropped, 0, 0);
+    for (const patch of patches ?? []) if (!old.delete(patch)) put(whole, patch);
+    for (const patch of old) put(dropped, patch);
+    masked.set(canvas, patches ?? []);
   },
 
   /** The same of the crop, as it is set. @param {HTMLCanvasElement} canvas @param {number[] | null} patches */
   kept: (canvas, patches) =>
     draw.mask(canvas, draw.picture, patches, { ...gridOf(canvas), look: store.view.look, dark: dark() }),
+
+  /** The crop with no more pixels than the model gets of it. @param {HTMLCanvasElement} canvas @param {[number, number]} size */
+  smaller(canvas, [rows, columns]) {
+    const { rows: all, columns: across, cell } = gridOf(canvas);
+    const { picture } = draw;
+    if (!picture || stands(canvas, [picture, cell, rows, columns])) return;
+    const [height, width] = store.answer.models.backbone.size;
+    const small = surface(Math.round((width * columns) / across), Math.round((height * rows) / all));
+    context(small).imageSmoothingQuality = "high";
+    context(small).drawImage(picture, 0, 0, small.width, small.height);
+    const at = surfaceOf(canvas, across * cell, all * cell);
+    at.save();
+    at.imageSmoothingEnabled = false;
+    at.drawImage(small, 0, 0, canvas.width, canvas.height);
+    at.restore();
+  },
 
   /**
    * From which value to which the colours go: each map by itself, all maps together, or 0 to 1 as the values are.

@@ -1,8 +1,11 @@
-// What holds: the claims with what was found, and accuracy against keep ratio for every method, with its numbers.
+// What holds: differences with their intervals, then the claims with what was found; the numbers, and accuracy against
+// keep ratio for every method, stand behind folds.
 
 import { chart } from "./chart.js";
-import { el, put, swatch } from "./dom.js";
+import { el, headOf, put, swatch } from "./dom.js";
+import { forest } from "./forest.js";
 import { slider } from "./range.js";
+import { scrollBox } from "./scrolled.js";
 import { signed } from "./words.js";
 
 /** @type {Record<string, string>} */
@@ -11,13 +14,22 @@ let titles = {}; // name of a method -> its title
 /** @typedef {import("./types").EvaluationSet} EvaluationSet @typedef {{key: string, claim: string, paper: string}} Claim */
 
 /**
- * @param {Element} root @param {{claims: Claim[], sets: EvaluationSet[], convnets: import("./types").ConvNets}} found
+ * @param {Element} root @param {{claims: Claim[], sets: EvaluationSet[], convnets: import("./types").ConvNets, meaning: string}} found
  * @param {Record<string, string>} named
  */
-export const evidence = (root, { claims, sets, convnets }, named) => {
+export const evidence = (root, { claims, sets, convnets, meaning }, named) => {
   titles = named;
-  root.append(claimList(claims, sets), convnetsPart(convnets), ...sets.map(setOf));
+  root.append(...sets.map(setOf), convnetsPart(convnets), budgetPart(meaning), claimList(claims, sets));
 };
+
+/** What is there for who wants it. @param {string} summary @param {...Node} content */
+const fold = (summary, ...content) => el("details", { class: "p-numbers-fold" }, el("summary", { text: summary }), ...content);
+
+/** The axis that holds these intervals, [difference, low, high] each, and zero. @param {number[][]} intervals @returns {[number, number]} */
+const endsOf = (intervals) => [
+  Math.floor(Math.min(0, ...intervals.map(([, low]) => low))) - 1,
+  Math.ceil(Math.max(0, ...intervals.map(([, , high]) => high))) + 1,
+];
 
 /** One backbone, several ConvNets (the paper's Table 7): a row each. @param {import("./types").ConvNets} found */
 function convnetsPart({ backbone, n, keeps, subsets, methods, rows }) {
@@ -25,8 +37,12 @@ function convnetsPart({ backbone, n, keeps, subsets, methods, rows }) {
   const body = el("tbody");
   const where = el("caption");
   const columns = ["Pictures", "ConvNet", "Parameters", "Right itself", ...methods.map((name) => titles[name]), ...others.map((name) => `PaPr less ${titles[name]}`)];
-  const table = el("table", { class: "p-table" }, where, el("thead", {}, el("tr", {}, ...columns.map((text) => el("th", { scope: "col", text })))), body);
+  const table = el("table", { class: "p-table" }, where, headOf(columns), body);
   const ratio = slider("Keep ratio", { max: keeps.length - 1, value: keeps.length - 1 - keeps.indexOf("0.4"), oninput: (i) => show(keeps[keeps.length - 1 - i]) });
+  const plots = others.map((name) => {
+    const ends = endsOf(rows.flatMap((row) => Object.values(row.subsets).flatMap(({ less }) => Object.values(less[name]))));
+    return { name, plot: forest(`PaPr less ${titles[name]}, by ConvNet`, ends) };
+  });
   /** @param {number[]} values @param {(value: number) => string} write */
   const range = ([value, low, high], write) => el("td", { text: `${write(value)} (${write(low)} to ${write(high)})` });
 
@@ -35,6 +51,14 @@ function convnetsPart({ backbone, n, keeps, subsets, methods, rows }) {
     const share = Math.round(100 * Number(keep));
     ratio.input.setAttribute("aria-valuetext", `${share} %`);
     put(where, `${backbone}, ${share} % of the patches kept: top-1 in %, with 95 % intervals`);
+    for (const { name, plot } of plots)
+      plot.set(
+        `PaPr less ${titles[name]}, ${share} % of the patches kept`,
+        Object.entries(subsets).map(([subset, title]) => ({
+          title,
+          rows: rows.filter((row) => row.subsets[subset]).map((row) => ({ title: row.title, value: row.subsets[subset].less[name][keep] })),
+        })),
+      );
     body.replaceChildren(
       ...Object.entries(subsets).flatMap(([subset, title]) => {
         const known = rows.filter((row) => row.subsets[subset]);
@@ -57,19 +81,29 @@ function convnetsPart({ backbone, n, keeps, subsets, methods, rows }) {
   show("0.4");
   return el(
     "section",
-    { class: "p-set p-convnets", "aria-labelledby": "holds-convnets" },
+    { class: "p-set p-convnets", "data-slide": true, "aria-labelledby": "holds-convnets" },
     el("h3", { id: "holds-convnets", text: "Does the ConvNet’s size matter?" }),
     el("p", { class: "p-note", text: `${backbone} pruned by each of the ConvNets that come with this page, on the same ${n.toLocaleString("en")} photographs. PaPr asks a ConvNet where to look; CAM also needs what it takes the picture for.` }),
+    el("div", { class: "p-forests" }, ...plots.map(({ plot }) => plot)),
     ratio,
-    el("div", { class: "p-scroll", tabindex: 0, role: "region", "aria-label": "Numbers: ConvNets" }, table),
+    fold("The numbers", scrollBox("Numbers: ConvNets", table)),
   );
 }
+
+/** @param {string} meaning */
+const budgetPart = (meaning) =>
+  el(
+    "section",
+    { class: "p-set", "data-slide": true, "aria-labelledby": "holds-budget" },
+    el("h3", { id: "holds-budget", text: "What else could the budget have bought?" }),
+    el("p", { text: meaning }),
+  );
 
 /** @param {Claim[]} claims @param {EvaluationSet[]} sets */
 function claimList(claims, sets) {
   return el(
     "ol",
-    { class: "p-claims" },
+    { class: "p-claims", "data-slide": true },
     ...claims.map(({ key, claim, paper }) =>
       el(
         "li",
@@ -87,8 +121,9 @@ function claimList(claims, sets) {
               el(
                 "dd",
                 {},
-                found?.state && el("strong", { class: "p-state", text: found.state }),
-                el("span", { text: found ? found.text : "Not measured on this pair." }),
+                ...(found?.state
+                  ? [el("strong", { class: "p-state", text: found.state }), fold("How much", el("p", { text: found.text }))]
+                  : [el("span", { text: found ? found.text : "Not measured on this pair." })]),
               ),
             );
           }),
@@ -118,26 +153,40 @@ function setOf({ title, about, proposal_top1, keeps, subsets }) {
   const body = el("tbody");
   const where = el("caption");
   const columns = ["Pictures", "Method", "Top-1, %", "95 % interval", "PaPr less it", "95 % interval"];
-  const table = el("table", { class: "p-table" }, where, el("thead", {}, el("tr", {}, ...columns.map((text) => el("th", { scope: "col", text })))), body);
+  const table = el("table", { class: "p-table" }, where, headOf(columns), body);
   const ratio = slider("Keep ratio", { max: keeps.length - 1, value: 0, oninput: (i) => show(keeps[keeps.length - 1 - i]) });
+  const all = Object.values(subsets);
+  // PaPr against its own reverse is far ahead: its line ends in an arrow, so that the others can be told apart
+  const near = all.flatMap(({ differences }) => Object.entries(differences).flatMap(([name, rows]) => (name === "reversed" ? [] : rows.map((row) => row.slice(1)))));
+  const plot = forest(`${title}: PaPr less another method, top-1 in points`, endsOf(near));
 
   /** @param {number} keep */
   function show(keep) {
     charts.forEach(({ drawing }) => drawing.set({ cursor: keep }));
     ratio.input.setAttribute("aria-valuetext", `${Math.round(100 * keep)} %`);
     put(where, `${title}, ${Math.round(100 * keep)} % of the patches kept`);
+    plot.set(
+      `PaPr less …, ${Math.round(100 * keep)} % of the patches kept: pictures answered rightly, in points of 100`,
+      all.map(({ title: which, n, differences }) => ({
+        title: `${which}, n = ${n.toLocaleString("en")}`,
+        rows: Object.entries(differences).flatMap(([name, rows]) =>
+          rows.filter(([at]) => at === keep).map(([, ...value]) => ({ title: titles[name] ?? name, value })),
+        ),
+      })),
+    );
     body.replaceChildren(...Object.values(subsets).flatMap((one) => rowsOf(one, keep)));
   }
-  ratio.input.value = String(Math.floor((keeps.length - 1) / 2));
-  show(keeps[keeps.length - 1 - Number(ratio.input.value)]);
+  const first = keeps.includes(0.4) ? 0.4 : keeps[0]; // as on Compare
+  ratio.input.value = String(keeps.length - 1 - keeps.indexOf(first));
+  show(first);
   return el(
     "section",
-    { class: "p-set", "aria-labelledby": id },
+    { class: "p-set", "data-slide": true, "aria-labelledby": id },
     el("h3", { id, text: title }),
     el("p", { class: "p-note", text: `${about}. ${proposal_top1 === null ? "" : `The ConvNet alone is right on ${proposal_top1.toFixed(1)} %.`}` }),
-    el("div", { class: "p-charts" }, ...charts.map(({ node }) => node)),
+    plot,
     ratio,
-    el("div", { class: "p-scroll", tabindex: 0, role: "region", "aria-label": `Numbers: ${title}` }, table),
+    fold("Accuracy at every ratio, and the numbers", el("div", { class: "p-charts" }, ...charts.map(({ node }) => node)), scrollBox(`Numbers: ${title}`, table)),
   );
 }
 

@@ -63,7 +63,7 @@ const EXPERIMENTS = [
       const text = `With ${keptCount()} patches PaPr leaves ${percent(confidence)} %; the draws leave ${percent(low)} to ${percent(high)} %, ${percent(random.point.confidence)} % on average.`;
       const why =
         right === 0
-          ? "Here the map is worth something at this ratio. Move the slider: with many patches, chance does as well."
+          ? "Here the map is worth something at this ratio. Move the slider: with many patches, chance does nearly as well."
           : right === 1
             ? "At this ratio this picture does not tell PaPr from chance."
             : "Here chance does better: scattered patches show more of what the model needs.";
@@ -81,7 +81,7 @@ const EXPERIMENTS = [
         : "";
       return `${said}${cam()?.title ?? "CAM"} looks where the ConvNet sees its own answer; PaPr asks for no answer at all. Which of them keeps ${name()} with fewer patches?`;
     },
-    choices: ["PaPr", "The activation map", "Both with as many"],
+    choices: ["PaPr", "CAM", "Both with as many"],
     result() {
       const [ours, other] = [methodOf("papr"), cam()];
       if (!ready(ours, other)) return null;
@@ -127,7 +127,7 @@ function card(experiment, sets) {
   const answer = el("div", { class: "p-reveal" }, verdict, el("div", { class: "p-pair" }, ...pictures.map((p) => p.node), drawing), share, many);
   const node = el(
     "article",
-    { class: "p-experiment", "aria-labelledby": `learn-${id}` },
+    { class: "p-experiment", "data-slide": true, "aria-labelledby": `learn-${id}` },
     el("h3", { id: `learn-${id}`, text: title }),
     question,
     el("div", { class: "p-tools", role: "group", "aria-label": "Your guess" }, ...buttons),
@@ -166,7 +166,7 @@ function card(experiment, sets) {
       });
       const set = sets.find((one) => one.pair[0] === store.answer.models.proposal.name && one.pair[1] === store.answer.models.backbone.name);
       const found = (set ?? sets[0]).findings[experiment.finding];
-      put(many, found ? `Over many pictures (${(set ?? sets[0]).title.replace(/^The/, "the")}): ${found.text}` : "");
+      put(many, found ? `Over many pictures (${(set ?? sets[0]).title.replace(/^The/, "the")})${experiment.finding === "unsure" ? ", where the ConvNet is wrong" : ""}: ${found.text}` : "");
     },
   };
 }

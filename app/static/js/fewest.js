@@ -1,6 +1,8 @@
 // The table beside the curve: fewest patches that keep the answer; without a classifier, the cosines at this ratio.
 
+import { setPercent } from "./controls.js";
 import { el, put, swatch, tint } from "./dom.js";
+import { percentFor } from "./counts.js";
 import { current, formatted, isCosine, keptCount, labelOf, lineMethods, store } from "./store.js";
 
 /** @param {HTMLElement} root */
@@ -14,7 +16,7 @@ export const fewest = (root) => {
 
   return (/** @type {string} */ what) => {
     const { answer } = store;
-    if (!answer || what === "looks" || what === "status") return;
+    if (!answer || what === "looks" || what === "status" || what === "pointed") return;
     if (!isCosine() && what !== "answer" && what !== "methods") return;
     const told = isCosine() ? cosines() : counted(answer);
     put(title, told.title);
@@ -22,7 +24,7 @@ export const fewest = (root) => {
     put(head[3], told.heads[1]);
     put(note, told.note);
     body.replaceChildren(
-      ...told.rows.map(({ method, share, strong, quiet }) => {
+      ...told.rows.map(({ method, share, strong, quiet, snap }) => {
         const bar = el("div", { class: `p-amount ${tint(method.name)}` });
         bar.style.width = `${100 * share}%`;
         return el(
@@ -30,7 +32,7 @@ export const fewest = (root) => {
           {},
           el("th", { scope: "row" }, swatch(method.name), el("span", { text: method.title })),
           el("td", { class: "p-barcell" }, bar),
-          el("td", { class: "p-strong", text: strong }),
+          el("td", { class: "p-strong" }, snap ?? strong),
           el("td", { text: quiet }),
         );
       }),
@@ -50,7 +52,8 @@ function counted(answer) {
       const known = method.fewest !== null && method.fewest !== undefined;
       const share = known ? method.fewest / answer.patches : 0;
       const strong = known ? `${Math.round(100 * share)} %` : method.complete ? "never" : "…";
-      return { method, share, strong, quiet: known ? `${method.fewest}` : "" };
+      const snap = known && el("button", { type: "button", class: "p-linked", text: strong, title: `Keep ${method.fewest} patches`, "aria-label": `${strong}: keep ${method.fewest} patches, the fewest with which ${method.title} keeps the answer`, onclick: () => setPercent(percentFor(method.fewest, answer)) });
+      return { method, share, strong, quiet: known ? `${method.fewest}` : "", snap: snap || null };
     });
   return {
     title: "Fewest patches that keep the answer",
@@ -71,6 +74,7 @@ function cosines() {
       share: Math.max(0, point?.confidence ?? 0),
       strong: point ? formatted(point.confidence) : "…",
       quiet: point && !exact ? `at k = ${point.k}` : "",
+      snap: /** @type {HTMLElement | null} */ (null),
     }));
   return {
     title: `Cosine to the unpruned embedding, ${keptCount()} patches kept`,

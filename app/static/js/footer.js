@@ -1,6 +1,7 @@
 // The footer: what happens to pictures, the version, and the API with calls to copy.
 
-import { button, el, put } from "./dom.js";
+import { el, headOf } from "./dom.js";
+import { code, sheet } from "./sheet.js";
 
 /** @typedef {{name: string, about: string, inputs: {name: string, type: string, default?: string, about: string}[], outputs: {name: string, about: string}[]}} Endpoint */
 /** @typedef {{version: string, endpoints: Endpoint[], python: string, shell: string}} Told */
@@ -31,15 +32,9 @@ function open(told) {
 function build({ endpoints, python, shell }) {
   const address = `${window.location.origin}${window.location.pathname}`.replace(/\/$/, "");
   const filled = (/** @type {string} */ text) => text.replaceAll("ADDRESS", address).replaceAll("PICTURE", "photo.jpg").replaceAll("CLIP", "clip.mp4");
-  const node = el(
-    "dialog",
-    { class: "p-dialog papr", "aria-labelledby": "p-api-title" },
-    el(
-      "header",
-      {},
-      el("h2", { id: "p-api-title", text: "Call this page from a program" }),
-      button("lost", "Close", () => node.close(), { class: "p-button p-small", autofocus: true }),
-    ),
+  return sheet(
+    "p-api-title",
+    "Call this page from a program",
     el(
       "div",
       { class: "p-api" },
@@ -50,23 +45,6 @@ function build({ endpoints, python, shell }) {
       ...endpoints.flatMap(described).filter(Boolean),
     ),
   );
-  node.addEventListener("click", (event) => event.target === node && node.close());
-  document.body.append(node);
-  return node;
-}
-
-/** @param {string} text */
-function code(text) {
-  const copy = button(null, "Copy", async () => {
-    try {
-      await navigator.clipboard.writeText(text);
-      put(copy.lastChild, "Copied");
-    } catch {
-      put(copy.lastChild, "Select and copy by hand");
-    }
-    setTimeout(() => put(copy.lastChild, "Copy"), 2000);
-  }, { class: "p-button p-small" });
-  return el("div", { class: "p-code" }, el("pre", { tabindex: 0 }, el("code", { text })), copy);
 }
 
 /** @param {Endpoint} endpoint */
@@ -79,7 +57,7 @@ function described({ name, about, inputs, outputs }) {
         "table",
         { class: "p-table" },
         el("caption", { text: caption }),
-        el("thead", {}, el("tr", {}, ...head.map((text) => el("th", { scope: "col", text })))),
+        headOf(head),
         el("tbody", {}, ...rows.map(([first, ...others]) => el("tr", {}, el("th", { scope: "row", text: first }), ...others.map((text) => el("td", { text }))))),
       ),
     );

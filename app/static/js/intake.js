@@ -2,7 +2,8 @@
 // The file is uploaded as it is and decoded on the server; what is shown is the crop that the models see.
 
 import { ask } from "./ask.js";
-import { button, el, put } from "./dom.js";
+import { controls } from "./controls.js";
+import { button, el, put, reveal } from "./dom.js";
 import { dropBox, exampleButtons, files, mark } from "./files.js";
 import { pages } from "./pages.js";
 import { place, say } from "./said.js";
@@ -53,6 +54,7 @@ export function mountIntake({ element, props, upload }) {
     bring(picture) {
       intake.remark("");
       store.view.target = null;
+      Object.assign(store.view, { fit: "crop", stretch: false });
       store.sync();
       ask.send(picture);
     },
@@ -81,7 +83,8 @@ export function mountIntake({ element, props, upload }) {
   const examples = el("div", { class: "p-examples", role: "group", "aria-label": "Examples" });
   examples.append(...exampleButtons(props.value.examples, "Example", (id) => choose({ picture: id })));
   const caption = el("p", { class: "p-note p-caption", role: "status" });
-  root.append(dropBox("Picture", image, chooser, ways), name, remark, says, examples, caption);
+  const shape = shapes();
+  root.append(dropBox("Picture", image, chooser, ways), name, shape.node, remark, says, examples, caption);
   takeFromWindow(root, send);
 
   waiting?.forEach((f) => requestAnimationFrame(f));
@@ -93,9 +96,29 @@ export function mountIntake({ element, props, upload }) {
     if (image.getAttribute("src") !== picture.src) image.src = picture.src;
     image.alt = `The picture as the models see it: ${picture.name}`;
     put(name, picture.name);
+    shape.draw(picture);
     image.style.aspectRatio = `${grid[1]} / ${grid[0]}`;
     mark(examples.children, props.value.examples, picture.id, caption, props.value.captions);
   });
+}
+
+const MUCH = 0.3; // of a picture outside the crop
+
+/** How the picture comes to the backbone's shape: offered where the crop leaves much of it out. */
+function shapes() {
+  const told = el("span");
+  const buttons = Object.entries({ crop: "Crop", pad: "Pad", squash: "Squash" }).map(([fit, label]) =>
+    button(null, label, () => controls({ fit }), { class: "p-button p-small", "data-fit": fit }),
+  );
+  const node = el("div", { class: "p-shape", role: "group", "aria-label": "How the picture comes to the model’s shape" }, told, ...buttons);
+  node.hidden = true;
+  /** @param {import("./types").Answer["picture"]} picture */
+  const draw = ({ fit, lost }) => {
+    reveal(node, fit !== "crop" || lost > MUCH);
+    put(told, fit === "crop" ? `The crop leaves out ${Math.round(100 * lost)}\u00a0% of this picture.` : fit === "pad" ? "All of it, with grey around." : "All of it, squashed.");
+    buttons.forEach((one) => one.setAttribute("aria-pressed", String(one.dataset.fit === fit)));
+  };
+  return { node, draw };
 }
 
 // A file dropped anywhere on the page, or pasted with the keyboard.

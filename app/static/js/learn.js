@@ -7,7 +7,9 @@ import { evidence } from "./evidence.js";
 import { experiments } from "./experiments.js";
 import { pages } from "./pages.js";
 import { pictureBar } from "./picture_bar.js";
+import { presentation } from "./present.js";
 import { say } from "./said.js";
+import { measure } from "./saving.js";
 import { steps } from "./steps.js";
 import { isCosine, methodOf, store } from "./store.js";
 import { eachFrame } from "./timing.js";
@@ -30,12 +32,13 @@ export function mountLearn({ element, props, server }) {
     const name = section.dataset.step;
     return { section, classes: name === "answer", draw: steps[name](section.querySelector(".p-display")) };
   });
-  const bar = pictureBar(part("picture"), ["picture", "learn"], ({ models }) => `${models.proposal.title} and ${models.backbone.title}`);
+  const bar = pictureBar(part("picture"), ["picture", "models", "learn"], ({ models }) => `${models.proposal.title} and ${models.backbone.title}`);
   const guesses = part("experiments");
   drawn.push({ section: guesses.closest("section"), classes: true, draw: experiments(guesses, props.value.evidence) });
   const unlike = el("p", { class: "p-note", role: "status" });
   part("picture").append(unlike);
   evidence(part("evidence"), props.value.evidence, props.value.titles);
+  part("present").append(presentation(element.querySelector(".papr-learn")));
 
   /** @type {import("./types").Lesson | null} */
   let lesson = props.value.lesson;
@@ -78,6 +81,7 @@ export function mountLearn({ element, props, server }) {
     const wanted = key();
     if (lesson?.key !== wanted && asked !== wanted && store.fresh) fetch(wanted);
     complete();
+    measure();
     const now = lesson?.key === wanted ? lesson : null;
     if (now) {
       fill("channels", String(now.channels));

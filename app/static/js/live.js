@@ -1,14 +1,15 @@
 // Live: the webcam, masked. One picture at a time goes to the server; the mask that comes back is drawn on the very
-// picture that it belongs to. The ratio acts here, between two answers too.
+// picture that it belongs to, beside what all patches say. The ratio acts here, between two answers too.
 
 import { camera } from "./camera.js";
 import { clip } from "./clip.js";
 import { numKept } from "./counts.js";
-import { button, el, put, reveal } from "./dom.js";
+import { button, dark, el, put, reveal } from "./dom.js";
 import { draw } from "./draw.js";
+import { answerList } from "./numbers.js";
 import { pages } from "./pages.js";
 import { place } from "./said.js";
-import { milliseconds, percent } from "./words.js";
+import { milliseconds } from "./words.js";
 
 const SIDE = 224; // pixels of what is sent, a square: it is squashed to the models' size
 const WINDOW = 2000; // milliseconds over which the rate is taken
@@ -22,12 +23,13 @@ export function liveView(root) {
   const says = el("p", { class: "p-says", role: "alert" });
   place("clip-live", says);
   const spoken = el("p", { class: "p-hidden", role: "status" });
-  const panes = ["Webcam", "Kept patches"].map((title) => {
+  const panes = ["All patches", "Kept patches"].map((title) => {
     const canvas = el("canvas", { role: "img", "aria-label": title });
-    return { canvas, node: el("figure", { class: "p-pane" }, el("div", { class: "p-screen" }, canvas), el("figcaption", { text: title })) };
+    const list = answerList(3);
+    return { canvas, list, node: el("figure", { class: "p-pane" }, el("div", { class: "p-screen" }, canvas), list.node) };
   });
   const end = button("stop", "Stop the camera", () => stop());
-  root.append(sentence, basis, says, el("div", { class: "p-panes" }, ...panes.map(({ node }) => node)), el("div", { class: "p-transport" }, end), spoken);
+  root.append(sentence, basis, says, el("div", { class: "p-transport" }, end), el("div", { class: "p-panes" }, ...panes.map(({ node }) => node)), spoken);
   root.hidden = true;
 
   const video = el("video", { playsinline: true });
@@ -56,7 +58,8 @@ export function liveView(root) {
     put(spoken, "The webcam is on.");
     clip.changed("looks");
     root.hidden = false; // what is hidden takes no focus
-    end.focus();
+    end.focus({ preventScroll: true });
+    requestAnimationFrame(() => end.scrollIntoView({ block: "nearest" })); // when what it takes the place of has gone
     run(stream);
   };
 
@@ -116,15 +119,17 @@ export function liveView(root) {
     const patches = rows * columns;
     const kept = numKept(patches, reply.prefix, clip.view.percent / 100);
     const cell = Math.max(8, Math.ceil((Math.min(480, panes[0].canvas.clientWidth || 320) * devicePixelRatio) / columns));
-    const grid = { rows, columns, cell, look: clip.view.look, dark: false };
+    const grid = { rows, columns, cell, look: clip.view.look, dark: dark() };
     draw.mask(panes[0].canvas, shot, reply.order, grid);
     draw.mask(panes[1].canvas, shot, reply.order.slice(0, kept), grid);
-    const [[label, p]] = reply.top;
-    put(sentence, `“${label}”, ${percent(p, 0)}\u00a0%`);
-    const others = reply.top.slice(1).map(([name, q]) => `${name} ${percent(q, 0)}\u00a0%`);
+    const [[label]] = reply.full;
+    const same = reply.top[0][0] === label;
+    panes[0].list.draw(`All ${patches} patches`, reply.full, label, null);
+    panes[1].list.draw(`${kept} patches`, reply.top, label, same ? "kept" : "lost");
+    put(sentence, same ? `Both say “${label}”` : `All patches say “${label}”, the kept ones “${reply.top[0][0]}”`);
     put(
       basis,
-      `${kept} of ${patches} patches kept. Then ${others.join(", ")}. ${clip.liveRate().toFixed(1)} pictures a second, ${milliseconds(reply.seconds)} of each for both models. Nothing is stored.`,
+      `${kept} of ${patches} patches kept. ${milliseconds(reply.seconds)} for ConvNet and kept patches, ${milliseconds(reply.fullSeconds)} for all patches; ${clip.liveRate().toFixed(1)} pictures a second. Nothing is stored.`,
     );
   };
 }

@@ -9,11 +9,11 @@ import { links } from "./links.js";
 import { term } from "./models.js";
 import { pages } from "./pages.js";
 import { pictureBar } from "./picture_bar.js";
-import { place, say } from "./said.js";
+import { place, say, write } from "./said.js";
 import { saver } from "./saver.js";
 import { headline } from "./sentence.js";
 import { store } from "./store.js";
-import { Stream } from "./stream.js";
+import { chosen, Stream } from "./stream.js";
 import { eachFrame } from "./timing.js";
 import { gmacs, inWords, listed, percent } from "./words.js";
 
@@ -35,8 +35,6 @@ let redraw = () => {};
 class Proposals extends Stream {
   /** @type {Shown | null} */
   view = null;
-  /** @type {import("./types").Saved} */
-  saved = () => {};
   /** The names of the list in the rail, in its order, and their titles. @type {string[]} */
   order = [];
   /** @type {Map<string, string>} */
@@ -70,7 +68,7 @@ export function mountProposals({ element, props, trigger, watch, server }) {
   open(plain);
   const root = element.querySelector(".papr-looks");
   const head = el("div");
-  const bar = pictureBar(head, ["picture"], ({ models }) => `the ConvNets; the patches are those of ${models.backbone.title}`);
+  const bar = pictureBar(head, ["picture", "models"], ({ models }) => `the ConvNets; the patches are those of ${models.backbone.title}`);
   const above = el("section", { class: "p-section-verdict" });
   const verdict = verdictOf(headline(above, null, [stop, goOn]));
   const list = el("div", { class: "p-rows" });
@@ -159,17 +157,21 @@ function open(plain) {
   proposals.boxes();
 }
 
-/** @param {string} name @param {boolean} chosen */
-function choose(name, chosen) {
+/** @param {string} name @param {boolean} ticked */
+function choose(name, ticked) {
   const now = proposals.view.convnets.filter((other) => other !== name);
-  if (!chosen && !now.length) {
+  if (!ticked && !now.length) {
     say("proposals", "Keep at least one ConvNet.");
     return proposals.boxes();
   }
   say("proposals", "");
   const { order } = proposals;
-  const next = chosen ? [...now, name].sort((a, b) => order.indexOf(a) - order.indexOf(b)) : now;
+  const next = ticked ? [...now, name].sort((a, b) => order.indexOf(a) - order.indexOf(b)) : now;
   proposals.stopped = false;
+  if (ticked) {
+    chosen.add(name);
+    if (rows.get(name)?.refused) rows.delete(name); // a link named it, and it had to be downloaded
+  }
   proposals.set({ convnets: next });
 }
 
@@ -226,7 +228,8 @@ function take(given) {
 function save(kind) {
   const found = wanted().filter((name) => rows.get(name)?.order);
   const keep = ratios().map((percent) => percent / 100);
-  proposals.trigger("save", proposals.numbered({ ...question(found), keep, kind }));
+  const { look, opacity, colours } = store.view;
+  proposals.trigger("save", proposals.numbered({ ...question(found), keep, kind, look, opacity, colours }));
 }
 
 // --- where they agree -----------------------------------------------------------------------------------------------
@@ -293,12 +296,17 @@ function rowCard(name) {
   const words = el("div", { class: "p-row-words" }, title, waiting, facts);
   const node = el("article", { class: "p-row", "aria-labelledby": id, "data-convnet": name }, words, shown);
 
+  let refused = "";
+
   /** @param {Look} [row] */
   function show(row) {
     const plain = name.replace(UNTRAINED, "");
     const { stopped, working } = proposals;
     put(title, (row?.order && row.title) || (proposals.titles.get(plain) ?? plain));
-    put(waiting, row?.refused ?? (row ? "" : stopped ? "Stopped." : `${working ?? "Looking"} …`));
+    const why = row?.refused ?? "";
+    if (why !== refused) write(waiting, why); // once: its fold may be open
+    refused = why;
+    if (!why) put(waiting, row ? "" : stopped ? "Stopped." : `${working ?? "Looking"} …`);
     reveal(waiting, !row?.order);
     reveal(shown, Boolean(row?.order));
     reveal(facts, Boolean(row?.order));

@@ -19,11 +19,11 @@ export function saver(kinds, where, send) {
   const group = el("div", { class: "p-downloads", role: "group", "aria-label": "Downloads" }, ...buttons, preparing);
 
   /** @param {string} kind */
-  function save(kind) {
+  function save(kind, by = send) {
     say(where, "");
     put(preparing, "Preparing …");
     buttons.forEach((one) => (one.disabled = true));
-    send(kind);
+    by(kind);
   }
   /** @type {import("./types").Saved} */
   function saved(file, failure) {
@@ -36,17 +36,29 @@ export function saver(kinds, where, send) {
     link.click();
     link.remove();
   }
-  return { node: el("div", { class: "p-saver" }, group, says), saved };
+  /**
+   * More buttons of the same: while one file is prepared, all wait.
+   * @param {Record<string, string>} kinds @param {(kind: string) => void} send
+   */
+  const more = (kinds, send) =>
+    Object.entries(kinds).map(([kind, label]) => {
+      const one = button(null, label, () => save(kind, send), { class: "p-button p-small", "data-save": kind });
+      buttons.push(one);
+      return one;
+    });
+  return { node: el("div", { class: "p-saver" }, group, says), saved, more };
 }
 
 /**
  * The same at the end of a stage, as long as `there` is true; Gradio calls its owner's `saved`.
  * @param {HTMLElement} root @param {{saved: import("./types").Saved}} owner @param {Record<string, string>} kinds
  * @param {string} where @param {(kind: string) => void} send @param {() => boolean} there
+ * @param {(more: ReturnType<typeof saver>["more"]) => Node} [below]  makes what stands under the buttons
  */
-export function downloads(root, owner, kinds, where, send, there) {
-  const { node, saved } = saver(kinds, where, send);
+export function downloads(root, owner, kinds, where, send, there, below) {
+  const { node, saved, more } = saver(kinds, where, send);
   owner.saved = saved;
   root.append(node);
+  if (below) node.append(below(more));
   return () => reveal(root, there());
 }

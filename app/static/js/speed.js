@@ -1,8 +1,8 @@
 // Cost: how many images a second, plain and pruned, measured on request.
 
-import { button, el, put, reveal } from "./dom.js";
-import { place, say } from "./said.js";
-import { Stream } from "./stream.js";
+import { el, headOf, put, reveal } from "./dom.js";
+import { measuring } from "./measuring.js";
+import { scrollBox } from "./scrolled.js";
 import { percent } from "./words.js";
 
 /** @typedef {Record<string, string | number>} Asked */
@@ -13,26 +13,29 @@ const MEASURED = { backbone: "Backbone alone", pair: "With the ConvNet’s pass"
 
 /** @param {Pick<import("./types").Given, "trigger" | "server">} given @param {() => Asked} question @param {() => boolean} nothingPruned */
 export function speedPart(given, question, nothingPruned) {
-  const stream = new Stream("cost");
-  stream.connect(given);
   /** @type {{asked: Asked, found: Measured} | null} */
   let result = null;
-  /** @type {Asked | null} while it is measured */
-  let asked = null;
-  const says = el("p", { class: "p-says", role: "alert" });
-  place("speed", says);
-  const start = button(null, "Measure images per second", measure);
-  const stop = button("stop", "Stop", end, { class: "p-button p-small" });
-  const bar = el("progress", { max: 1, "aria-label": "Progress of the measurement" });
-  const doing = el("span");
-  const working = el("p", { class: "p-working" }, bar, doing, stop);
-  const status = el("p", { class: "p-note", role: "status" });
+  const work = measuring(given, {
+    stream: "cost",
+    event: "measure",
+    where: "speed",
+    title: "Measure images per second",
+    label: "Progress of the measurement",
+    stopped: "Stopped.",
+    question,
+    nothing: () => (nothingPruned() ? "Nothing is pruned: move a slider first" : ""),
+    doing: (done, of) => (done ? `${done} of ${of} rounds` : "Warming up"),
+    whole(/** @type {Measured} */ found, asked) {
+      result = { asked, found };
+      const first = found.rows[0];
+      return `Measured: ${images(first.plain_images_per_second)} images a second plain, ${images(first.pruned_images_per_second)} pruned.`;
+    },
+  });
   const body = el("tbody");
   const columns = ["Measured", "Plain, images/s", "Pruned, images/s", "Speed-up", "Middle half", "By the counts"];
-  const table = el(
-    "div",
-    { class: "p-scroll", tabindex: 0, role: "region", "aria-label": "Images per second, measured here" },
-    el("table", { class: "p-table" }, el("thead", {}, el("tr", {}, ...columns.map((text) => el("th", { scope: "col", text })))), body),
+  const table = scrollBox(
+    "Images per second, measured here",
+    el("table", { class: "p-table" }, headOf(columns), body),
   );
   const note = el("p", { class: "p-note" });
   const node = el(
@@ -45,56 +48,14 @@ export function speedPart(given, question, nothingPruned) {
         "Plain and pruned run in turn, in an order drawn anew each round, with random weights: speed does not depend on them, " +
         "and nothing is downloaded. It takes up to a minute; whoever uses this machine meanwhile slows both.",
     }),
-    el("div", { class: "p-tools" }, start, working, status),
-    says,
+    work.tools,
+    work.says,
     table,
     note,
   );
 
-  function measure() {
-    asked = question();
-    say("speed", "");
-    put(status, "");
-    progress("Waiting for the machine", null);
-    stream.ask("measure", () => asked, "Waiting for the machine");
-    draw();
-  }
-  function end() {
-    stream.stop();
-    asked = null;
-    put(status, "Stopped.");
-    draw();
-  }
-  /** @param {string} text @param {number | null} share */
-  function progress(text, share) {
-    put(doing, `${text} …`);
-    if (share === null) bar.removeAttribute("value");
-    else bar.value = share;
-  }
-  /** @param {import("./types").Told & {found?: Measured} | null} payload */
-  function take(payload) {
-    const told = asked && stream.take(payload);
-    if (!told) return;
-    if (told.progress) {
-      const [done, of] = told.progress;
-      progress(done ? `${done} of ${of} rounds` : "Warming up", done ? done / of : null);
-      return;
-    }
-    if (told.error) say("speed", told.error.text);
-    if (told.found) {
-      result = { asked, found: told.found };
-      const first = told.found.rows[0];
-      put(status, `Measured: ${images(first.plain_images_per_second)} images a second plain, ${images(first.pruned_images_per_second)} pruned.`);
-    }
-    asked = null;
-    draw();
-  }
-
   function draw() {
-    const nothing = nothingPruned();
-    start.disabled = Boolean(asked) || nothing;
-    start.title = nothing ? "Nothing is pruned: move a slider first" : "";
-    reveal(working, Boolean(asked));
+    work.draw();
     reveal(table, Boolean(result));
     reveal(note, Boolean(result));
     if (!result) return;
@@ -126,6 +87,8 @@ export function speedPart(given, question, nothingPruned) {
     );
   }
   draw();
+  /** @param {Parameters<typeof work.take>[0]} payload */
+  const take = (payload) => work.take(payload) && draw();
   return { node, draw, take };
 }
 

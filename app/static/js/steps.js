@@ -1,4 +1,4 @@
-// Learn's six steps: each a picture that can be moved. `lesson` holds the ConvNet's features (app/parts/lesson.py); all
+// Learn's seven steps: each a picture that can be moved. `lesson` holds the ConvNet's features (app/parts/lesson.py); all
 // else comes from Compare's answer, and the keep ratio is the one of Compare.
 
 import * as cells from "./cells.js";
@@ -8,8 +8,9 @@ import { draw } from "./draw.js";
 import { eachCell, rangeOf } from "./maps.js";
 import { answerList } from "./numbers.js";
 import { slider } from "./range.js";
+import { savings, spending } from "./saving.js";
 import { keptCount, labelOf, methodOf, pointAt, store } from "./store.js";
-import { percent } from "./words.js";
+import { gmacs, percent } from "./words.js";
 
 const ratio = () => slider("Patches kept, %", { min: 1, max: 100, value: 40, oninput: setPercent });
 const canvas = (/** @type {string} */ label) => el("canvas", { role: "img", "aria-label": label });
@@ -116,7 +117,22 @@ export const steps = {
     const picture = canvas("Left of the line the ConvNet’s map, right of it each patch’s significance");
     const says = caption();
     const divider = slider("The line", { max: 100, value: line, oninput: (v) => ((line = v), redraw()) });
+    picture.addEventListener("pointerdown", (event) => {
+      if (event.isPrimary && event.button === 0) {
+        picture.setPointerCapture(event.pointerId);
+        pull(event);
+      }
+    });
+    picture.addEventListener("pointermove", (event) => picture.hasPointerCapture(event.pointerId) && pull(event));
     root.append(figure(picture, divider, says));
+
+    /** The line comes to the pointer. @param {PointerEvent} event */
+    function pull({ clientX }) {
+      const { left, width } = picture.getBoundingClientRect();
+      line = Math.max(0, Math.min(100, Math.round((100 * (clientX - left)) / width)));
+      divider.input.value = String(line);
+      redraw();
+    }
 
     function redraw() {
       const ranked = papers();
@@ -129,6 +145,10 @@ export const steps = {
       cells.drawMap(surface, ranked.map, store.answer.grid, { range, clip: [x, 0, width - x, height] });
       at.fillStyle = "#fff";
       at.fillRect(x - scale, 0, 2 * scale, height);
+      at.beginPath(); // a knob, for it can be pulled
+      at.arc(Math.max(13 * scale, Math.min(width - 13 * scale, x)), height / 2, 13 * scale, 0, 2 * Math.PI);
+      at.fill();
+      cells.text(at, "↔", Math.max(13 * scale, Math.min(width - 13 * scale, x)), height / 2, 16 * scale, { ink: "#17181a" });
       put(says, `Left ${times(lesson.size)} values, right ${times(store.answer.grid)} patches`);
     }
     return (now) => {
@@ -218,6 +238,28 @@ export const steps = {
           ? `Confidence on “${answer.target.label}”: ${percent(answer.full.confidence)} % with all patches, ${percent(found.point.confidence)} % with ${found.point.k}.${near}`
           : "Computing …",
       );
+    };
+  },
+
+  saved(root) {
+    const share = ratio();
+    const bars = ["All patches", "The ConvNet", "The kept patches"].map((name) => {
+      const [filled, value] = [el("div", { class: "p-filled" }), el("span", { class: "p-where" })];
+      const node = el("li", {}, el("span", { class: "p-label", text: name }), value, el("div", { class: "p-bar" }, filled));
+      return { node, filled, value };
+    });
+    const says = el("p", { class: "p-found", role: "status" });
+    root.append(el("ol", { class: "p-cost-bars", "aria-label": "Billions of multiply-accumulates" }, ...bars.map((bar) => bar.node)), share, says);
+    return () => {
+      share.input.value = String(store.view.percent);
+      const spent = spending();
+      if (!spent) return put(says, "The costs are counted when the models have answered …");
+      [spent.full, spent.proposal, spent.pruned].forEach((value, i) => {
+        bars[i].filled.style.width = `${Math.min(100, (100 * value) / spent.full)}%`;
+        put(bars[i].value, `${gmacs(value)} billion`);
+      });
+      const measured = spent.times ? "" : " How fast it is here is measured when the slider rests.";
+      put(says, `${savings()}${measured}`);
     };
   },
 };

@@ -5,32 +5,41 @@
 // view     what acts here in the browser without a request: ratio, looks, which methods are shown
 // extra    points computed after the answer came (the ratio at rest, patches chosen by hand)
 //
-// Its changes: "answer" | "points" | "ratio" | "methods" | "looks" | "hand" | "status"
+// Its changes: "answer" | "points" | "ratio" | "methods" | "looks" | "hand" | "pointed" | "status"
 
-import { numKept } from "./counts.js";
-import { Stream } from "./stream.js";
+import { Asked } from "./asked.js";
 import { percent } from "./words.js";
 
 /** @typedef {import("./types").Method} Method @typedef {import("./types").Point} Point @typedef {import("./types").Answer} Answer */
 
-/** @extends {Stream<Answer>} */
-class Store extends Stream {
-  /** @type {import("./types").View} */
-  view = /** @type {any} */ ({ hand: [] });
+/** @extends {Asked<Answer, import("./types").View>} */
+class Store extends Asked {
   /** @type {{key: string | null, points: Record<string, (Point & {patches?: string})[]>}} */
   extra = { key: null, points: {} };
-  /** @type {import("./types").Saved} */
-  saved = () => {};
 
-  /** The native controls follow the view through an event that runs in the browser only. */
-  sync() {
-    this.trigger("sync");
+  /** @param {import("./asked.js").Role} role */
+  follow(role) {
+    if (role === "backbone") this.view.classes = ""; // the next one may read no texts
   }
 }
 
 export const store = new Store();
+store.view.hand = [];
 
-export const keptCount = () => numKept(store.answer.patches, store.answer.prefix, store.view.percent / 100);
+export const keptCount = () => store.count();
+
+/** @param {Pick<Method, "sizes">} method */
+const sizeFor = ({ sizes }) => sizes?.find(([rows, columns]) => rows * columns >= keptCount()) ?? null;
+
+/** What the whole picture is made to, in words. @param {[number, number]} size */
+export function sizeOf([rows, columns]) {
+  const { grid, models } = store.answer;
+  const pixels = [rows, columns].map((side, i) => Math.round((side * models.backbone.size[i]) / grid[i]));
+  return `all of it, at ${pixels.join(" × ")} pixels: ${rows * columns} patches`;
+}
+
+/** How many patches the model sees of a method at this ratio. @param {Pick<Method, "sizes">} method */
+export const seenCount = (method) => sizeFor(method)?.reduce((rows, columns) => rows * columns) ?? keptCount();
 
 // The methods that have a card, in the order of the server's table, and those drawn as curves: the same, and random,
 // the baseline that a reader needs.
@@ -94,14 +103,16 @@ export function pointAt(method, k) {
 }
 
 /**
- * What a card shows now: the count of patches, which ones, and the number that belongs to them.
+ * What a card shows now: the count of patches, which ones, and the number that belongs to them; or, of the method that
+ * makes the whole picture smaller, its rows and columns.
  * @param {Method} method
- * @returns {{k: number, patches: number[] | null, point?: Point | null, exact?: boolean}}
+ * @returns {{k: number, patches: number[] | null, size?: [number, number] | null, point?: Point | null, exact?: boolean}}
  */
 export function current(method) {
   if (method.name !== "by-hand") {
-    const k = keptCount();
-    return { k, patches: method.order?.slice(0, k) ?? null, ...pointAt(method, k) };
+    const k = seenCount(method);
+    const size = sizeFor(method);
+    return { k, patches: method.order?.slice(0, k) ?? null, size, ...pointAt(method, k) };
   }
   const patches = store.view.hand;
   const [point] = store.extra.points["by-hand"] ?? [];
@@ -109,11 +120,22 @@ export function current(method) {
   return { k: patches.length, patches, point: exact ? point : null, exact };
 }
 
+// What is kept: the full model's answer, or, where the visitor chose a target, the first place for it.
+export const chosen = () => Boolean(store.answer.target?.chosen);
+/** @param {Pick<Point, "kept" | "top">} point  @returns {boolean | null} null where there is no answer to keep */
+export const keeps = (point) => (chosen() ? point.top[0]?.[0] === store.answer.target.index : point.kept);
+
 /**
  * kept, lost or wait; near, where there is no answer to keep, says nothing.
  * @param {{point?: Point | null}} now
  */
-export const stateOf = ({ point }) => (point ? (point.kept === null ? "near" : point.kept ? "kept" : "lost") : "wait");
+export function stateOf({ point }) {
+  const kept = point ? keeps(point) : undefined;
+  return kept === undefined ? "wait" : kept === null ? "near" : kept ? "kept" : "lost";
+}
+
+/** The shown method that this one equals by construction, but for negative values. @param {Method} method */
+export const sameAs = ({ like }) => (like && store.view.methods.includes(like) ? methodOf(like) : null);
 
 /**
  * Points computed after the answer of this key came. patches: of `by-hand`.

@@ -5,6 +5,9 @@ import { eachFrame } from "./timing.js";
 
 const VISITOR = Array.from(crypto.getRandomValues(new Uint32Array(3)), (n) => n.toString(36)).join("");
 
+/** Models that the visitor has chosen from a list: these alone are downloaded, and none that a link names. @type {Set<string>} */
+export const chosen = new Set();
+
 /**
  * @template {import("./types").Told} [Answer=any]
  */
@@ -35,6 +38,8 @@ export class Stream {
   trigger() {}
   /** @type {import("./types").Given["server"]} */
   server = {};
+  /** What a file that was asked for is given to. @type {import("./types").Saved} */
+  saved = () => {};
 
   /** Whoever comes late is told what there is. @param {(what: string) => void} f */
   onchange(f) {
@@ -75,7 +80,7 @@ export class Stream {
 
   /** @template {object} Q @param {Q} question */
   numbered(question) {
-    return { visitor: this.visitor, seq: this.seq, ...question };
+    return { visitor: this.visitor, seq: this.seq, chosen: [...chosen], ...question };
   }
 
   /**

@@ -1,7 +1,8 @@
 // The paper's tables of costs beside ours, one table at a time, and what the paper prints of other methods.
 
-import { el, put } from "./dom.js";
+import { el, headOf, put } from "./dom.js";
 import { links } from "./links.js";
+import { scrollBox } from "./scrolled.js";
 import { signed } from "./words.js";
 
 /** @typedef {import("./types").PaperRow} PaperRow @typedef {import("./types").QuotedRow} QuotedRow */
@@ -80,7 +81,7 @@ function summary({ rows, counted_with }) {
   const worst = rows.reduce((a, b) => (off(b) > off(a) ? b : a));
   return (
     "Mahmud et al., PaPr, ECCV 2024 (arXiv 2403.16020), in billions of multiply-accumulates, counted here with " +
-    `${counted_with}. ${near} of the ${rows.length} figures differ by at most 0.5 %, the largest difference is ${inPercent(off(worst))} ` +
+    `${counted_with}. ${near} of the ${rows.length} figures differ by at most 0.5 %, the largest difference is ${inPercent(worst.difference_percent)} ` +
     `(${worst.backbone}, Table ${worst.table}). Where the printed setting does not give the printed figure, the row says “our reading”: the setting ` +
     "that does. Top-1 and images per second are the paper’s own, on its machine; neither is measured here."
   );
@@ -142,6 +143,6 @@ function scrolled(label, columns, rows, line) {
       ...rows.filter((row) => row.table === number).map(line),
     ),
   );
-  const table = el("table", { class: "p-table p-quoted" }, el("thead", {}, el("tr", {}, ...columns.map((text) => el("th", { scope: "col", text })))), ...bodies);
-  return el("div", { class: "p-quote" }, el("div", { class: "p-scroll", tabindex: 0, role: "region", "aria-label": label }, table));
+  const table = el("table", { class: "p-table p-quoted" }, headOf(columns), ...bodies);
+  return el("div", { class: "p-quote" }, scrollBox(label, table));
 }

@@ -1,22 +1,42 @@
-// The page's own small tools outside the stages: light and dark, open or closed, places for one sentence.
+// The page's own small tools outside the stages: cite, link, light and dark, open or closed, places for one sentence.
 
-import { el, icon } from "./dom.js";
+import { el } from "./dom.js";
 import { modelNote } from "./models.js";
+import { runHere } from "./run_here.js";
 import { place } from "./said.js";
+import { code, copied, sheet } from "./sheet.js";
 import { store } from "./store.js";
+import { mountTheme } from "./theme.js";
+import { typedClasses } from "./typed.js";
 import { eachFrame } from "./timing.js";
+
+const CITED = `@inproceedings{mahmud2024papr,
+  title     = {{PaPr}: Training-Free One-Step Patch Pruning with Lightweight {ConvNets} for Faster Inference},
+  author    = {Mahmud, Tanvir and Yaman, Burhaneddin and Liu, Chun-Hao and Marculescu, Diana},
+  booktitle = {European Conference on Computer Vision (ECCV)},
+  year      = {2024},
+}`;
+
+/** @type {HTMLDialogElement | null} */
+let citing = null;
+function cite() {
+  citing ??= sheet(
+    "p-cite-title",
+    "Cite",
+    el("div", { class: "p-api" }, el("p", { text: "The paper whose method this page shows. The page itself is an independent implementation, written from the paper." }), code(CITED)),
+  );
+  citing.showModal();
+}
 
 /** @param {import("./types").Given} given */
 export function mountHeader({ element }) {
-  const button = element.querySelector(".p-theme");
-  button.append(icon("theme"));
-  button.addEventListener("click", () => {
-    const dark = document.body.classList.toggle("dark");
-    try {
-      localStorage.setItem("papr-theme", dark ? "dark" : "light"); // boot.js reads it
-    } catch {
-      // a browser that keeps nothing
-    }
+  const link = /** @type {HTMLElement} */ (element.querySelector(".p-link"));
+  link.addEventListener("click", () => copied(link, window.location.href));
+  element.querySelector(".p-cite").addEventListener("click", cite);
+  mountTheme(element.querySelector(".p-theme"));
+  // What stands in a list's field is selected, so that typing replaces it.
+  document.addEventListener("focusin", ({ target }) => {
+    if (target instanceof HTMLInputElement && target.role === "combobox") requestAnimationFrame(() => target.select());
   });
   const changes = { childList: true, subtree: true, attributeFilter: ["class"] };
   new MutationObserver(eachFrame(sayOpen)).observe(document.body, changes);
@@ -41,4 +61,6 @@ export async function mountNote({ element, props }) {
   place(props.value.place, says);
   const named = await NAMED[props.value.place]?.();
   if (named) root.prepend(modelNote(named));
+  if (props.value.place === "classes") root.prepend(typedClasses());
+  if (props.value.place === "models") root.append(runHere.node());
 }

@@ -29,3 +29,6 @@ export const percentOf = (k, n) => {
   const share = (100 * k) / n;
   return share < 10 ? share.toFixed(1) : String(Math.round(share));
 };
+
+/** 470072 -> "0.5" @param {number} n */
+export const inMillions = (n) => (n / 1e6).toFixed(n < 1e7 ? 1 : 0);

@@ -6,16 +6,17 @@ import torch
 
 from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.models import catalog, weights
-from papr_core.models.backbones import tubelets
+from papr_core.models.backbones import hooked, tubelets
 from papr_core.models.backbones.base import Backbone
 from papr_core.models.backbones.pixels import PixelBackbone
 from papr_core.models.backbones.tokens import TokenBackbone
 from papr_core.models.embedded import DEFAULT_BACKBONE
 from papr_core.models.entries import ClipEntry, Entry
+from papr_core.models.hub import HubEntry
 
 __all__ = ["Backbone", "PixelBackbone", "TokenBackbone", "load_backbone", "prunable", "skeleton_backbone"]
 
-_FAMILIES = {"tokens": TokenBackbone, "pixels": PixelBackbone}
+_FAMILIES: dict[str, type[Backbone]] = {"tokens": TokenBackbone, "pixels": PixelBackbone}
 
 
 def load_backbone(
@@ -23,14 +24,18 @@ def load_backbone(
     *,
     pretrained: bool = True,
     device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
     img_size: int | tuple[int, int] | None = None,
+    num_classes: int | None = None,
     residual: str | None = None,
     progress: weights.Progress | None = None,
 ) -> Backbone:
     """A backbone by name: a catalogue key, an architecture, a model of the own folder, or any timm ViT,
-    ConvNeXt or Swin; VideoMAE for clips.
+    ConvNeXt or Swin; VideoMAE for clips; hf:OWNER/NAME, a model of transformers (ViT, DeiT, DINOv2, DINOv3,
+    CLIP's or SigLIP's image tower).
 
     img_size: pixels, or (height, width), other than the weights' own; timm resamples the position embedding.
+    num_classes: a new classifier with random weights, to be trained; 0 for none, which gives embeddings.
     residual: "keep" or "zero", what becomes of a pruned position in ConvNeXt and Swin (pixels.py).
     progress(done, total) is called with bytes while weights are downloaded.
 
@@ -46,11 +51,27 @@ def load_backbone(
         UnknownModel, UnsupportedModel, WeightsUnavailable: each in one sentence, before anything is
         downloaded.
     """
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise InvalidInput(f"The type is one of torch's floating point types, not {dtype!r}.")
     entry = catalog.find(name, "backbone")
+    told = {"pretrained": pretrained, "device": device, "progress": progress}
+    found = _loaded(entry, img_size, residual, told)
+    if num_classes is not None:
+        found.reset_classifier(num_classes)
+    return found.to(dtype)
+
+
+def _loaded(
+    entry: Entry, img_size: int | tuple[int, int] | None, residual: str | None, told: dict[str, Any]
+) -> Backbone:
     if isinstance(entry, ClipEntry):
         if img_size is not None or residual is not None:
             raise InvalidInput(f"{entry.name} has one size, and drops the tubelets that it prunes.")
-        return tubelets.load(entry, pretrained=pretrained, device=device, progress=progress)
+        return tubelets.load(entry, **told)
+    if isinstance(entry, HubEntry):
+        if residual is not None:
+            raise InvalidInput(f"{entry.name} drops pruned patches; they cannot {residual!r} anything.")
+        return hooked.load(entry, img_size=img_size, **told)
     skeleton = None
     if entry.family is None or img_size is not None:
         skeleton = weights.skeleton(entry.name)
@@ -58,10 +79,8 @@ def load_backbone(
     any_size = skeleton is not None and not hasattr(skeleton, "patch_embed")  # ConvNeXt is not built for one
     model, source = weights.create(
         entry.name,
-        pretrained=pretrained,
-        device=device,
         img_size=None if any_size else img_size,
-        progress=progress,
+        **told,
     )
     return prunable(model, entry, source, img_size=img_size if any_size else None, residual=residual)
 
@@ -97,6 +116,8 @@ def skeleton_backbone(name: str) -> Backbone:
     if isinstance(entry, ClipEntry):
         with torch.device("meta"):
             return tubelets.load(entry, pretrained=False, device="meta")
+    if isinstance(entry, HubEntry):
+        return hooked.load(entry, pretrained=False, device="meta")
     return prunable(weights.skeleton(entry.name), entry)
 
 

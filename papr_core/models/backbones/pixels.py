@@ -50,6 +50,7 @@ class PixelBackbone(Backbone):
 
     family = "pixels"
     by_stage = True
+    grid: tuple[int, int]
     kinds = tuple(_DEFAULT_RESIDUAL)
 
     def __init__(
@@ -98,18 +99,37 @@ class PixelBackbone(Backbone):
             InvalidInput: images of another size, or kept that are not different positions, a tensor a stage.
             UnsupportedModel: asked for a reduction.
         """
-        if reason := self.reduction_refusal(reduction):
-            raise UnsupportedModel(reason)
-        if images.ndim != 4 or tuple(images.shape[1:]) != self.input_size or not len(images):
-            raise InvalidInput(
-                f"{self.name} takes images (B, {str(self.input_size)[1:-1]}), not {tuple(images.shape)}."
-            )
-        if kept is None:
+        answers = self._check_call(images, kept, reduction)
+        if answers is None or kept is None:
             return self.model(images)
-        answers = _checked(kept, self.grids, len(images))
         if all(rows.shape[1] == height * width for rows, (height, width) in zip(kept, self.grids)):
             return self.model(images).expand(answers, -1)
         return self.model.forward_head(self._features(images, kept, answers))
+
+    def forward_features(
+        self,
+        images: Tensor,
+        kept: Sequence[Tensor] | None = None,
+        *,
+        reduction: Reduction | None = None,
+    ) -> Tensor:
+        """timm's last map, behind its norm: ConvNeXt's (B, D, H, W), Swin's (B, H, W, D)."""
+        answers = self._check_call(images, kept, reduction)
+        if answers is None or kept is None:
+            return self.model.forward_features(images)
+        return self._features(images, kept, answers)
+
+    def _check_call(
+        self, images: Tensor, kept: Sequence[Tensor] | None, reduction: Reduction | None
+    ) -> int | None:
+        """How many answers are asked for of a pruned model; None where it is the plain one's."""
+        if reason := self.reduction_refusal(reduction):
+            raise UnsupportedModel(reason)
+        if images.ndim != 4 or tuple(images.shape[1:]) != self.input_size or not images.shape[0]:
+            raise InvalidInput(
+                f"{self.name} takes images (B, {str(self.input_size)[1:-1]}), not {tuple(images.shape)}."
+            )
+        return None if kept is None else _checked(kept, self.grids, images.shape[0])
 
     def _features(self, images: Tensor, kept: Sequence[Tensor], answers: int) -> Tensor:
         """The last map, laid out as the model's own head wants it."""
@@ -154,12 +174,8 @@ class PixelBackbone(Backbone):
         """Of what `select` gives, the patches of the shown stage: (B, k)."""
         return kept[self.shown]
 
-    def num_kept(self, keep_ratio: float) -> int:
-        """How many patches of the shown stage stay at a keep ratio."""
-        return num_kept(self.num_patches, keep_ratio)
-
-    def _select(self, map: Tensor, counts: Sequence[int]) -> tuple[Tensor, ...]:
-        return tuple(top_patches(patch_significance(map, grid), k) for grid, k in zip(self.grids, counts))
+    def _select(self, coarse: Tensor, counts: Sequence[int]) -> tuple[Tensor, ...]:
+        return tuple(top_patches(patch_significance(coarse, grid), k) for grid, k in zip(self.grids, counts))
 
     @staticmethod
     def refusal(model: Any) -> str | None:
@@ -216,12 +232,12 @@ def _rows(kept: Tensor, grid: tuple[int, int]) -> Tensor | None:
     positions = grid[0] * grid[1]
     if kept.shape[1] == positions:
         return None
-    return (kept + positions * torch.arange(len(kept), device=kept.device).unsqueeze(1)).flatten()
+    return (kept + positions * torch.arange(kept.shape[0], device=kept.device).unsqueeze(1)).flatten()
 
 
 def _picked(x: Tensor, rows: Tensor) -> Tensor:
     """(M, H, W, C) to the chosen positions, (M, k, C)."""
-    return x.flatten(0, 2).index_select(0, rows).view(len(x), -1, x.shape[-1])
+    return x.flatten(0, 2).index_select(0, rows).view(x.shape[0], -1, x.shape[-1])
 
 
 def _put_back(x: Tensor, update: Tensor, rows: Tensor | None, residual: str) -> Tensor:
@@ -246,33 +262,37 @@ def _checked(kept: Sequence[Tensor], grids: Sequence[tuple[int, int]], images: i
         )
     for rows, (height, width) in zip(kept, grids):
         check_kept(rows, images, height * width)
-    answers = {len(rows) for rows in kept}
-    if len(answers) > 1:
-        raise InvalidInput(f"Every stage needs kept positions of as many images, not {sorted(answers)}.")
-    return answers.pop()
+    answers = kept[0].shape[0]
+    if any(rows.shape[0] != answers for rows in kept):
+        counts = sorted({len(rows) for rows in kept})
+        raise InvalidInput(f"Every stage needs kept positions of as many images, not {counts}.")
+    return answers
 
 
 def _input_size(model: Any, img_size: int | tuple[int, int] | None) -> tuple[int, int]:
     if hasattr(model, "patch_embed"):  # Swin is built for one size
-        return tuple(int(side) for side in model.patch_embed.img_size)
-    if img_size is None:
-        return tuple(int(side) for side in model.pretrained_cfg["input_size"][1:])
-    return (img_size, img_size) if isinstance(img_size, int) else tuple(img_size)
+        height, width = map(int, model.patch_embed.img_size)
+    elif img_size is None:
+        height, width = map(int, model.pretrained_cfg["input_size"][1:])
+    else:
+        height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
+    return height, width
 
 
 def _stage_grids(model: Any, size: tuple[int, int]) -> tuple[tuple[int, int], ...]:
     """Rows and columns of each stage's map."""
     if hasattr(model, "layers"):
         return tuple(tuple(stage.output_resolution) for stage in model.layers)
-    grids, sides = [], size
+    grids, (rows, columns) = [], size
     for part in (model.stem, *(stage.downsample for stage in model.stages)):
         for conv in part.modules():
             if isinstance(conv, nn.Conv2d):
-                sides = tuple(
+                padding: Any = conv.padding  # in numbers: ConvNeXt names none
+                rows, columns = (
                     (side + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1
                     for side, pad, dilation, kernel, stride in zip(
-                        sides, conv.padding, conv.dilation, conv.kernel_size, conv.stride
+                        (rows, columns), padding, conv.dilation, conv.kernel_size, conv.stride
                     )
                 )
-        grids.append(sides)
+        grids.append((rows, columns))
     return tuple(grids[1:])  # the stem's own is the first stage's

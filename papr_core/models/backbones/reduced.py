@@ -1,8 +1,7 @@
-"""ViT blocks that lose tokens between attention and MLP: each kind of block's forward, written once.
+"""ViT blocks that lose tokens between attention and MLP, over their own parts (attention.py).
 
 ToMe, https://arxiv.org/abs/2210.09461: proportional attention adds the logarithm of a token's size to its
-attention score, which goes through the fused kernel as a mask. Written from the paper, over timm's own parts
-(https://github.com/huggingface/pytorch-image-models); tests pin each to timm's forward.
+attention score, which goes through the fused kernel as a mask. Written from the paper.
 
 Choices of ours, where the paper says nothing: the mean over patches at the end, and attention pooling, weigh
 a token by its size, so that merging equal tokens changes nothing; a merged token of a rotary model stands at
@@ -12,13 +11,13 @@ the mean direction (per frequency) of its parts, and keys are compared before th
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from papr_core.models.backbones.attention import attended, branch_scaled, looks_of
 from papr_core.pruning.reductions.base import Merge, Reduction
 
-__all__ = ["Tokens", "pooled_by_size", "reduced_block", "refusal"]
+__all__ = ["Tokens", "pooled_by_size", "reduced_block"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,25 +42,29 @@ def reduced_block(
     block: Any, tokens: Tokens, depth: int, reduction: Reduction, count: int, num_prefix_tokens: int
 ) -> Tokens:
     """One block, the depth-th, which loses `count` tokens between its attention and its MLP."""
-    rope = tokens.rope[depth] if tokens.rope_mixed else tokens.rope
+    rope = tokens.rope if tokens.rope is None or not tokens.rope_mixed else tokens.rope[depth]
     if not count:
         return replace(tokens, x=_plain(block, tokens.x, rope, tokens.mask))
-    attended, keys = _attention(block.attn, block.norm1(tokens.x), rope, tokens.mask)
-    x = tokens.x + block.drop_path1(_scaled(block, 1, attended))
-    merge = reduction.match(keys, count, num_prefix_tokens=num_prefix_tokens)
+    seen = block.norm1(tokens.x)
+    looks = looks_of(block.attn, seen, rope)
+    x = attended(block.attn, seen, looks, tokens.mask)
+    x = tokens.x + block.drop_path1(branch_scaled(block, 1, x))
+    merge = reduction.match(looks.plain_keys.mean(dim=1), count, num_prefix_tokens=num_prefix_tokens)
     x, sizes = merge(x, tokens.sizes)
-    x = x + block.drop_path2(_scaled(block, 2, block.mlp(block.norm2(x))))
+    x = x + block.drop_path2(branch_scaled(block, 2, block.mlp(block.norm2(x))))
     return replace(
         tokens,
         x=x,
-        rope=None if rope is None else _merged_rope(tokens, merge, num_prefix_tokens),
+        rope=None if tokens.rope is None else _merged_rope(tokens.rope, tokens, merge, num_prefix_tokens),
         sizes=sizes,
         sources=None if tokens.sources is None else merge.followed(tokens.sources),
     )
 
 
-def pooled_by_size(model: Any, x: Tensor, sizes: Tensor) -> Tensor:
+def pooled_by_size(model: Any, x: Tensor, sizes: Tensor | None) -> Tensor:
     """The model's answer from its last tokens, whatever it averages weighted by size."""
+    if sizes is None:
+        return model.forward_head(x)
     pool = None if hasattr(model, "head_dist") else model.attn_pool or model.global_pool
     if isinstance(pool, nn.Module):
         first = 0 if getattr(model, "pool_include_prefix", True) else model.num_prefix_tokens
@@ -77,83 +80,16 @@ def pooled_by_size(model: Any, x: Tensor, sizes: Tensor) -> Tensor:
     return model.head(model.head_drop(model.fc_norm(pooled)))
 
 
-def refusal(model: Any) -> str | None:
-    """Why a ViT's tokens cannot be reduced inside its blocks, or None if they can."""
-    from timm.layers import Attention, AttentionPoolLatent, AttentionRope
-    from timm.models.eva import EvaAttention, EvaBlock
-    from timm.models.vision_transformer import Block
-
-    for block in model.blocks:
-        if type(block) not in (Block, EvaBlock):
-            return f"it is not written for the inside of a {type(block).__name__}"
-        if type(block.attn) not in (Attention, AttentionRope, EvaAttention):
-            return f"it is not written for the keys of a {type(block.attn).__name__}"
-    pool = getattr(model, "attn_pool", None)
-    if pool is not None and type(pool) is not AttentionPoolLatent:
-        return f"{type(pool).__name__} cannot weigh tokens by their size"
-    return None
-
-
 def _plain(block: Any, x: Tensor, rope: Tensor | None, mask: Tensor | None) -> Tensor:
     mask = None if mask is None else mask.to(x.dtype)
     return block(x, attn_mask=mask) if rope is None else block(x, rope=rope, attn_mask=mask)
 
 
-def _scaled(block: Any, branch: int, x: Tensor) -> Tensor:
-    """LayerScale, which timm's two kinds of block keep under different names."""
-    if hasattr(block, f"ls{branch}"):
-        return getattr(block, f"ls{branch}")(x)
-    gamma = getattr(block, f"gamma_{branch}")
-    return x if gamma is None else gamma * x
-
-
-def _attention(attn: Any, x: Tensor, rope: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-    """timm's Attention, AttentionRope or EvaAttention on (B, N, C), and its keys averaged over heads."""
-    from timm.layers import apply_rot_embed_cat
-
-    q, k, v = _projected(attn, x)  # (B, heads, N, D) each
-    q, k = attn.q_norm(q), attn.k_norm(k)
-    keys = k.mean(dim=1)
-    if rope is not None:
-        first, half = attn.num_prefix_tokens, getattr(attn, "rotate_half", False)
-        q, k = (
-            torch.cat([y[:, :, :first], apply_rot_embed_cat(y[:, :, first:], rope, half=half)], 2).type_as(v)
-            for y in (q, k)
-        )
-    groups = q.shape[1] // k.shape[1]
-    if groups > 1:
-        k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
-    out = F.scaled_dot_product_attention(
-        q,
-        k,
-        v,
-        attn_mask=None if mask is None else mask.to(q.dtype),
-        dropout_p=attn.attn_drop.p if attn.training else 0.0,
-        scale=attn.scale,
-    )
-    out = attn.norm(out.transpose(1, 2).flatten(2))  # (B, N, heads * D)
-    if attn.gate is not None:
-        out = out * attn.gate(x).sigmoid()
-    return attn.proj_drop(attn.proj(out)), keys
-
-
-def _projected(attn: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    images, length, _ = x.shape
-    if attn.qkv is None:
-        parts = (attn.q_proj(x), attn.k_proj(x), attn.v_proj(x))
-        return tuple(part.view(images, length, -1, attn.head_dim).transpose(1, 2) for part in parts)
-    if getattr(attn, "q_bias", None) is None:
-        qkv = attn.qkv(x)
-    else:
-        qkv = F.linear(x, attn.qkv.weight, torch.cat((attn.q_bias, attn.k_bias, attn.v_bias)))
-    return qkv.view(images, length, 3, attn.num_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
-
-
-def _merged_rope(tokens: Tokens, merge: Merge, num_prefix_tokens: int) -> Tensor:
+def _merged_rope(rope: Tensor, tokens: Tokens, merge: Merge, num_prefix_tokens: int) -> Tensor:
     """The table of the merged tokens: for each frequency the mean direction of their parts. In as timm's
     models make it, (N, D) or (depth, heads, N, D); in and out with a batch, (B, 1, N, D) or
     (depth, B, heads, N, D)."""
-    rope, mixed = tokens.rope, tokens.rope_mixed
+    mixed = tokens.rope_mixed
     if rope.ndim == (4 if mixed else 2):
         rope = rope.unsqueeze(1) if mixed else rope[None, None]
     order = (1, 3, 0, 2, 4) if mixed else (0, 2, 1, 3)

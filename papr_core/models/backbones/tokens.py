@@ -4,27 +4,27 @@ PaPr, https://arxiv.org/abs/2403.16020, Sec. 3.2: patches are dropped after patc
 before the first block; prefix tokens stay. timm calls the slot just there and gathers rotary tables by the
 indices it returns (it is made for training: https://arxiv.org/abs/2212.00794,
 https://arxiv.org/abs/2208.07220). Here the slot is filled once with a module that gathers the kept patches of
-the running call. Which these are travels with the call, in a `ContextVar`, never on a module, so any number
-of threads may share a model. Inside the
-blocks a reduction may follow: reduced.py. Written from the paper.
+the running call (seam.py). Inside the blocks a reduction may follow: reduced.py. Written from the paper.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+import copy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+import papr_core.models.backbones.attention as attention
 import papr_core.models.backbones.reduced as reduced
 from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.models import weights
 from papr_core.models.backbones.base import Backbone, of_timm
+from papr_core.models.backbones.seam import Seam, gathered
+from papr_core.models.backbones.watched import Watched, watched
 from papr_core.models.entries import Entry
 from papr_core.pruning.reductions.base import Reduction
-from papr_core.pruning.selection import check_kept, num_kept, select_patches, top_patches
-from papr_core.pruning.significance import patch_significance
+from papr_core.pruning.selection import check_kept
+from papr_core.pruning.shrinking import Shrunk
 
 __all__ = ["TokenBackbone"]
 
@@ -34,11 +34,11 @@ class TokenBackbone(Backbone):
 
     num_prefix_tokens: class, distillation and register tokens, which always stay.
 
-    To compile it, compile the timm model in place: `backbone.model.compile()`. To compile it with a
-    reduction, `torch.compile(backbone)`.
+    To compile it, `torch.compile(backbone, dynamic=True)`: once for all keep ratios.
     """
 
     family = "tokens"
+    grid: tuple[int, int]
 
     def __init__(self, model: Any, entry: Entry, source: weights.Source | None = None) -> None:
         self._check(model, entry)
@@ -51,33 +51,109 @@ class TokenBackbone(Backbone):
             num_prefix_tokens=model.num_prefix_tokens,
             **of_timm(model, entry, source, model.patch_embed.img_size),
         )
-        model.patch_drop = _KeepPatches(model)
+        self._seam = Seam(self.name, model.num_prefix_tokens)
+        model.patch_drop = _KeepPatches(model, self._seam)
+        self._entry = entry
+        self._resized: dict[tuple, TokenBackbone] = {}
         self.eval()
 
     def forward(
-        self, images: Tensor, kept: Tensor | None = None, *, reduction: Reduction | None = None
+        self, images: Tensor, kept: Tensor | Shrunk | None = None, *, reduction: Reduction | None = None
     ) -> Tensor:
         """Normalised images (B, 3, H, W) and the patches that each keeps, (B, k), to logits (B, C).
 
         kept counts patches only, row by row, in any order; None is timm's own forward. One image (1, 3, H, W)
-        with kept (M, k) is embedded once and gives M answers, (M, C). reduction: what happens
-        inside the blocks to those that are kept.
+        with kept (M, k) is embedded once and gives M answers, (M, C). A `Shrunk` in their place shows the
+        whole pictures at that size (see `resized`). reduction: what happens inside the blocks to those that
+        are kept.
 
         Raises:
             InvalidInput: images of another size, or kept that are not different patches, a row an image.
             UnsupportedModel: a reduction inside blocks of an unknown kind.
         """
+        if isinstance(kept, Shrunk):
+            smaller = self.resized(kept.grid)
+            size = smaller.input_size[1:]
+            if size != images.shape[2:]:
+                shrunk = F.interpolate(images.float(), size, mode="bicubic", antialias=True)
+                images = shrunk.to(images.dtype)  # not written for halves
+            return smaller(images, reduction=reduction)
         if reduction is not None and any(counts := self._per_block(reduction, len(self.model.blocks))):
             tokens = self._reduced(images, kept, reduction, counts, traced=False)
             return reduced.pooled_by_size(self.model, self.model.norm(tokens.x), tokens.sizes)
-        with self._pruned(images, kept):
+        self._check_call(images, kept)
+        with self._seam.keeping(kept):
             return self.model(images)
+
+    def watch(self, images: Tensor) -> Watched:
+        """One plain pass over normalised images (B, 3, H, W) that also tells what the model looks at.
+
+        Raises:
+            InvalidInput: images of another size. UnsupportedModel: blocks of an unknown kind.
+        """
+        if self.blind:
+            return super().watch(images)
+        self._grid_of(images)
+        return watched(self.model, images)
+
+    @property
+    def blind(self) -> str | None:
+        return attention.refusal(self.model)
+
+    @property
+    def rigid(self) -> str | None:
+        pool = getattr(self.model, "attn_pool", None)
+        if getattr(pool, "pos_embed", None) is not None:
+            return "its attention pooling knows its positions by one grid alone"
+        return None
+
+    def resized(self, grid: tuple[int, int]) -> "TokenBackbone":
+        """The same model for pictures of so many rows and columns of patches. It shares every weight with
+        this one but the position embedding, which timm resamples once, on a copy (`set_input_size`); this
+        one stays as it is. To the bit what timm's `dynamic_img_size` gives; `load_backbone(img_size=...)`
+        resamples a file's halves and rounds them, so it is 1e-3 off with such files.
+
+        Raises:
+            UnsupportedModel: a model of one size alone.
+        """
+        if self.rigid:
+            raise UnsupportedModel(f"{self.name} cannot see a smaller picture: {self.rigid}.")
+        if grid == self.grid:
+            return self
+        where = next(self.model.parameters())
+        key = (grid, where.device, where.dtype)
+        if key not in self._resized:
+            strides = (side // patches for side, patches in zip(self.input_size[1:], self.grid))
+            shared = [*self.model.parameters(), *self.model.buffers()]
+            with torch.inference_mode(False), torch.no_grad():
+                model = copy.deepcopy(self.model, {id(tensor): tensor for tensor in shared})
+                model.set_input_size(img_size=tuple(p * s for p, s in zip(grid, strides)))
+            # two threads may both have made one: the first that is there stays
+            self._resized.setdefault(key, TokenBackbone(model, self._entry, self.weights))
+        return self._resized[key]
+
+    def forward_features(
+        self, images: Tensor, kept: Tensor | None = None, *, reduction: Reduction | None = None
+    ) -> Tensor:
+        """timm's, of what is kept: the tokens behind the last norm, (B, P + k, D), prefix tokens first."""
+        if reduction is not None and any(counts := self._per_block(reduction, len(self.model.blocks))):
+            return self.model.norm(self._reduced(images, kept, reduction, counts, traced=False).x)
+        self._check_call(images, kept)
+        with self._seam.keeping(kept):
+            return self.model.forward_features(images)
+
+    def _patch_tokens(self, images: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        self._check_call(images, kept)
+        with self._seam.keeping(kept, embedded=True) as call:
+            tokens = self.model.forward_features(images)
+        return tokens[:, self.num_prefix_tokens :], call.embedded
 
     def groups(self, images: Tensor, kept: Tensor | None = None, *, reduction: Reduction) -> Tensor:
         """Where each patch ends up: (B, N) int64, patches of one number are one token at the end; -1 is a
         patch that is gone. Arguments as of a call."""
         counts = self._per_block(reduction, len(self.model.blocks))
         tokens = self._reduced(images, kept, reduction, counts, traced=True)
+        assert tokens.sources is not None  # traced
         places = tokens.sources[:, self.num_prefix_tokens :]  # (B, k)
         ends = (places - self.num_prefix_tokens).clamp(min=-1)
         if kept is None:
@@ -100,52 +176,27 @@ class TokenBackbone(Backbone):
         x, rope = embedded if isinstance(embedded, tuple) else (embedded, None)
         mixed = rope is not None and model.rope_mixed
         if kept is not None:
-            check_kept(kept, len(images), grid[0] * grid[1])
+            check_kept(kept, images.shape[0], grid[0] * grid[1])
             kept = kept.to(x.device)
-            x = _gather(x, kept, self.num_prefix_tokens)
+            x = gathered(x, kept, self.num_prefix_tokens)
             if mixed:  # (depth, heads, N, D) to (depth, B, heads, k, D)
                 rope = rope[:, :, kept].transpose(1, 2)
             elif rope is not None:  # (N, D) to (B, 1, k, D)
                 rope = rope[kept].unsqueeze(1)
         x = model.norm_pre(x)
-        sources = torch.arange(x.shape[1], device=x.device).expand(len(x), -1) if traced else None
+        sources = torch.arange(x.shape[1], device=x.device).expand(x.shape[0], -1) if traced else None
         tokens = reduced.Tokens(x, rope, mixed, sources=sources)
         for depth, (block, count) in enumerate(zip(model.blocks, counts)):
             tokens = reduced.reduced_block(block, tokens, depth, reduction, count, self.num_prefix_tokens)
         return tokens
 
     def _irreducible(self) -> str | None:
-        return reduced.refusal(self.model)
+        return attention.refusal(self.model)
 
-    @contextmanager
-    def _pruned(self, images: Tensor, kept: Tensor | None) -> Iterator[None]:
-        """Inside, the model's patch_drop slot keeps these patches of these images."""
+    def _check_call(self, images: Tensor, kept: Tensor | None) -> None:
         grid = self._grid_of(images)
-        if kept is None:
-            yield
-            return
-        check_kept(kept, len(images), grid[0] * grid[1])
-        call = _Call(kept)
-        token = _running.set(call)
-        try:
-            yield
-        finally:
-            _running.reset(token)
-        if not call.pruned:
-            raise UnsupportedModel(f"{self.name} never asked which patches to keep, so nothing was pruned.")
-
-    def select(self, map: Tensor, keep_ratio: float) -> Tensor:
-        """A method's coarse map (B, h, w), resized to the grid, to the patches kept at a ratio: (B, k)."""
-        significance = patch_significance(map, self.grid)
-        return select_patches(significance, keep_ratio, num_prefix_tokens=self.num_prefix_tokens)
-
-    def select_count(self, map: Tensor, k: int) -> Tensor:
-        """The same by count: the k most significant patches, (B, k)."""
-        return top_patches(patch_significance(map, self.grid), k)
-
-    def num_kept(self, keep_ratio: float) -> int:
-        """How many patches stay at a keep ratio."""
-        return num_kept(self.num_patches, keep_ratio, self.num_prefix_tokens)
+        if kept is not None:
+            check_kept(kept, images.shape[0], grid[0] * grid[1])
 
     @staticmethod
     def refusal(model: Any) -> str | None:
@@ -172,48 +223,20 @@ class TokenBackbone(Backbone):
         )
 
 
-class _Call:
-    """The kept patches of one call, and whether the model came to ask for them."""
-
-    __slots__ = ("kept", "pruned")
-
-    def __init__(self, kept: Tensor) -> None:
-        self.kept, self.pruned = kept, False
-
-
-_running: ContextVar[_Call | None] = ContextVar("papr_running_call", default=None)
-
-
 class _KeepPatches(nn.Module):
     """In a model's `patch_drop` slot: keeps the patches of the running call, and everything outside one."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, seam: Seam) -> None:
         from timm.models.eva import Eva
 
         super().__init__()
-        self.num_prefix_tokens = model.num_prefix_tokens
+        self.seam = seam
         self.returns_indices = isinstance(model, Eva)
 
     def forward(self, tokens: Tensor) -> Tensor | tuple[Tensor, Tensor | None]:
         """Tokens (B or 1, P + N, D) to (B, P + k, D); beside them kept (B, k), for Eva's rotary tables."""
-        call = _running.get()
-        kept = None
-        if call is not None:
-            call.pruned = True
-            everything = (len(tokens), tokens.shape[1] - self.num_prefix_tokens)
-            if call.kept.shape != everything:  # all stay as they lie: a copy would round otherwise
-                kept = call.kept.to(tokens.device)
-                tokens = _gather(tokens, kept, self.num_prefix_tokens)
+        tokens, kept = self.seam.patches(tokens)
         return (tokens, kept) if self.returns_indices else tokens
-
-
-def _gather(tokens: Tensor, kept: Tensor, num_prefix_tokens: int) -> Tensor:
-    images, length, width = tokens.shape
-    prefix = torch.arange(num_prefix_tokens, device=kept.device).expand(len(kept), -1)
-    rows = torch.cat([prefix, kept + num_prefix_tokens], dim=1)  # (B, P + k)
-    if images > 1:  # as rows of all images under one another
-        rows = rows + length * torch.arange(images, device=kept.device).unsqueeze(1)
-    return tokens.flatten(0, 1).index_select(0, rows.flatten()).view(*rows.shape, width)
 
 
 _PAIRS = "its attention holds a bias for each pair of positions"

@@ -1,4 +1,4 @@
-"""Pruning VideoMAE of transformers through its own `bool_masked_pos`: tubelets of the whole clip are ranked.
+"""Pruning VideoMAE of transformers behind its embeddings: tubelets of the whole clip are ranked.
 
 VideoMAE, https://arxiv.org/abs/2203.12602; PaPr, https://arxiv.org/abs/2403.16020, Sec. 5: tubelets are
 dropped after patch and position embedding, before the first block, as masked tubelets are in pre-training.
@@ -6,6 +6,7 @@ Inside the blocks a reduction may follow. Written from the papers.
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,12 +18,13 @@ from papr_core.errors import InvalidInput, UnsupportedModel, WeightsUnavailable
 from papr_core.models import labels as _labels
 from papr_core.models import weights
 from papr_core.models.backbones.base import Backbone
-from papr_core.models.entries import ClipEntry
+from papr_core.models.backbones.seam import Seam
+from papr_core.models.entries import ClipEntry, Entry
+from papr_core.models.preprocessing import checked_size, view_of
 from papr_core.pruning.reductions.base import Reduction
-from papr_core.pruning.selection import check_kept, num_kept, select_patches, top_patches
-from papr_core.pruning.significance import patch_significance
+from papr_core.pruning.selection import check_kept
 
-__all__ = ["TubeletBackbone", "build_videomae", "load"]
+__all__ = ["TubeletBackbone", "build_videomae", "load", "of_transformers"]
 
 # width, depth, heads
 _SIZES = {"small": (384, 12, 6), "base": (768, 12, 12), "large": (1024, 24, 16), "huge": (1280, 32, 16)}
@@ -37,8 +39,17 @@ class TubeletBackbone(Backbone):
     """
 
     family = "tubelets"
+    grid: tuple[int, int, int]
 
-    def __init__(self, model: Any, entry: ClipEntry, source: weights.Source | None = None) -> None:
+    def __init__(
+        self,
+        model: Any,
+        entry: Entry,
+        source: weights.Source | None = None,
+        *,
+        labels: _labels.Labels | None = None,
+        view: View | None = None,
+    ) -> None:
         config = model.config
         if not config.use_mean_pooling:
             raise UnsupportedModel(f"{entry.name} does not average its tokens, so none can be dropped.")
@@ -49,9 +60,11 @@ class TubeletBackbone(Backbone):
             source,
             input_size=(config.num_frames, config.num_channels, config.image_size, config.image_size),
             grid=(config.num_frames // config.tubelet_size, side, side),
-            labels=_labels_of(source, entry, config.num_labels),
-            view=View((config.image_size, config.image_size), _MEAN, _STD, interpolation="bilinear"),
+            labels=labels if labels is not None else _labels_of(source, entry, config.num_labels),
+            view=view or View((config.image_size, config.image_size), _MEAN, _STD, interpolation="bilinear"),
         )
+        self._seam = Seam(self.name, 0)
+        model.videomae.embeddings.register_forward_hook(self._seam.hook)
 
     def forward(
         self, clips: Tensor, kept: Tensor | None = None, *, reduction: Reduction | None = None
@@ -64,56 +77,69 @@ class TubeletBackbone(Backbone):
         Raises:
             InvalidInput: clips of another size, or kept that are not different tubelets, a row a clip.
         """
+        self._check_call(clips, kept)
+        counts = self._per_block(reduction, len(self.model.videomae.encoder.layer))
+        with self._seam.keeping(kept):
+            if reduction is not None and any(counts):
+                return self._reduced(self.model.videomae.embeddings(clips, None), reduction, counts)
+            return self.model(clips, return_dict=True).logits
+
+    def own_output(
+        self,
+        images: Tensor,
+        kept: Tensor | None = None,
+        *,
+        reduction: Reduction | None = None,
+        **arguments: Any,
+    ) -> Any:
+        """transformers' own output of what is kept; arguments: of its forward, such as labels=."""
+        if reduction is not None and reduction.active:
+            raise UnsupportedModel(f"{self.name} has no output of its own where tokens are reduced inside.")
+        self._check_call(images, kept)
+        with self._seam.keeping(kept):
+            return self.model(images, **arguments)
+
+    def forward_features(
+        self, images: Tensor, kept: Tensor | None = None, *, reduction: Reduction | None = None
+    ) -> Tensor:
+        """The tokens behind the last block, (B, k, D)."""
+        if reduction is not None and reduction.active:
+            raise UnsupportedModel(f"{self.name} gives no tokens where they are reduced inside.")
+        return self._patch_tokens(images, kept)[0]
+
+    def _patch_tokens(self, images: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        self._check_call(images, kept)
+        with self._seam.keeping(kept, embedded=True) as call:
+            tokens = self.model.videomae(images, return_dict=True).last_hidden_state
+        return tokens, call.embedded
+
+    def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
+        """Tokens behind the last block to logits, or to their normalised mean."""
+        pooled = self.model.fc_norm(features.mean(dim=1))
+        return pooled if pre_logits else self.model.classifier(pooled)
+
+    def _check_call(self, clips: Tensor, kept: Tensor | None) -> None:
         if tuple(clips.shape[1:]) != self.input_size:
             raise InvalidInput(
                 f"{self.name} takes clips (B, {str(self.input_size)[1:-1]}), not {tuple(clips.shape)}."
             )
-        dropped = None
         if kept is not None:
-            check_kept(kept, len(clips), self.num_patches)
-            clips = clips.expand(len(kept), -1, -1, -1, -1)
-            if kept.shape[1] < self.num_patches:
-                # rows of equal length, checked to hold no number twice: every clip keeps as many
-                dropped = torch.ones(len(kept), self.num_patches, dtype=torch.bool, device=clips.device)
-                dropped.scatter_(1, kept.to(clips.device), False)
-        counts = self._per_block(reduction, len(self.model.videomae.encoder.layer))
-        if not any(counts) and not clips.is_meta:
-            hidden = self.model.videomae(clips, bool_masked_pos=dropped).last_hidden_state  # (B, k, D)
-            return self.model.classifier(self.model.fc_norm(hidden.mean(dim=1)))
-        if clips.is_meta and kept is not None:  # a mask without values has no size
-            x = self.model.videomae.embeddings(clips, None)[:, : kept.shape[1]]
-        else:
-            x = self.model.videomae.embeddings(clips, dropped)
-        if reduction is not None and any(counts):
-            return self._reduced(x, reduction, counts)
-        hidden = self.model.videomae.encoder(x).last_hidden_state
-        return self.model.classifier(self.model.fc_norm(hidden.mean(dim=1)))
+            check_kept(kept, clips.shape[0], self.num_patches)
 
     def _reduced(self, x: Tensor, reduction: Reduction, counts: tuple[int, ...]) -> Tensor:
-        sizes = None
+        sizes: Tensor | None = None
         for layer, count in zip(self.model.videomae.encoder.layer, counts):
             attended, keys = _attention(layer.attention, layer.layernorm_before(x), sizes)
             x = x + attended
             if count:
                 x, sizes = reduction.match(keys, count, num_prefix_tokens=0)(x, sizes)
             x = layer.output(layer.intermediate(layer.layernorm_after(x)), x)
+        assert sizes is not None  # some block loses tokens
         pooled = (x * sizes / sizes.sum(dim=1, keepdim=True)).sum(dim=1)  # a token weighs as many as it holds
         return self.model.classifier(self.model.fc_norm(pooled.to(x.dtype)))
 
     def _irreducible(self) -> str | None:
         return None
-
-    def select(self, map: Tensor, keep_ratio: float) -> Tensor:
-        """A method's coarse map (B, t, h, w), resized to the grid, to the tubelets kept: (B, k)."""
-        return select_patches(patch_significance(map, self.grid), keep_ratio)
-
-    def select_count(self, map: Tensor, k: int) -> Tensor:
-        """The same by count: the k most significant tubelets of the whole clip, (B, k)."""
-        return top_patches(patch_significance(map, self.grid), k)
-
-    def num_kept(self, keep_ratio: float) -> int:
-        """How many tubelets of a clip stay at a keep ratio."""
-        return num_kept(self.num_patches, keep_ratio)
 
 
 def _attention(attention: Any, x: Tensor, sizes: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -167,6 +193,24 @@ def load(
     return TubeletBackbone(model.to(device), entry, source)
 
 
+def of_transformers(
+    model: Any,
+    entry: Entry,
+    source: weights.Source | None,
+    *,
+    settings: dict[str, Any],
+    labels: _labels.Labels | Sequence[str] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> TubeletBackbone:
+    """The backbone that a caller's VideoMAE is. settings: its preprocessor_config.json."""
+    config = model.config
+    view = view_of(settings, checked_size(config.image_size), entry.name, mean, std)
+    named = _labels.of_names(config.id2label, config.num_labels) if labels is None else labels
+    found = _labels.given(named, config.num_labels)
+    return TubeletBackbone(model, entry, source, labels=found, view=view)
+
+
 def _renamed(key: str) -> str:
     """Published files keep the biases of query and value apart."""
     return key.replace("attention.q_bias", "attention.query.bias").replace(
@@ -174,7 +218,7 @@ def _renamed(key: str) -> str:
     )
 
 
-def _labels_of(source: weights.Source | None, entry: ClipEntry, count: int) -> _labels.Labels:
+def _labels_of(source: weights.Source | None, entry: Entry, count: int) -> _labels.Labels:
     if own := _own_classes(source):
         return own
     return entry.labels if len(entry.labels) == count else _labels.numbers(count)
@@ -182,7 +226,7 @@ def _labels_of(source: weights.Source | None, entry: ClipEntry, count: int) -> _
 
 def _own_classes(source: weights.Source | None) -> _labels.Labels | None:
     """The classes of a config.json of the hub's form beside a file of the own folder, NAME.json."""
-    beside = source.path.with_name(f"{source.name}.json") if source and source.kind == "local" else None
+    beside = source.file.with_name(f"{source.name}.json") if source and source.kind == "local" else None
     if beside is None or not beside.is_file():
         return None
     try:

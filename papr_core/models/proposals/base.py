@@ -6,54 +6,24 @@ map whose pooling would feed it. Written from the paper.
 
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from papr_core.data.images import View
-from papr_core.models import weights
-from papr_core.models.labels import Labels
+from papr_core.data.images import resized
+from papr_core.models.loaded import Loaded
 
 __all__ = ["Proposal"]
 
 
-class Proposal(nn.Module):
+class Proposal(Loaded):
     """A ConvNet in eval mode that looks first. Modules beside this one know how, for pictures and clips.
 
     name, title; model: the network; input_size (3, H, W), of clips (3, frames, H, W); labels; weights: where
     they came from, None if they are random.
     """
 
-    name: str
-    title: str
-    model: Any
-    input_size: tuple[int, ...]
-    labels: Labels
-    weights: weights.Source | None
-
-    def __init__(
-        self,
-        model: nn.Module,
-        name: str,
-        title: str,
-        source: weights.Source | None,
-        *,
-        input_size: tuple[int, ...],
-        labels: Labels,
-        view: View,
-    ) -> None:
-        super().__init__()
-        self.name, self.title, self.weights = name, title, source
-        self.model = model
-        self.input_size, self.labels, self._view = input_size, labels, view
-        self.eval()
-
     def __repr__(self) -> str:
         size = "x".join(map(str, self.input_size[1:]))
         return f"{type(self).__name__}({self.name!r}, {size}, {self.labels!r})"
-
-    @property
-    def sees_clips(self) -> bool:
-        """Whether it looks at clips, not at pictures."""
-        return len(self.input_size) == 4
 
     def features(self, images: Tensor) -> Tensor:
         """The last spatial map after its activation: normalised images (B, 3, H, W) to (B, K, h, w), clips
@@ -68,14 +38,15 @@ class Proposal(nn.Module):
         """Normalised images (B, 3, H, W), or clips (B, 3, T, H, W), to logits (B, C)."""
         return self.logits(self.features(images))
 
-    def normalise(self, images: Tensor) -> Tensor:
-        """Images (B, 3, H, W) in 0..1, brought to this network's mean and standard deviation."""
-        return self._view.normalise(images)
+    def adapt(self, pictures: Tensor) -> Tensor:
+        """Pictures (B, 3, H, W) in 0..1, of any size, or clips (B, F, 3, H, W), as this network wants them:
+        resized on their device and normalised. A crop's view, but for what rounding to 256 greys does."""
+        return self.normalise(resized(pictures, self.input_size[-2:], self._view.interpolation))
 
-    @property
-    def sha256(self) -> str | None:
-        """Of the weights file; None for random weights."""
-        return weights.sha256(self.weights.path) if self.weights and self.weights.path else None
+    def view(self, seen: Any) -> Tensor:
+        """The crop of a picture, or of each of a clip's frames, as this network wants it: (1, 3, H, W), or
+        (1, 3, T, H, W), normalised."""
+        raise NotImplementedError
 
     @property
     def class_weights(self) -> Tensor | None:

@@ -9,7 +9,7 @@ the papers leave open is settled by reference outputs (tests/core/test_video_con
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -59,18 +59,22 @@ class ClipConvNet(nn.Module):
         """The map whose pooling feeds the classifier: normalised clips (B, 3, T, H, W) to (B, K, t, h, w)."""
         for block in self.blocks[:-1]:
             clips = block(clips)
-        return self.blocks[-1].map(clips)
+        return self._head.map(clips)
 
     def logits(self, features: Tensor) -> Tensor:
         """The network's answer from that map: (B, K, t, h, w) to (B, C)."""
-        return self.blocks[-1].classify(features)
+        return self._head.classify(features)
 
     def forward(self, clips: Tensor) -> Tensor:
         return self.logits(self.features(clips))
 
     @property
     def classifier(self) -> nn.Linear:
-        return self.blocks[-1].proj
+        return self._head.proj
+
+    @property
+    def _head(self) -> Any:
+        return self.blocks[-1]
 
 
 # X3D
@@ -251,11 +255,11 @@ def _conv(
     width_in: int, width: int, kernel: tuple[int, int, int], *, stride: int = 1, groups: int = 1
 ) -> nn.Conv3d:
     """A convolution that keeps its size but for a stride in space; no bias, a norm follows."""
-    padding = tuple(side // 2 for side in kernel)
+    padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
     return nn.Conv3d(width_in, width, kernel, (1, stride, stride), padding, groups=groups, bias=False)
 
 
-def _pooled(x: Tensor, window: tuple[int, int, int]) -> Tensor:
+def _pooled(x: Tensor, window: tuple[int, ...]) -> Tensor:
     """Means over a window as large as the map of a clip of the network's own size, or over a smaller map."""
     window = tuple(min(side, there) for side, there in zip(window, x.shape[2:]))
     return nn.functional.avg_pool3d(x, window, stride=1)
@@ -273,15 +277,14 @@ class ClipProposal(Proposal):
     """A video ConvNet in eval mode."""
 
     def __init__(self, model: "ClipConvNet", entry: ClipEntry, source: weights.Source | None = None) -> None:
-        size = entry.input_size
         super().__init__(
             model,
             entry.name,
             entry.title,
             source,
-            input_size=size,
+            input_size=entry.input_size,
             labels=entry.labels,
-            view=View(size[2:], _MEAN, _STD),
+            view=View((entry.side, entry.side), _MEAN, _STD),
         )
 
     def features(self, clips: Tensor) -> Tensor:
@@ -295,9 +298,18 @@ class ClipProposal(Proposal):
     def view(self, crops: "Sequence[Image.Image]") -> Tensor:
         """Crops of a clip's frames as this network wants them, (1, 3, T, H, W): as many frames as it takes,
         evenly from first to last."""
-        frames = self.input_size[1]
-        chosen = torch.linspace(0, len(crops) - 1, frames).round().int().tolist()
+        chosen = self._frames(len(crops))
         return torch.stack([self._view.tensor(crops[i])[0] for i in chosen], dim=1).unsqueeze(0)
+
+    def adapt(self, pictures: Tensor) -> Tensor:
+        """Clips (B, F, 3, H, W) in 0..1 as this network wants them, (B, 3, T, h, w)."""
+        clips = pictures[:, self._frames(pictures.shape[1])]  # (B, T, 3, H, W)
+        seen = super().adapt(clips.flatten(0, 1))
+        return seen.unflatten(0, clips.shape[:2]).transpose(1, 2)
+
+    def _frames(self, of: int) -> list[int]:
+        """As many frames as it takes, evenly from first to last."""
+        return torch.linspace(0, of - 1, self.input_size[1]).round().int().tolist()
 
     @property
     def class_weights(self) -> Tensor | None:

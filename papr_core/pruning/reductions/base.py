@@ -102,4 +102,4 @@ class Merge:
 
 def _rows(places: Tensor, length: int) -> Tensor:
     """Places (B, n) of tokens (B, length, C) as rows of all images under one another, (B * n,)."""
-    return (places + length * torch.arange(len(places), device=places.device).unsqueeze(1)).flatten()
+    return (places + length * torch.arange(places.shape[0], device=places.device).unsqueeze(1)).flatten()

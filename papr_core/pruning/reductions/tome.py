@@ -1,9 +1,10 @@
 """Token merging: between attention and MLP of a block, the r most similar pairs of tokens become one.
 
-ToMe: Token Merging, Your ViT But Faster, https://arxiv.org/abs/2210.09461, Sec. 3. Written from the paper.
-Choices of ours: tokens alternate between the two sets counting from the first that is no prefix token, and
-all prefix tokens (class, distillation, registers) stay out of it; the order is kept tokens of the first set,
-then the second set, as in the paper.
+ToMe: Token Merging, Your ViT But Faster, https://arxiv.org/abs/2210.09461, Sec. 3 and Appendix D. Written
+from the paper. As its listing has it, tokens alternate between the two sets counting from the very first,
+prefix tokens included: behind one class token the first patch is in the second set. Afterwards stand the kept
+tokens of the first set, in their order, then the second set. A choice of ours: what the paper does with a
+class and a distillation token holds for registers too; none of them merges, and they stay in front.
 """
 
 from collections.abc import Sequence
@@ -112,9 +113,10 @@ class ToMe(Reduction):
 def bipartite_soft_matching(keys: Tensor, r: int, *, num_prefix_tokens: int) -> Merge:
     """Which r tokens merge into which others: keys (B, N, C), averaged over heads, prefix tokens first.
 
-    The tokens behind the prefix are dealt into two sets by turns; each of the first set draws an edge to the
-    most similar of the second (cosine), and the r strongest edges merge. r is cut to what is possible, half
-    of the tokens that are no prefix. Gives `merge(tokens, sizes=None) -> (tokens, sizes)`.
+    All tokens are dealt into two sets by turns, prefix tokens too, which then stay out of it; each other of
+    the first set draws an edge to the most similar of the second (cosine), and the r strongest edges merge. r
+    is cut to what is possible, half of the tokens that are no prefix. Gives
+    `merge(tokens, sizes=None) -> (tokens, sizes)`.
 
     >>> import papr_core, torch
     >>> tokens = torch.rand(1, 197, 192)
@@ -139,7 +141,8 @@ def bipartite_soft_matching(keys: Tensor, r: int, *, num_prefix_tokens: int) -> 
     with torch.no_grad():
         patches = keys[:, num_prefix_tokens:]
         unit = F.normalize(patches.to(torch.promote_types(keys.dtype, torch.float32)), dim=-1)
-        first, second = unit[:, ::2], unit[:, 1::2]  # (B, Na, C), (B, Nb, C)
+        odd = num_prefix_tokens % 2  # the first patch is then in the second set
+        first, second = unit[:, odd::2], unit[:, 1 - odd :: 2]  # (B, Na, C), (B, Nb, C)
         similarity, partner = (first @ second.transpose(1, 2)).max(dim=-1)  # (B, Na)
         order = similarity.argsort(dim=-1, descending=True, stable=True)
         merged, stay = order[:, :r], order[:, r:].sort(dim=-1).values
@@ -148,8 +151,9 @@ def bipartite_soft_matching(keys: Tensor, r: int, *, num_prefix_tokens: int) -> 
         of_first.scatter_(1, stay, places[:, num_prefix_tokens:begin])
         of_first.scatter_(1, merged, begin + partner.gather(1, merged))
         target = places.clone()
-        target[:, num_prefix_tokens::2] = of_first
-        target[:, num_prefix_tokens + 1 :: 2] = places[:, begin : begin + second.shape[1]]
-        prefix, others = places[:, :num_prefix_tokens], places[:, num_prefix_tokens + 1 :: 2]
-        stays = torch.cat([prefix, num_prefix_tokens + 2 * stay, others], dim=1)
-    return Merge(target, stays, num_prefix_tokens + 2 * merged)
+        in_first, in_second = num_prefix_tokens + odd, num_prefix_tokens + 1 - odd
+        target[:, in_first::2] = of_first
+        target[:, in_second::2] = places[:, begin : begin + second.shape[1]]
+        prefix, others = places[:, :num_prefix_tokens], places[:, in_second::2]
+        stays = torch.cat([prefix, in_first + 2 * stay, others], dim=1)
+    return Merge(target, stays, in_first + 2 * merged)
