@@ -48,6 +48,15 @@ store.onchange((what) => {
   if (what === "ratio" && play.running && store.view.percent !== own) end(store.view.percent);
 });
 
+// Gradio tells of its slider a moment late, and by then the sweep has written over what was set.
+document.addEventListener(
+  "input",
+  ({ target }) => {
+    if (play.running && target instanceof HTMLInputElement && target.closest("#ratio") && target.value) end(Number(target.value));
+  },
+  true,
+);
+
 /** @param {number} mine @param {number} began */
 function sweep(mine, began) {
   if (mine !== turn) return;
