@@ -85,6 +85,13 @@ def free_port() -> int:
         return found.getsockname()[1]
 
 
+def client(address: str):
+    """Of gradio_client; its own five seconds are few where other tests run beside it."""
+    from gradio_client import Client
+
+    return Client(address, verbose=False, httpx_kwargs={"timeout": 60})
+
+
 @contextmanager
 def running(folder: Path | None, *, given=None, **more):
     """The page on the small pair in this folder (or with the settings given), on a free port of this

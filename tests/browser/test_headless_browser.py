@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from page_server import BACKBONE, HEADLESS, PROPOSAL
+from page_server import BACKBONE, HEADLESS, PROPOSAL, client
 
 pytest.importorskip("playwright")
 from page_visits import PATIENCE, answered, settled
@@ -68,7 +68,7 @@ def test_what_needs_a_class_is_refused_in_its_place(visit):
 
 def test_classes_are_typed_where_the_backbone_reads_texts(visit, address, weights_folder, tmp_path):
     """A small random CLIP in the owner's folder, chosen from the list."""
-    from gradio_client import Client, handle_file
+    from gradio_client import handle_file
     from towers import CLASSES, write_towers
 
     from papr_core import compare, load_proposal
@@ -102,7 +102,7 @@ def test_classes_are_typed_where_the_backbone_reads_texts(visit, address, weight
         shown = page.evaluate("papr.now(papr.cards()[0]).point.confidence")
         assert shown == pytest.approx(wanted.methods[0].confidence, abs=1e-4)
         assert page.evaluate("papr.store.answer.target.label") == wanted.target.label
-        told = Client(address, verbose=False).predict(
+        told = client(address).predict(
             image=handle_file(_example(example)),
             proposal=PROPOSAL,
             backbone="hf:both",

@@ -183,7 +183,7 @@ def test_what_is_fetched_is_these_files_and_no_others(demo, site):
     from app import runtime, scripts
 
     about = runtime.read(site / "runtime")
-    with httpx.Client(base_url=demo.address) as client:
+    with httpx.Client(base_url=demo.address, timeout=60) as client:
         for name in runtime.FILES:
             found = client.get(f"/runtime/{about['hash']}/{name}")
             assert found.content == (site / "runtime" / name).read_bytes()

@@ -7,7 +7,7 @@ import time
 import urllib.request
 
 import pytest
-from page_server import BACKBONE, PROPOSAL, free_port
+from page_server import BACKBONE, PROPOSAL, client, free_port
 
 pytest.importorskip("playwright")
 from conftest import ROOT
@@ -49,7 +49,7 @@ def started(weights_folder, tmp_path):
 
 
 def test_a_plugins_method_has_a_card_a_colour_and_a_place_in_a_figure(started, browser, tmp_path):
-    from gradio_client import Client, handle_file
+    from gradio_client import handle_file
 
     with visiting(browser, started) as visit:
         page = visit()
@@ -80,8 +80,8 @@ def test_a_plugins_method_has_a_card_a_colour_and_a_place_in_a_figure(started, b
             waiting.value.save_as(tmp_path / f"{kind}.svg")
             expect(fold.locator(f"[data-save={kind}]")).to_be_enabled()
             assert "Channel max" in (tmp_path / f"{kind}.svg").read_text()
-    client = Client(started, verbose=False)
-    found = client.predict(
+    api = client(started)
+    found = api.predict(
         handle_file(ROOT / "assets/examples/coffee.jpg"),
         proposal=PROPOSAL, backbone=BACKBONE, methods=["channel-max"], deletion=True, api_name="/compare",
     )  # fmt: skip

@@ -527,7 +527,7 @@ def hdr(path: Path, transfer: int, light: np.ndarray) -> Path:
     array = np.round(np.clip(code, 0, 1) * 65535).astype(np.uint16)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(
-            "libx265", rate=24, options={"x265-params": "log-level=none", "crf": "5"}
+            "libx265", rate=24, options={"x265-params": "log-level=none:bframes=0", "crf": "5"}
         )
         stream.height, stream.width = array.shape[:2]
         stream.pix_fmt = "yuv420p10le"

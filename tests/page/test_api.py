@@ -99,7 +99,6 @@ def test_the_curl_call_runs_as_it_is_copied(page, photo, film):
 
 
 def test_models_and_cost_say_what_the_commands_print(page, capsys):
-    from gradio_client import Client
 
     from papr_core.commands.main import main
 
@@ -107,7 +106,7 @@ def test_models_and_cost_say_what_the_commands_print(page, capsys):
         assert main([*command, "--json"]) == 0
         return json.loads(capsys.readouterr().out)
 
-    client = Client(page, verbose=False)
+    client = page_server.client(page)
     models = {model["name"]: model for model in client.predict(api_name="/models")}
     assert list(models.values()) == printed("models")
     assert models[BACKBONE]["weights"] == "local"
@@ -128,21 +127,20 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_a_bad_question_of_cost_gets_a_sentence(page, case):
-    from gradio_client import Client
     from gradio_client.exceptions import AppError
 
     change, sentence = BAD[case]
     with pytest.raises(AppError, match=sentence) as caught:
-        Client(page, verbose=False).predict(**change, api_name="/cost")
+        page_server.client(page).predict(**change, api_name="/cost")
     assert "Traceback" not in str(caught.value)
     assert str(ROOT) not in str(caught.value)
 
 
 def test_a_clip_gets_what_the_command_prints_and_a_bad_question_a_sentence(page, film, tmp_path):
-    from gradio_client import Client, handle_file
+    from gradio_client import handle_file
     from gradio_client.exceptions import AppError
 
-    client = Client(page, verbose=False)
+    client = page_server.client(page)
     asked = {"method": "cam", "target": "thing 5, kind 5", "explain": "target"}
     told = client.predict(clip=handle_file(film), keep_ratio=0.5, **asked, api_name="/video")
     expected = pruned(film, keep_ratio=0.5, name="film.mp4", **asked)
@@ -184,10 +182,10 @@ def test_a_download_ends_with_the_caller(shared, monkeypatch, tmp_path, name, mo
 
 def test_each_bad_clip_gets_its_sentence(page, tmp_path):
     from clip_maker import bad_clips
-    from gradio_client import Client, handle_file
+    from gradio_client import handle_file
     from gradio_client.exceptions import AppError
 
-    client = Client(page, verbose=False)
+    client = page_server.client(page)
     for case, (path, sentence) in bad_clips(tmp_path).items():
         with pytest.raises(AppError, match=sentence) as caught:
             client.predict(clip=handle_file(path), api_name="/video")

@@ -303,7 +303,7 @@ def test_connections_that_ask_nothing_are_closed(demo, monkeypatch):
     from app.gate import crowd
 
     monkeypatch.setattr(crowd, "IDLE", 1)
-    httpx.get(f"{demo.address}/robots.txt")  # it watches since the first request
+    httpx.get(f"{demo.address}/robots.txt", timeout=60)  # it watches since the first request
     for said in ((), ("GET / HTTP/1.1", "Host: localhost")):
         connection = raw(demo, *said)
         assert connection.recv(100) == b""

@@ -38,7 +38,7 @@ def changed(demo):
     sys.path.insert(0, str(ROOT / "benchmarks"))
     import fuzz
 
-    config = httpx.get(f"{demo.address}/config").json()
+    config = httpx.get(f"{demo.address}/config", timeout=60).json()
     return fuzz.Requests(demo.address, config, (PROPOSAL, BACKBONE), (str(ROOT),))
 
 

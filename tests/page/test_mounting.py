@@ -12,7 +12,7 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from page_server import free_port, png, running, settings
+from page_server import client, free_port, png, running, settings
 
 from papr_core.models import weights
 
@@ -40,13 +40,13 @@ def mounted(weights_folder):
 
 
 def test_the_page_answers_below_its_path_and_leaves_the_others(mounted, tmp_path):
-    from gradio_client import Client, handle_file
+    from gradio_client import handle_file
 
     (tmp_path / "one.png").write_bytes(png())
-    client = Client(f"{mounted}/papr/", verbose=False)
-    answer = client.predict(handle_file(str(tmp_path / "one.png")), api_name="/compare")
+    api = client(f"{mounted}/papr/")
+    answer = api.predict(handle_file(str(tmp_path / "one.png")), api_name="/compare")
     assert answer["proposal"] == "tiny_proposal"
-    with httpx.Client(base_url=mounted) as http:
+    with httpx.Client(base_url=mounted, timeout=60) as http:
         assert http.get("/gradio_api/hello").json() == {"said": "hello"}
         page = http.get("/papr/")
         script = page.headers["link"].split(">")[0].removeprefix("<./")
@@ -55,7 +55,7 @@ def test_the_page_answers_below_its_path_and_leaves_the_others(mounted, tmp_path
 
 @pytest.mark.parametrize("path", ["monitoring", "gradio_api/file=/etc/passwd", "gradio_api/stream/x"])
 def test_the_gate_stands_below_the_path_too(mounted, path):
-    answer = httpx.get(f"{mounted}/papr/{path}")
+    answer = httpx.get(f"{mounted}/papr/{path}", timeout=60)
     assert answer.status_code == 404
     assert set(answer.json()) == {"error", "detail"}
 
@@ -63,7 +63,7 @@ def test_the_gate_stands_below_the_path_too(mounted, path):
 def test_behind_a_server_that_takes_its_path_away(weights_folder):
     with running(weights_folder, root_path="/papr") as demo:
         headers = {"x-forwarded-host": "example.org", "x-forwarded-proto": "https"}
-        config = httpx.get(f"{demo.address}/config", headers=headers).json()
+        config = httpx.get(f"{demo.address}/config", headers=headers, timeout=60).json()
         assert config["root"].endswith("/papr")
 
 
@@ -85,7 +85,7 @@ def test_gradio_s_own_command_starts_it(tmp_path):
         try:
             for _ in range(240):
                 try:
-                    assert httpx.get(f"http://127.0.0.1:{port}/").status_code == 200
+                    assert httpx.get(f"http://127.0.0.1:{port}/", timeout=60).status_code == 200
                     break
                 except httpx.HTTPError:
                     time.sleep(0.25)

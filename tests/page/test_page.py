@@ -575,10 +575,9 @@ def test_the_page_builds_without_torch():
 
 @pytest.fixture(scope="module")
 def client(weights_folder):
-    from gradio_client import Client
 
     with page_server.running(weights_folder) as demo:
-        yield Client(demo.address, verbose=False)
+        yield page_server.client(demo.address)
 
 
 def test_the_endpoint_gives_what_the_command_prints(client, tmp_path):
