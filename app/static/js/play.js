@@ -24,6 +24,7 @@ export const play = {
     if (!store.answer?.full) return;
     turn += 1;
     play.running = true;
+    document.addEventListener("input", taken, true);
     before = store.view.percent;
     lost.key = store.answer.key;
     lost.at = {};
@@ -39,6 +40,7 @@ export const play = {
 function end(percent) {
   turn += 1;
   play.running = false;
+  document.removeEventListener("input", taken, true);
   setPercent(percent);
   store.changed("points");
 }
@@ -48,14 +50,10 @@ store.onchange((what) => {
   if (what === "ratio" && play.running && store.view.percent !== own) end(store.view.percent);
 });
 
-// Gradio tells of its slider a moment late, and by then the sweep has written over what was set.
-document.addEventListener(
-  "input",
-  ({ target }) => {
-    if (play.running && target instanceof HTMLInputElement && target.closest("#ratio") && target.value) end(Number(target.value));
-  },
-  true,
-);
+/** Gradio tells of its slider a moment late, and by then the sweep has written over what was set. @param {Event} event */
+function taken({ target }) {
+  if (target instanceof HTMLInputElement && target.closest("#ratio") && target.value) end(Number(target.value));
+}
 
 /** @param {number} mine @param {number} began */
 function sweep(mine, began) {
