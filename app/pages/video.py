@@ -201,4 +201,6 @@ def save(run: ClipRun) -> str:
     """One file to download; its path."""
     check_kind(run.question.kind, SAVED)
     name, part = SAVED[run.question.kind]
-    return save_part(run.everything(), part, name, look=run.question.look)
+    first = run.everything()
+    second = run.second and run.second.result
+    return save_part(first, part, name, look=run.question.look, beside=second)

@@ -1,5 +1,7 @@
 """The Video page and Live in a real browser: what a visitor does, with real clips and a fake camera."""
 
+import io
+import json
 import re
 import threading
 from pathlib import Path
@@ -10,6 +12,7 @@ import page_server
 import pytest
 from clip_maker import bad_clips, encode
 from page_server import NAMES, OTHER
+from PIL import Image
 
 pytest.importorskip("playwright")
 from page_visits import hour_passes, queued, quiet
@@ -500,6 +503,18 @@ def test_two_methods_stand_beside_each_other_and_the_timeline_names_what_is_lost
     page.wait_for_function("location.search.includes('clip-beside=reversed')")
     slider(page).fill("20")
     page.wait_for_function("papr.clip.exact(1) && papr.clip.maskedUrl(1) !== null")
+    saved = {}
+    for kind in ("json", "png", "masked"):  # hold what the screen shows: both
+        with page.expect_download() as waiting:
+            page.locator(f"#clip-stage [data-save={kind}]").click()
+        saved[kind] = Path(waiting.value.path()).read_bytes()
+    told = json.loads(saved["json"])
+    assert [part["method"] for part in (told, told["beside"])] == ["papr", "reversed"]
+    assert {part["kept"] for part in (told, told["beside"])} == {page.evaluate("papr.clip.count()")}
+    wide, high = Image.open(io.BytesIO(saved["png"])).size
+    assert high > 0.4 * wide  # three rows of eight frames
+    masked = papr_core.read_clip(saved["masked"]).frames[0]
+    assert masked.width == 2 * masked.height  # side by side
     page.get_by_role("combobox", name="Another method beside it").click()
     page.get_by_role("option", name="none").click()
     done(page)
