@@ -6,7 +6,7 @@ import { among, read, percentage, several, share, whole, words, write, written }
 import { ASKS } from "./controls.js";
 import { pages } from "./pages.js";
 import { store } from "./store.js";
-import { debounce } from "./timing.js";
+import { debounce, held, onRelease } from "./timing.js";
 
 const STEPS = ["proposal", "backbone", "target", "explain", "fit", "stretch", "classes", "methods"]; // beside tab and picture
 const OWN = "own"; // stands for a picture that is not an example
@@ -78,6 +78,7 @@ export const links = {
   follow(back) {
     quiet = false;
     store.onchange(links.write);
+    onRelease(links.write);
     window.addEventListener("popstate", ({ state }) => {
       if (!store.answer?.picture) return;
       const given = parameters();
@@ -98,7 +99,7 @@ export const links = {
   },
 
   write: debounce(() => {
-    if (quiet || !store.answer?.picture || !store.fresh) return; // what is set may belong to another picture, on its way
+    if (quiet || held() || !store.answer?.picture || !store.fresh) return; // what is set may belong to another picture, on its way
     const url = new URL(window.location.href);
     for (const { view, plain, fields: its } of [{ view: store.view, plain: arrival, fields: fields() }, ...joined])
       for (const [parameter, [name]] of Object.entries(its)) write(url.searchParams, parameter, view[name], plain[name]);
