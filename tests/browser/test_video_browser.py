@@ -418,6 +418,11 @@ def test_live_masks_the_webcam_with_the_ratio_under_the_finger(visit):
     page.wait_for_function("papr.clip.liveRate() > 0")
     expect(live.locator(".p-basis")).to_contain_text(re.compile(r"[\d.]+ pictures a second"))
     expect(page.locator(".p-section-players")).to_be_hidden()
+    of_clips = [
+        page.get_by_label(name).first for name in ("Another method beside it", "Target class of the clip")
+    ]
+    for control in of_clips:  # what does nothing here is not offered
+        expect(control).to_be_hidden()
     shown = "document.querySelectorAll('.p-section-live canvas')[1].toDataURL()"
     before = page.evaluate(shown)
     page.wait_for_function(f"before => {shown} !== before", arg=before)  # the fake camera moves
@@ -434,6 +439,8 @@ def test_live_masks_the_webcam_with_the_ratio_under_the_finger(visit):
     page.get_by_role("button", name="Stop the camera").press("Enter")
     expect(live).to_be_hidden()
     expect(page.get_by_role("button", name="Live")).to_be_focused()
+    for control in of_clips:
+        expect(control).to_be_visible()
     assert page.evaluate("cameras.map((one) => one.getTracks().map((track) => track.readyState))") == [
         ["ended"]
     ]
@@ -545,3 +552,6 @@ def test_the_page_fits_a_phone_and_keeps_its_slider_in_sight(visit):
     assert order == sorted(order)
     page.evaluate("window.scrollTo(0, 900)")
     expect(slider(page)).to_be_in_viewport()
+    page.get_by_role("button", name="Live").click()
+    for screen in page.locator(".p-section-live .p-screen").all():  # what was asked for is what is seen
+        expect(screen).to_be_in_viewport(ratio=1)

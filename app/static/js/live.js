@@ -18,7 +18,7 @@ const pause = (wait) => new Promise((done) => setTimeout(done, wait));
 
 /** @param {HTMLElement} root */
 export function liveView(root) {
-  const sentence = el("h2", { class: "p-verdict" });
+  const sentence = el("h2", { class: "p-verdict" }, el("span"), el("strong"));
   const basis = el("p", { class: "p-basis" });
   const says = el("p", { class: "p-says", role: "alert" });
   place("clip-live", says);
@@ -59,7 +59,7 @@ export function liveView(root) {
     clip.changed("looks");
     root.hidden = false; // what is hidden takes no focus
     end.focus({ preventScroll: true });
-    requestAnimationFrame(() => end.scrollIntoView({ block: "nearest" })); // when what it takes the place of has gone
+    requestAnimationFrame(() => panes[1].canvas.parentElement.scrollIntoView({ block: "nearest" })); // when what it takes the place of has gone
     run(stream);
   };
 
@@ -109,9 +109,11 @@ export function liveView(root) {
 
   return () => {
     reveal(root, clip.live);
+    root.closest("#video")?.classList.toggle("p-live", clip.live);
     if (!clip.live) return;
     if (!now) {
-      put(sentence, "The camera starts …");
+      put(sentence.firstChild, "The camera starts …");
+      put(sentence.lastChild, "");
       return put(basis, "");
     }
     const { shot, reply } = now;
@@ -126,7 +128,8 @@ export function liveView(root) {
     const same = reply.top[0][0] === label;
     panes[0].list.draw(`All ${patches} patches`, reply.full, label, null);
     panes[1].list.draw(`${kept} patches`, reply.top, label, same ? "kept" : "lost");
-    put(sentence, same ? `Both say “${label}”` : `All patches say “${label}”, the kept ones “${reply.top[0][0]}”`);
+    put(sentence.firstChild, same ? `Both say “${label}”.` : `All patches say “${label}”, `);
+    put(sentence.lastChild, same ? "" : `the kept ones “${reply.top[0][0]}”.`);
     put(
       basis,
       `${kept} of ${patches} patches kept. ${milliseconds(reply.seconds)} for ConvNet and kept patches, ${milliseconds(reply.fullSeconds)} for all patches; ${clip.liveRate().toFixed(1)} pictures a second. Nothing is stored.`,
