@@ -553,5 +553,8 @@ def test_the_page_fits_a_phone_and_keeps_its_slider_in_sight(visit):
     page.evaluate("window.scrollTo(0, 900)")
     expect(slider(page)).to_be_in_viewport()
     page.get_by_role("button", name="Live").click()
+    page.wait_for_function("papr.clip.liveRate() > 0")
     for screen in page.locator(".p-section-live .p-screen").all():  # what was asked for is what is seen
         expect(screen).to_be_in_viewport(ratio=1)
+    headings = page.locator("#clip-stage").get_by_role("heading").all()
+    assert [one.evaluate("node => node.tagName") for one in headings] == ["H2", "H3", "H3"]

@@ -25,7 +25,7 @@ export function liveView(root) {
   const spoken = el("p", { class: "p-hidden", role: "status" });
   const panes = ["All patches", "Kept patches"].map((title) => {
     const canvas = el("canvas", { role: "img", "aria-label": title });
-    const list = answerList(3);
+    const list = answerList(3, "h3");
     return { canvas, list, node: el("figure", { class: "p-pane" }, el("div", { class: "p-screen" }, canvas), list.node) };
   });
   const end = button("stop", "Stop the camera", () => stop());
@@ -59,7 +59,10 @@ export function liveView(root) {
     clip.changed("looks");
     root.hidden = false; // what is hidden takes no focus
     end.focus({ preventScroll: true });
-    requestAnimationFrame(() => panes[1].canvas.parentElement.scrollIntoView({ block: "nearest" })); // when what it takes the place of has gone
+    requestAnimationFrame(() => {
+      // what it takes the place of has gone
+      if (panes[1].canvas.getBoundingClientRect().bottom > window.innerHeight) root.scrollIntoView();
+    });
     run(stream);
   };
 
