@@ -71,22 +71,25 @@ def build(shared: Shared) -> None:
                     choices=[("none", ""), *((choices["methods"][name]["title"], name) for name in METHODS)],
                     value=shown["beside"],
                     label="Another method beside it",
+                    elem_classes="p-of-clip",
                     interactive=True,
                 )
                 note("clip-method")
             with gr.Column(elem_id="clip-rail-rest"):
-                target = rail.target(choices["labels"]["names"], "Target class of the clip")
-                note("clip-target")
-                explain = rail.explain("What a CAM explains in the clip")
-                note("clip-explain")
+                with gr.Column(elem_classes="p-of-clip"):
+                    target = rail.target(choices["labels"]["names"], "Target class of the clip")
+                    note("clip-target")
+                    explain = rail.explain("What a CAM explains in the clip")
+                    note("clip-explain")
                 with gr.Accordion("Models", open=True):
                     titles = {"proposal": "Proposal ConvNet for clips", "backbone": "Backbone for clips"}
                     pickers = rail.pickers(shared, titles, choices, shown)
                     note("clip-models")
                 with gr.Accordion("Display", open=False):
                     look = rail.look(shown["look"], "Dropped patches of the clip look")
-                    opacity = rail.opacity(shown["opacity"], "Opacity of the clip’s map")
-                    colours = rail.colours(shown["colours"], "Colours of the clip’s map")
+                    with gr.Column(elem_classes="p-of-clip"):
+                        opacity = rail.opacity(shown["opacity"], "Opacity of the clip’s map")
+                        colours = rail.colours(shown["colours"], "Colours of the clip’s map")
         known = {
             "clips": list(example_clips()),
             "methods": list(METHODS),
@@ -201,4 +204,6 @@ def save(run: ClipRun) -> str:
     """One file to download; its path."""
     check_kind(run.question.kind, SAVED)
     name, part = SAVED[run.question.kind]
-    return save_part(run.everything(), part, name, look=run.question.look)
+    first = run.everything()
+    second = run.second and run.second.result
+    return save_part(first, part, name, look=run.question.look, beside=second)

@@ -75,10 +75,11 @@ class Run(Work):
         coarse = coarse_counts(self.scene.num_patches)
         self.numbers([self.count, *coarse], only=self.question.methods)
         yield Step("Computing")
-        for name in self.names():
-            if name in self.maps or name in self.refused:
-                continue
-            for step in self.beside(self.core.METHODS[name].title, partial(self.map, name)):
+        lacking = [name for name in self.names() if name not in self.maps and name not in self.refused]
+        for i, name in enumerate(lacking):
+            title = self.core.METHODS[name].title
+            self.waits = dict.fromkeys(lacking[i + 1 :], f"After {title} …")
+            for step in self.beside(title, partial(self.map, name)):
                 done, of = step.progress or (0, 0)
                 self.waits[name] = f"{done} of {of} maps scored"
                 yield step

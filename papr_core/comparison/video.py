@@ -10,7 +10,7 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -373,41 +373,57 @@ class PrunedClip:
             "notes": list(self.notes),
         }
 
-    def figure(self, columns: int = 8, *, look: str = "dim") -> "Figure":
-        """Two rows: sampled frames, evenly, and the same with pruned patches masked (Fig. 8, 18, 19)."""
+    def figure(self, columns: int = 8, *, look: str = "dim", beside: "PrunedClip | None" = None) -> "Figure":
+        """Two rows: sampled frames, evenly, and the same with pruned patches masked (Fig. 8, 18, 19). beside:
+        the same clip at the same keep ratio by another method, in a row below."""
         from papr_core.data.clips import evenly
         from papr_core.figures import Frame, clip_figure
 
-        each, grid = self.each_frame(), self.footage.grid[1:]
         shown, times = self.footage.shown, self.footage.clip.times
+        rows = [one.each_frame() for one in (self, beside) if one]
         frames = [
-            Frame(np.asarray(shown[i]), np.array(each[i], dtype=np.int64), times[i])
+            Frame(np.asarray(shown[i]), tuple(np.array(each[i], dtype=np.int64) for each in rows), times[i])
             for i in evenly(columns)(len(self.footage))
         ]
-        return clip_figure(frames, grid, note=self.caption, look=look)
+        titles = [METHODS[one.method.name].title for one in (self, beside) if one]
+        return clip_figure(
+            frames,
+            self.footage.grid[1:],
+            titles=titles if beside else (),
+            note=self._caption(titles),
+            look=look,
+        )
 
     @property
     def caption(self) -> str:
         """One line for below a figure."""
+        return self._caption([METHODS[self.method.name].title])
+
+    def _caption(self, titles: Sequence[str]) -> str:
         models = self.footage.pair
         kept = f"{len(self.kept)} of {self.footage.num_patches} patches kept ({100 * self.keep_ratio:g} %)"
         return (
-            f"{METHODS[self.method.name].title}. ConvNet: {models.proposal.title}. "
+            f"{' and '.join(titles)}. ConvNet: {models.proposal.title}. "
             f"Pruned: {models.backbone.title}. {kept}."
         )
 
-    def save(self, folder: str | os.PathLike, *, look: str = "dim") -> Path:
+    def save(
+        self, folder: str | os.PathLike, *, look: str = "dim", beside: "PrunedClip | None" = None
+    ) -> Path:
         """Write original.mp4, masked.mp4 (both of the sampled frames), figure.png and video.json into a
-        folder; gives its path. look: of pruned patches. Files of these names are replaced; a failure leaves
-        nothing half done."""
+        folder; gives its path. look: of pruned patches. beside: the same clip at the same keep ratio by
+        another method, which then stands to the right in masked.mp4, below in the figure, and under
+        `beside` in video.json. Files of these names are replaced; a failure leaves nothing half done."""
         from papr_core.figures import save_figure
 
         with saved_folder(folder) as draft:
             fps = self.footage.clip.fps
             write_clip(self.footage.shown, draft / "original.mp4", fps)
-            write_clip(masked_frames(self, look), draft / "masked.mp4", fps)
-            save_figure(self.figure(look=look), draft / "figure.png")
-            text = json.dumps(self.to_dict(), indent=2, allow_nan=False, ensure_ascii=False)
+            masked = zip(*(masked_frames(one, look) for one in (self, beside) if one))
+            write_clip([np.concatenate(both, axis=1) for both in masked], draft / "masked.mp4", fps)
+            save_figure(self.figure(look=look, beside=beside), draft / "figure.png")
+            told = self.to_dict() | ({"beside": beside.to_dict()} if beside else {})
+            text = json.dumps(told, indent=2, allow_nan=False, ensure_ascii=False)
             (draft / "video.json").write_text(text + "\n", encoding="utf-8")
         return Path(folder)
 

@@ -100,7 +100,7 @@ def fitted(text: str, width: float, size: float, weight: str = "normal") -> str:
 def wrapped(text: str, width: float, size: float, weight: str = "normal") -> list[str]:
     """A text in lines of at most `width` inches; a word that is longer is cut, and a number keeps its %."""
     lines: list[str] = []
-    for word in re.findall(r"\S+(?: %)?", text):
+    for word in re.findall(r"\S+(?: %\S*)?", text):
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and text_width(longer, size, weight) <= width:
             lines[-1] = longer

@@ -21,10 +21,11 @@ _NAME = 1.5  # the names of ConvNets
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One frame of a clip (H, W, 3) uint8, its kept patches (k,) counted row by row, and its second."""
+    """One frame of a clip (H, W, 3) uint8, the patches (k,) that each method keeps of it, counted row by row,
+    and its second."""
 
     image: np.ndarray
-    kept: np.ndarray
+    kept: Sequence[np.ndarray]
     time: float
 
 
@@ -100,25 +101,39 @@ def mosaic_figure(
     return figure
 
 
-def clip_figure(frames: Sequence[Frame], grid: Sequence[int], *, note: str = "", look: str = "dim") -> Figure:
-    """Two rows, as in the paper's Fig. 8, 18 and 19: frames of a clip, and the same with every pruned patch
-    of the grid (rows, columns) masked. Above each its second, below how many patches it keeps."""
+def clip_figure(
+    frames: Sequence[Frame],
+    grid: Sequence[int],
+    *,
+    titles: Sequence[str] = (),
+    note: str = "",
+    look: str = "dim",
+) -> Figure:
+    """As in the paper's Fig. 8, 18 and 19: a row of frames of a clip, and for each method the same with every
+    pruned patch of the grid (rows, columns) masked. Above each frame its second, below each masked one how
+    many patches it keeps. titles: of the methods, where there are several."""
     if not frames:
         raise InvalidInput("A figure of a clip needs at least one frame.")
     pictures = [resized(frame.image, cell_pixels(_CELL, grid[1])) for frame in frames]
     cell, cell_height = pictures[0].shape[1] / DPI, pictures[0].shape[0] / DPI
     width = 2 * _MARGIN + len(frames) * (cell + _GAP) - _GAP
     lines = wrapped(note, width - 2 * _MARGIN, 6.5)
-    below = _MARGIN + 0.18 + 2 * cell_height + _GAP + 0.05
-    figure = _figure(width, below + 0.18 + _LINE * len(lines) + _MARGIN)
+    first, head = _MARGIN + 0.18 + cell_height + _GAP, 0.23 if titles else 0
+    row = head + cell_height + 0.23  # with its counts
+    end = first + len(frames[0].kept) * row
+    figure = _figure(width, end + _LINE * len(lines) + _MARGIN)
+    for index, title in enumerate(titles):
+        write(figure, title, _MARGIN, first + 0.05 + index * row, 7.5, weight="bold")
     for index, (frame, picture) in enumerate(zip(frames, pictures)):
         left = _MARGIN + index * (cell + _GAP)
         write(figure, f"{frame.time:.1f} s", left, _MARGIN, 7, color=QUIET)
         place(figure, picture, left, _MARGIN + 0.18)
-        masked = masked_image(picture, frame.kept, grid, look=look)
-        place(figure, masked, left, _MARGIN + 0.18 + cell_height + _GAP)
-        write(figure, f"{len(frame.kept)} of {math.prod(grid)}", left, below, 7, weight="bold")
-    _notes(figure, lines, below + 0.18)
+        for which, kept in enumerate(frame.kept):
+            top = first + which * row + head
+            place(figure, masked_image(picture, kept, grid, look=look), left, top)
+            counted = f"{len(kept)} of {math.prod(grid)}"
+            write(figure, counted, left, top + cell_height + 0.05, 7, weight="bold")
+    _notes(figure, lines, end)
     return figure
 
 

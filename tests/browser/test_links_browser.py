@@ -20,7 +20,7 @@ def written(page: Page) -> dict[str, str]:
 
 
 def view(page: Page) -> dict:
-    return page.evaluate("({...papr.store.view, hand: null, picture: papr.store.answer.picture.id})")
+    return page.evaluate("({...papr.store.view, picture: papr.store.answer.picture.id})")
 
 
 def test_a_link_opens_the_view_that_it_was_taken_from(visit, browser, address):
@@ -28,6 +28,7 @@ def test_a_link_opens_the_view_that_it_was_taken_from(visit, browser, address):
     page.get_by_role("slider", name=re.compile("range slider for Patches kept")).fill("23")
     page.get_by_role("checkbox", name="LayerCAM", exact=True).check()
     page.get_by_role("checkbox", name="Random", exact=True).check()
+    page.get_by_role("checkbox", name="By hand", exact=True).check()
     page.get_by_role("button", name="Example: Chelsea the cat").click()
     page.wait_for_function("papr.store.answer.picture.id === 'chelsea'")
     page.evaluate("papr.controls({target: 5})")
@@ -37,12 +38,15 @@ def test_a_link_opens_the_view_that_it_was_taken_from(visit, browser, address):
     )
     page.wait_for_function("papr.store.answer.explain.mode === 'target'")
     settled(page)
+    for patch in (3, 50):
+        page.locator(f"[data-method=by-hand] [data-patch='{patch}']").click()
     page.get_by_role("tab", name="Learn").click()
     page.wait_for_function("location.search.includes('tab=learn')")
     link = written(page)
     assert link == {
         "keep": "23",
-        "methods": "papr,cam,grad-cam,score-cam,layer-cam,random",
+        "methods": "papr,cam,grad-cam,score-cam,layer-cam,random,by-hand",
+        "hand": "10x10-1000000000002",
         "picture": "chelsea",
         "target": "5",
         "explain": "target",
@@ -67,11 +71,13 @@ def test_a_link_opens_the_view_that_it_was_taken_from(visit, browser, address):
 
 
 def test_a_link_to_another_pair_brings_its_classes(visit):
-    page = visit(link=f"?backbone={OTHER}&target=2")
+    page = visit(link=f"?backbone={OTHER}&target=2&methods=papr,by-hand&hand=14x14-8")
     page.wait_for_function("name => papr.store.answer.models.backbone.name === name", arg=OTHER)
     settled(page)
     assert page.evaluate("papr.store.answer.target.label") == "gamma"
     expect(page.get_by_label("Target class").first).to_have_value("gamma")
+    expect(page.locator("#intake")).to_contain_text("are of a grid of 14 × 14; here it is 10 × 10")
+    assert page.evaluate("papr.store.view.hand") == []
 
 
 def test_nothing_set_nothing_written_and_nothing_asked(visit):

@@ -329,10 +329,16 @@ def test_stop_takes_a_question_back_and_continue_asks_it_again(visit, monkeypatc
 
 
 def test_a_closed_tab_frees_the_machine(visit, endless_score_cam):
-    page = visit()
+    page = visit(link="?methods=papr,score-cam,ablation-cam")
     upload(page, png(9))
     # Gradio learns of a closed tab by the stream of results, so there has to be one
     expect(page.locator("[data-method=score-cam]")).to_contain_text("1 of 400 maps scored")
+    expect(page.locator("[data-method=ablation-cam] .p-waiting")).to_have_text("After Score-CAM …")
+    other = visit()
+    upload(other, png(10))  # who waits for the machine reads the same above the cards and on one
+    for place in (".p-section-verdict .p-working", "[data-method=score-cam] .p-waiting"):
+        expect(other.locator(place)).to_contain_text("Waiting for the machine …")
+    other.close()
     page.close()
     _, stopped = endless_score_cam
     assert stopped.wait(PATIENCE / 1000)

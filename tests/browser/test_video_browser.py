@@ -1,5 +1,7 @@
 """The Video page and Live in a real browser: what a visitor does, with real clips and a fake camera."""
 
+import io
+import json
 import re
 import threading
 from pathlib import Path
@@ -10,6 +12,7 @@ import page_server
 import pytest
 from clip_maker import bad_clips, encode
 from page_server import NAMES, OTHER
+from PIL import Image
 
 pytest.importorskip("playwright")
 from page_visits import hour_passes, queued, quiet
@@ -415,6 +418,11 @@ def test_live_masks_the_webcam_with_the_ratio_under_the_finger(visit):
     page.wait_for_function("papr.clip.liveRate() > 0")
     expect(live.locator(".p-basis")).to_contain_text(re.compile(r"[\d.]+ pictures a second"))
     expect(page.locator(".p-section-players")).to_be_hidden()
+    of_clips = [
+        page.get_by_label(name).first for name in ("Another method beside it", "Target class of the clip")
+    ]
+    for control in of_clips:  # what does nothing here is not offered
+        expect(control).to_be_hidden()
     shown = "document.querySelectorAll('.p-section-live canvas')[1].toDataURL()"
     before = page.evaluate(shown)
     page.wait_for_function(f"before => {shown} !== before", arg=before)  # the fake camera moves
@@ -431,6 +439,8 @@ def test_live_masks_the_webcam_with_the_ratio_under_the_finger(visit):
     page.get_by_role("button", name="Stop the camera").press("Enter")
     expect(live).to_be_hidden()
     expect(page.get_by_role("button", name="Live")).to_be_focused()
+    for control in of_clips:
+        expect(control).to_be_visible()
     assert page.evaluate("cameras.map((one) => one.getTracks().map((track) => track.readyState))") == [
         ["ended"]
     ]
@@ -500,6 +510,18 @@ def test_two_methods_stand_beside_each_other_and_the_timeline_names_what_is_lost
     page.wait_for_function("location.search.includes('clip-beside=reversed')")
     slider(page).fill("20")
     page.wait_for_function("papr.clip.exact(1) && papr.clip.maskedUrl(1) !== null")
+    saved = {}
+    for kind in ("json", "png", "masked"):  # hold what the screen shows: both
+        with page.expect_download() as waiting:
+            page.locator(f"#clip-stage [data-save={kind}]").click()
+        saved[kind] = Path(waiting.value.path()).read_bytes()
+    told = json.loads(saved["json"])
+    assert [part["method"] for part in (told, told["beside"])] == ["papr", "reversed"]
+    assert {part["kept"] for part in (told, told["beside"])} == {page.evaluate("papr.clip.count()")}
+    wide, high = Image.open(io.BytesIO(saved["png"])).size
+    assert high > 0.4 * wide  # three rows of eight frames
+    masked = papr_core.read_clip(saved["masked"]).frames[0]
+    assert masked.width == 2 * masked.height  # side by side
     page.get_by_role("combobox", name="Another method beside it").click()
     page.get_by_role("option", name="none").click()
     done(page)
@@ -530,3 +552,9 @@ def test_the_page_fits_a_phone_and_keeps_its_slider_in_sight(visit):
     assert order == sorted(order)
     page.evaluate("window.scrollTo(0, 900)")
     expect(slider(page)).to_be_in_viewport()
+    page.get_by_role("button", name="Live").click()
+    page.wait_for_function("papr.clip.liveRate() > 0")
+    for screen in page.locator(".p-section-live .p-screen").all():  # what was asked for is what is seen
+        expect(screen).to_be_in_viewport(ratio=1)
+    headings = page.locator("#clip-stage").get_by_role("heading").all()
+    assert [one.evaluate("node => node.tagName") for one in headings] == ["H2", "H3", "H3"]

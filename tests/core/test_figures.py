@@ -350,3 +350,13 @@ def test_a_number_is_not_parted_from_its_percent_sign():
     for width in np.linspace(0.5, text_width(text, 7), 30):
         lines = wrapped(text, width, 7)
         assert not any(line.startswith("%") for line in lines)
+
+
+def test_what_follows_a_percentage_stays_with_it():
+    from papr_core.figures.paper import wrapped
+
+    words = "49 of 196 patches kept (25 %), 12 % of them; k = 49."
+    assert wrapped(words, 20, 6.5) == [words]
+    lines = wrapped(words, 0.7, 6.5)
+    assert "(25 %)," in " | ".join(lines)
+    assert " ".join(lines) == words

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { among, read, several, share, whole, words, write } from "../../app/static/js/address.js";
+import { among, patchesOf, patchesText, read, several, share, whole, words, write } from "../../app/static/js/address.js";
 
 const FIELDS = {
   keep: ["percent", whole(1, 100)],
@@ -41,4 +41,16 @@ test("what is written is read again", () => {
   const view = { percent: 7, methods: ["cam"], opacity: 0.5, look: "dim", proposal: "a/b c" };
   for (const [parameter, [name]] of Object.entries(FIELDS)) write(given, parameter, view[name], undefined);
   assert.deepEqual(parsed(String(given)), view);
+});
+
+test("patches of a grid are written as bits, and read again", () => {
+  for (const [patches, grid, text] of [
+    [[0, 3, 4, 5], [2, 3], "2x3-9c"],
+    [[7], [2, 4], "2x4-01"],
+    [[0], [14, 14], "14x14-8"],
+  ]) {
+    assert.equal(patchesText(patches, grid), text);
+    assert.deepEqual(patchesOf(text), { grid, patches });
+  }
+  for (const text of ["", "2x3-", "2x3-g", "2x3-9c1", "x3-8", "2x3-0", "-8", "2x3"]) assert.equal(patchesOf(text), null, text);
 });

@@ -52,3 +52,18 @@ export function write(given, parameter, value, plain) {
   if (value === null || value === undefined || written(value) === written(plain)) given.delete(parameter);
   else given.set(parameter, written(value));
 }
+
+/** Patches of a grid: "2x3-9c" has the bits 100111, row by row. @param {number[]} patches @param {[number, number]} grid */
+export function patchesText(patches, [rows, columns]) {
+  const digits = Array(Math.ceil((rows * columns) / 4)).fill(0);
+  for (const patch of patches) digits[patch >> 2] |= 8 >> (patch & 3);
+  return `${rows}x${columns}-${digits.map((digit) => digit.toString(16)).join("").replace(/0+$/, "")}`;
+}
+
+/** The same back, null where it is none. @param {string} text @returns {{grid: [number, number], patches: number[]} | null} */
+export function patchesOf(text) {
+  const [, rows, columns, digits] = /^(\d{1,3})x(\d{1,3})-([0-9a-f]+)$/.exec(text) ?? [];
+  const bits = [...(digits ?? "")].flatMap((digit) => [8, 4, 2, 1].map((bit) => parseInt(digit, 16) & bit));
+  const patches = bits.flatMap((bit, patch) => (bit ? [patch] : []));
+  return patches.length && patches.at(-1) < Number(rows) * Number(columns) ? { grid: [Number(rows), Number(columns)], patches } : null;
+}

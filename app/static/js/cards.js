@@ -124,10 +124,10 @@ function makeCard({ name, title: words }) {
 
 /** @param {Method} method */
 function waitsFor(method) {
-  if (method.name === "by-hand" && !store.view.hand.length)
-    return "Click or paint the patches to keep. With the keyboard: arrow keys, then Space.";
+  if (method.name === "by-hand")
+    return store.view.hand.length ? "Computing …" : "Click or paint the patches to keep. With the keyboard: arrow keys, then Space.";
   if (store.stopped) return "Stopped.";
-  return method.waiting ?? (store.working || ask.busy() ? "Computing …" : "Waiting …");
+  return method.waiting ?? (store.working ? `${store.working} …` : ask.busy() ? "Computing …" : "Waiting …");
 }
 
 /** What a reader must know of a card, in a line. @param {Method} method */

@@ -2,11 +2,12 @@
 // asked on Compare. Only what differs from the view on arrival is written, and never a visitor's own picture: a link then
 // says only that there was one.
 
-import { among, read, percentage, several, share, whole, words, write, written } from "./address.js";
+import { among, patchesOf, patchesText, read, percentage, several, share, whole, words, write, written } from "./address.js";
+import { ask } from "./ask.js";
 import { ASKS } from "./controls.js";
 import { pages } from "./pages.js";
 import { store } from "./store.js";
-import { debounce } from "./timing.js";
+import { debounce, held, onRelease } from "./timing.js";
 
 const STEPS = ["proposal", "backbone", "target", "explain", "fit", "stretch", "classes", "methods"]; // beside tab and picture
 const OWN = "own"; // stands for a picture that is not an example
@@ -19,6 +20,8 @@ let arrival = null; // the view that needs no words
 let known = null; // what may be set
 let quiet = true; // until the link has been read
 let step = ""; // what Back goes back from
+/** @type {({picture: string} & ReturnType<typeof patchesOf>) | null} */
+let byHand = null; // patches in the address, until the answer that they belong to is here
 let returning = false; // Back or Forward was pressed, and what it leads to is on its way
 /** @type {{view: Record<string, any>, plain: Record<string, any>, fields: import("./address.js").Fields}[]} */
 const joined = []; // pages that have a part of the address of their own
@@ -59,6 +62,7 @@ export const links = {
     const given = parameters();
     const linked = read(given, fields());
     const picture = known.pictures.includes(given.get("picture")) ? given.get("picture") : view.picture;
+    readByHand(picture);
     const changed = Object.keys(linked).filter((name) => written(linked[name]) !== written(view[name]));
     return {
       picture,
@@ -72,17 +76,22 @@ export const links = {
   },
 
   /**
-   * The link has been read; from now on the address follows, and `back` brings what Back or Forward leads to.
+   * The link has been read; from now on the address follows, and `back` brings what Back or Forward leads to. remark: says
+   * what of the address cannot be shown.
    * @param {(to: {view: Partial<import("./types").View>, picture: string, name: string | null, page: string}) => void} back
+   * @param {(text: string) => void} remark
    */
-  follow(back) {
+  follow(back, remark) {
     quiet = false;
+    store.onchange((what) => what === "answer" && takeByHand(remark));
     store.onchange(links.write);
+    onRelease(links.write);
     window.addEventListener("popstate", ({ state }) => {
       if (!store.answer?.picture) return;
       const given = parameters();
       const { picture, ...plain } = arrival;
       returning = true;
+      readByHand(state?.picture ?? given.get("picture") ?? picture);
       back({ view: { ...plain, ...read(given, fields()) }, picture: state?.picture ?? given.get("picture") ?? picture, name: state?.name ?? null, page: given.get("tab") ?? "compare" });
     });
   },
@@ -98,12 +107,15 @@ export const links = {
   },
 
   write: debounce(() => {
-    if (quiet || !store.answer?.picture || !store.fresh) return; // what is set may belong to another picture, on its way
+    if (quiet || held() || !store.answer?.picture || !store.fresh) return; // what is set may belong to another picture, on its way
     const url = new URL(window.location.href);
     for (const { view, plain, fields: its } of [{ view: store.view, plain: arrival, fields: fields() }, ...joined])
       for (const [parameter, [name]] of Object.entries(its)) write(url.searchParams, parameter, view[name], plain[name]);
     const { id } = store.answer.picture;
     write(url.searchParams, "picture", known.pictures.includes(id) ? id : OWN, arrival.picture);
+    const { hand, methods } = store.view;
+    const chosen = methods.includes("by-hand") && hand.length && known.pictures.includes(id); // another's own picture is not there
+    write(url.searchParams, "hand", chosen ? patchesText(hand, store.answer.grid) : "", "");
     write(url.searchParams, "tab", pages.open.toLowerCase(), "compare");
     if (returning && store.working) return;
     const now = [pages.open, id, ...STEPS.map((name) => written(store.view[name]))].join(" ");
@@ -113,3 +125,23 @@ export const links = {
     [step, returning] = [now, false];
   }, 250),
 };
+
+/** @param {string} picture  that they are of */
+function readByHand(picture) {
+  const read = patchesOf(parameters().get("hand") ?? "");
+  byHand = read && { picture, ...read };
+}
+
+/** @param {(text: string) => void} remark */
+function takeByHand(remark) {
+  const { answer, fresh, view } = store;
+  if (!fresh || byHand?.picture !== answer.picture?.id) return;
+  const { grid, patches } = byHand;
+  byHand = null;
+  const sides = (/** @type {number[]} */ [rows, columns]) => `${rows} × ${columns}`;
+  if (String(grid) !== String(answer.grid))
+    return remark(`The link’s patches by hand are of a grid of ${sides(grid)}; here it is ${sides(answer.grid)}, so they are left out.`);
+  view.hand = patches;
+  store.changed("hand");
+  ask.hand();
+}

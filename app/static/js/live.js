@@ -18,14 +18,14 @@ const pause = (wait) => new Promise((done) => setTimeout(done, wait));
 
 /** @param {HTMLElement} root */
 export function liveView(root) {
-  const sentence = el("h2", { class: "p-verdict" });
+  const sentence = el("h2", { class: "p-verdict" }, el("span"), el("strong"));
   const basis = el("p", { class: "p-basis" });
   const says = el("p", { class: "p-says", role: "alert" });
   place("clip-live", says);
   const spoken = el("p", { class: "p-hidden", role: "status" });
   const panes = ["All patches", "Kept patches"].map((title) => {
     const canvas = el("canvas", { role: "img", "aria-label": title });
-    const list = answerList(3);
+    const list = answerList(3, "h3");
     return { canvas, list, node: el("figure", { class: "p-pane" }, el("div", { class: "p-screen" }, canvas), list.node) };
   });
   const end = button("stop", "Stop the camera", () => stop());
@@ -59,7 +59,10 @@ export function liveView(root) {
     clip.changed("looks");
     root.hidden = false; // what is hidden takes no focus
     end.focus({ preventScroll: true });
-    requestAnimationFrame(() => end.scrollIntoView({ block: "nearest" })); // when what it takes the place of has gone
+    requestAnimationFrame(() => {
+      // what it takes the place of has gone
+      if (panes[1].canvas.getBoundingClientRect().bottom > window.innerHeight) root.scrollIntoView();
+    });
     run(stream);
   };
 
@@ -109,9 +112,11 @@ export function liveView(root) {
 
   return () => {
     reveal(root, clip.live);
+    root.closest("#video")?.classList.toggle("p-live", clip.live);
     if (!clip.live) return;
     if (!now) {
-      put(sentence, "The camera starts …");
+      put(sentence.firstChild, "The camera starts …");
+      put(sentence.lastChild, "");
       return put(basis, "");
     }
     const { shot, reply } = now;
@@ -126,7 +131,8 @@ export function liveView(root) {
     const same = reply.top[0][0] === label;
     panes[0].list.draw(`All ${patches} patches`, reply.full, label, null);
     panes[1].list.draw(`${kept} patches`, reply.top, label, same ? "kept" : "lost");
-    put(sentence, same ? `Both say “${label}”` : `All patches say “${label}”, the kept ones “${reply.top[0][0]}”`);
+    put(sentence.firstChild, same ? `Both say “${label}”.` : `All patches say “${label}”, `);
+    put(sentence.lastChild, same ? "" : `the kept ones “${reply.top[0][0]}”.`);
     put(
       basis,
       `${kept} of ${patches} patches kept. ${milliseconds(reply.seconds)} for ConvNet and kept patches, ${milliseconds(reply.fullSeconds)} for all patches; ${clip.liveRate().toFixed(1)} pictures a second. Nothing is stored.`,

@@ -103,9 +103,9 @@ export const numbers = (count) => {
 
 // The most probable classes with a bar each; `draw` takes a title, [[label, probability], ...], the full model's
 // answer, and whether it was kept or lost (null: neither); target: one that was chosen stands in the answer's place.
-/** @param {number} count */
-export const answerList = (count) => {
-  const title = el("h4");
+/** @param {number} count @param {"h3" | "h4"} [heading]  of the title */
+export const answerList = (count, heading = "h4") => {
+  const title = el(heading);
   const mark = badge();
   const rows = Array.from({ length: count }, () => {
     const [label, share, bar] = [el("span", { class: "p-label" }), el("span", { class: "p-share" }), el("div", { class: "p-filled" })];

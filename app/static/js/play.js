@@ -3,6 +3,7 @@
 
 import { setPercent } from "./controls.js";
 import { keeps, keptCount, lineMethods, pointsOf, store } from "./store.js";
+import { moves } from "./timing.js";
 
 const SECONDS = 8;
 const [FROM, TO] = [100, 5];
@@ -23,7 +24,7 @@ export const play = {
     if (play.running) return end(before);
     if (!store.answer?.full) return;
     turn += 1;
-    play.running = true;
+    moves((play.running = true));
     document.addEventListener("input", taken, true);
     before = store.view.percent;
     lost.key = store.answer.key;
@@ -39,7 +40,7 @@ export const play = {
 /** @param {number} percent  where the slider stays */
 function end(percent) {
   turn += 1;
-  play.running = false;
+  moves((play.running = false));
   document.removeEventListener("input", taken, true);
   setPercent(percent);
   store.changed("points");

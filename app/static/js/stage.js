@@ -62,7 +62,7 @@ function start({ view, answer, known }) {
       store.changed("answer");
       ask.rest();
     }
-  });
+  }, (text) => intake.mounted(() => intake.remark(text)));
   intake.mounted(() => {
     if (link.own) intake.remark("This link was made on a visitor’s own picture. A link never holds one: choose yours.");
     if (link.unknown) intake.remark(`The link names ${link.unknown}, which this page does not know. The rest of it is shown.`);

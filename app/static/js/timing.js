@@ -43,13 +43,15 @@ export function oneAtATime(call) {
   };
 }
 
-// --- a slider that is held down is not at rest, however long it stands still ------------------------------------------
+// --- a slider that is held down is not at rest, however long it stands still; nor is one that moves by itself -----------
 
-let down = false;
+let [down, moving] = [false, false];
 /** @type {(() => void)[]} */
 const released = [];
 
-export const held = () => down;
+export const held = () => down || moving;
+/** @param {boolean} itself  whether the slider moves by itself now */
+export const moves = (itself) => (moving = itself);
 /** @param {() => void} f */
 export function onRelease(f) {
   released.push(f);

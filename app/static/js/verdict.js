@@ -38,7 +38,7 @@ function sentence(answer, found) {
 /** "By hand, with 78 patches, keeps it." @param {Found[0] & {k: number}} one */
 function aside({ title, point, k }) {
   if (isCosine()) return `${title}, with ${k} patches: ${formatted(point.confidence)}.`;
-  const what = chosen() ? (keeps(point) ? "puts it first" : "does not") : keeps(point) ? "keeps it" : "loses it";
+  const what = chosen() ? (keeps(point) ? "puts it first" : "does not put it first") : keeps(point) ? "keeps it" : "loses it";
   return `${title}, with ${k} patches, ${what}.`;
 }
 
