@@ -100,8 +100,12 @@ def mean_and_std(
             stacklevel=4,
         )
         mean = std = (0.5, 0.5, 0.5)
-    mean, std = tuple(map(float, mean)), tuple(map(float, std))
-    if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+    try:
+        mean, std = tuple(map(float, mean)), tuple(map(float, std))
+        three = len(mean) == len(std) == 3 and min(std) > 0
+    except (TypeError, ValueError):
+        three = False
+    if not three:
         raise InvalidInput(
             f"Mean and standard deviation are three numbers each, the latter above 0, not {mean}, {std}."
         )
