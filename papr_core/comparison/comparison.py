@@ -491,7 +491,6 @@ class Comparison:
         if self.answer is None:
             near = [f"{method.title} {method.confidence:.3f}" for method in self.methods]
             return f"Cosine to the unpruned embedding: {', '.join(near)}."
-        assert self.answer is not None  # as there is a target
         kept = [method.title for method in self.methods if method.kept_answer]
         lost = [method.title for method in self.methods if not method.kept_answer]
         return keepers(f"“{short_label(self.answer.label)}”", kept, lost)
