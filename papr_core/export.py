@@ -30,6 +30,7 @@ from papr_core import __version__
 from papr_core.errors import InvalidInput, PaprError, UnsupportedModel, reason
 from papr_core.methods.cams import cam
 from papr_core.models.backbones.base import Backbone
+from papr_core.models.given import twin
 from papr_core.models.proposals.base import Proposal
 from papr_core.models.pruned import Pruned
 from papr_core.pruning.reductions import settled, words_of
@@ -72,13 +73,13 @@ def export(
         raise InvalidInput(f"A model is exported as {' or '.join(FORMATS)}, not as {format!r}.")
     if batch is not None and (not isinstance(batch, int) or batch < 1):
         raise InvalidInput(f"A fixed batch has at least one image, not {batch!r}.")
-    if pruned.backbone.sees_clips:
-        raise UnsupportedModel(f"{pruned.backbone.name} looks at clips; models of pictures are exported.")
+    _check_pruned(pruned)
     if format == "onnx":
         _check_packages()
     path = Path(file)
     if not path.parent.is_dir():
         raise InvalidInput(f"There is no folder {path.parent}.")
+    pruned = twin(pruned).eval()  # the caller's stays in its own mode
     about = facts(pruned, batch=batch, half=half)
     graph = _Graph(pruned, half=half)
     with saved_file(path) as draft:
@@ -108,9 +109,9 @@ def export_parts(pruned: Pruned, folder: str | os.PathLike) -> dict[str, Any]:
         InvalidInput: packages or the folder are missing. UnsupportedModel: it cannot be written.
         PaprError: a file does not say what PyTorch says.
     """
+    _check_pruned(pruned)
+    pruned = twin(pruned).eval()  # the caller's stays in its own mode
     backbone, proposal, path = pruned.backbone, pruned.proposal, Path(folder)
-    if backbone.sees_clips:
-        raise UnsupportedModel(f"{backbone.name} looks at clips; models of pictures are exported.")
     if backbone.by_stage:
         raise UnsupportedModel(
             f"{backbone.name} takes its patches stage by stage; ViTs are exported in parts."
@@ -126,14 +127,14 @@ def export_parts(pruned: Pruned, folder: str | os.PathLike) -> dict[str, Any]:
     kept = [torch.randperm(backbone.num_patches, generator=draw)[:k].sort().values[None] for k in (2, 1)]
     explained = [torch.tensor([index]) for index in (1, -1)]
     parts = (
-        (_Looks(proposal, backbone.grid), "explained", explained, None, ["logits", "significance"]),
-        (_Sees(backbone), "kept", kept, {1: torch.export.Dim("k", min=1)}, ["logits"]),
+        (_Looks(proposal, backbone.grid).eval(), "explained", explained, None, ["logits", "significance"]),
+        (_Sees(backbone).eval(), "kept", kept, {1: torch.export.Dim("k", min=1)}, ["logits"]),
     )
     about["megabytes"], about["difference"] = {}, {}
     told = dict(about)
     for name, (graph, given, values, shape, outputs) in zip(PARTS, parts):
         with saved_file(path / name) as draft:
-            found = _onnx(graph.eval(), (crop, values[0]), (None, shape), ["crop", given], outputs)
+            found = _onnx(graph, (crop, values[0]), (None, shape), ["crop", given], outputs)
             found.model.metadata_props["papr"] = json.dumps(about)
             found.save(str(draft))
             _as_halves(draft)
@@ -143,7 +144,7 @@ def export_parts(pruned: Pruned, folder: str | os.PathLike) -> dict[str, Any]:
             differences = [
                 _apart(run(crop=crop, **{given: value}), truth) for value, truth in zip(values, truths)
             ]
-            if max(differences) > NEAR:
+            if not all(one <= NEAR for one in differences):  # nor where one is NaN
                 draft.unlink(missing_ok=True)
                 raise PaprError(f"{name} differs from PyTorch by {max(differences):.1e}, so it is not kept.")
         told["megabytes"][name] = (path / name).stat().st_size / 1e6
@@ -186,7 +187,7 @@ class _Graph(nn.Module):
         super().__init__()
         if half:  # a copy with tensors of its own: the caller's stay
             pruned = copy.deepcopy(pruned).half()
-        self.pruned, self.half_weights = pruned.eval(), half
+        self.pruned, self.half_weights = pruned, half
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         pruned = self.pruned
@@ -330,6 +331,9 @@ def _checked(file: Path, format: str, pruned: Pruned, images: int, half: bool) -
             pictures.to(device), details.kept, reduction=settled(pruned.reduction, pruned.keep_ratio)
         ).cpu()
     logits, chosen, _ = run(pictures)
+    if not torch.isfinite(logits).all():
+        why = " (float16 ends at 65504)" if half and torch.isfinite(truth).all() else ""
+        raise PaprError(f"The {format} file answers with NaN or infinity{why}, so it is not kept.")
     difference = float((logits - truth).abs().max() / truth.abs().max().clamp(min=1e-6))
     if difference > (1e-2 if half else NEAR) or (not half and not torch.equal(chosen, kept)):
         raise PaprError(f"The {format} file differs from PyTorch by {difference:.1e}, so it is not kept.")
@@ -415,6 +419,13 @@ def timings(
 
 def _bytes(module: nn.Module) -> int:
     return sum(value.numel() * value.element_size() for value in module.state_dict().values())
+
+
+def _check_pruned(pruned: Any) -> None:
+    if not isinstance(pruned, Pruned):
+        raise InvalidInput(f"What papr_core.prune gives is exported, not a {type(pruned).__name__}.")
+    if pruned.backbone.sees_clips:
+        raise UnsupportedModel(f"{pruned.backbone.name} looks at clips; models of pictures are exported.")
 
 
 def _check_packages() -> None:

@@ -159,11 +159,11 @@ def mapped(shared: Shared, data: Any) -> Iterator[dict[str, Any]]:
             question = asked_of(data)
 
         def tell_more(so_far: dict[str, Any]) -> None:
-            tell({"progress": [len(so_far["batches"]), speed.MAP_BATCHES], "so_far": so_far})
+            tell({"progress": [len(so_far["batches"]), speed.map_batches()], "so_far": so_far})
 
         return {"found": speed.measure_map(shared, question, tell_more, gone)}
 
-    return asked_for(shared, data, work, speed.MAP_BATCHES)
+    return asked_for(shared, data, work, speed.map_batches())
 
 
 def asked_for(

@@ -10,14 +10,14 @@ from papr_core.models.embedded import ASSETS
 
 from ..session import Shared, said
 
-__all__ = ["MAP", "measure", "measure_map", "shipped_map"]
+__all__ = ["MAP", "map_batches", "measure", "measure_map", "shipped_map"]
 
 MAP = ASSETS / "speeds" / "mobilenetv1_025.json"  # of the default pair: assets/README.md has the command
 
 MOST_MEGABYTES = 1300  # of a backbone's weights: ViT-L is measured, ViT-H is not
 SECONDS = 60  # a measurement that takes longer is ended; a map ends with the last batch that fits
 ROUNDS = 7
-MAP_ROUNDS, MAP_BATCHES = 3, 7  # of a map: rounds a batch, and how many batches there are
+MAP_ROUNDS = 3  # of a map, a batch
 
 
 def measure(
@@ -52,6 +52,13 @@ def measure(
             if stopped():
                 raise
             raise core.InvalidInput(_too_long(by_hand)) from None
+
+
+def map_batches() -> int:
+    """How many batches a map has."""
+    from papr_core.bench import MAP_BATCHES
+
+    return len(MAP_BATCHES)
 
 
 def measure_map(

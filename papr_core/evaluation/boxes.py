@@ -8,6 +8,7 @@ box is brought to the crop as the picture is, so what the crop cuts off counts f
 import csv
 import io
 import json
+import math
 import os
 from collections import defaultdict
 from collections.abc import Sequence
@@ -64,7 +65,11 @@ def boxes_of(data: Dataset, path: str | os.PathLike | None = None) -> dict[int, 
     found: dict[int, list[Box]] = defaultdict(list)
     for file, box in named:
         keys = [file] if file in places else short.get(file.rpartition("/")[2], [])
-        if len(keys) == 1:
+        if len(keys) > 1:
+            raise InvalidInput(
+                f"{name} names {file}, which may be {keys[0]} or {keys[1]}: name its folder too."
+            )
+        if keys:
             found[places[keys[0]]].append(box)
     if not found:
         raise InvalidInput(f"{name} holds boxes of none of these pictures: name files as the data do.")
@@ -82,8 +87,8 @@ def _of_csv(text: str, name: str) -> list[tuple[str, Box]]:
             x0, y0, x1, y1 = (float(row[column]) for column in columns)
         except (TypeError, ValueError):
             raise InvalidInput(f"{name}, line {number}: x0, y0, x1, y1 are numbers of pixels.") from None
-        if not (x0 < x1 and y0 < y1):
-            raise InvalidInput(f"{name}, line {number}: a box has x0 below x1 and y0 below y1.")
+        if not (-math.inf < x0 < x1 < math.inf and -math.inf < y0 < y1 < math.inf):
+            raise InvalidInput(f"{name}, line {number}: a box has x0 below x1 and y0 below y1, in pixels.")
         found.append((str(row["file"]).strip(), (x0, y0, x1, y1)))
     return found
 
@@ -95,6 +100,8 @@ def _of_coco(text: str, name: str) -> list[tuple[str, Box]]:
         found = []
         for one in told["annotations"]:
             x, y, width, height = (float(number) for number in one["bbox"])
+            if not all(map(math.isfinite, (x, y, width, height))):
+                raise ValueError("a bbox is of numbers")
             if width > 0 and height > 0:
                 found.append((files[one["image_id"]], (x, y, x + width, y + height)))
     except (ValueError, KeyError, TypeError) as error:
@@ -110,7 +117,10 @@ def box_mask(boxes: Sequence[Box], size: tuple[int, int], backbone: Backbone, fi
     draw = ImageDraw.Draw(inside)
     for x0, y0, x1, y1 in boxes:
         left, top = round(x0), round(y0)  # and a pixel at least
-        draw.rectangle((left, top, max(left, round(x1) - 1), max(top, round(y1) - 1)), fill="white")
+        right, bottom = max(left, round(x1) - 1), max(top, round(y1) - 1)
+        if left < size[0] and top < size[1] and min(right, bottom) >= 0:
+            inner = (max(left, 0), max(top, 0), min(right, size[0]), min(bottom, size[1]))
+            draw.rectangle(inner, fill="white")  # which draws nothing at all of numbers that are too large
     # above the grey that pads a picture
     return np.asarray(backbone.fit(inside, fit))[..., 0] > 160
 

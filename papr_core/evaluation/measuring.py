@@ -24,7 +24,6 @@ def partial_records(folder: Any, plan: Plan, about: dict[str, Any]) -> PartialRe
         "folders": plan.data.classes if about["classes"] == "data" else None,  # they compete then
         "what the folders mean": contest.classes[contest.places].tolist(),
         "what the proposal knows": plan.proposal_contest.known,
-        "boxes": bool(plan.boxes),
         "methods, keep and reductions": [
             (one.method, one.keep, one.worst, one.painted, words_of(one.reduction))
             + (() if one.mass is None else (one.mass,))
@@ -32,7 +31,17 @@ def partial_records(folder: Any, plan: Plan, about: dict[str, Any]) -> PartialRe
         ],
         "explain": "target" if plan.explain_truth else "proposal",
     }
-    return PartialRecords(folder, task, [key for key, _ in plan.data.samples], len(plan.configurations))
+    return PartialRecords(folder, task, _as_told(plan), len(plan.configurations))
+
+
+def _as_told(plan: Plan) -> list[str]:
+    """Each image by its name and by what its data say of it, class and boxes: one of which they say something
+    else is measured again."""
+    boxes = plan.boxes or {}
+    return [
+        f"{key} of {folder}" + (f" with {boxes[i]}" if i in boxes else "")
+        for i, (key, folder) in enumerate(plan.data.samples)
+    ]
 
 
 def measured(

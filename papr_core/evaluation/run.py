@@ -11,7 +11,7 @@ shared out over processes (torchrun), or ended and resumed, and its rows are tho
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +139,9 @@ def evaluate(
     Raises:
         InvalidInput and its kin: in one sentence.
     """
-    ratios = _checked_ratios(keep)
+    reductions, mass = _several(reductions), _several(mass)
+    methods = None if methods is None else _several(methods)
+    ratios = _checked_ratios(_several(keep))
     for value, allowed, what in (
         (explain, ("proposal", "target"), "explain"),
         (classes, ("model", "data"), "classes"),
@@ -296,12 +298,16 @@ def _opened(
 
 
 def _checked_ratios(keep: Sequence[float]) -> list[float]:
-    ratios = list(dict.fromkeys(float(ratio) for ratio in keep))
-    if not ratios:
+    if not keep:
         raise InvalidInput("Give at least one keep ratio, above 0 and at most 1.")
-    for ratio in ratios:
+    for ratio in keep:
         num_kept(1, ratio)  # refuses what is outside (0, 1]
-    return ratios
+    return list(dict.fromkeys(map(float, keep)))
+
+
+def _several(told: Any) -> list:
+    """What is told of one or several, as a list."""
+    return list(told) if isinstance(told, Iterable) and not isinstance(told, str) else [told]
 
 
 def _check_names(names: Sequence[str] | None) -> None:

@@ -100,11 +100,13 @@ def mean_and_std(
             stacklevel=4,
         )
         mean = std = (0.5, 0.5, 0.5)
-    mean, std = tuple(map(float, mean)), tuple(map(float, std))
+    said = f"Mean and standard deviation are three numbers each, the latter above 0, not {mean}, {std}."
+    try:
+        mean, std = tuple(map(float, mean)), tuple(map(float, std))
+    except (TypeError, ValueError):
+        raise InvalidInput(said) from None
     if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-        raise InvalidInput(
-            f"Mean and standard deviation are three numbers each, the latter above 0, not {mean}, {std}."
-        )
+        raise InvalidInput(said)
     if max(*mean, *std) > 2:
         raise InvalidInput(
             f"Mean and standard deviation are of pictures from 0 to 1, not {mean}, {std}: divide by 255."

@@ -136,7 +136,6 @@ def test_what_pruning_is_worth_ships_and_can_be_measured_for_a_pair(visit, monke
     from app.parts import speed
     from papr_core import bench
 
-    assert len(bench.MAP_BATCHES) == speed.MAP_BATCHES
     found = json.loads(speed.MAP.read_text())
     assert (found["batches"], found["keep"]) == (list(bench.MAP_BATCHES), list(bench.MAP_KEEP))
     page = opened(visit(width=390, height=844))

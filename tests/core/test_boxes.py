@@ -78,10 +78,19 @@ def test_both_kinds_of_files_say_the_same_wherever_they_lie(boxed, tmp_path):
         ("file,x0,y0,x1,y1\na.png,5,2,3,4", "x0 below x1"),
         ("file,x0,y0,x1,y1\nnobody.png,1,2,3,4", "none of these pictures"),
         ("file,x0,y0,x1,y1\na.png,0.1,0.2,0.5,0.9", "shares of the picture"),
+        ("file,x0,y0,x1,y1\na.png,0,0,inf,4", "line 2: .*pixels"),
+        ("file,x0,y0,x1,y1\ncat.png,1,2,3,4", "may be .*cat.png or .*cat.png: name its folder"),
         ('{"images": []}', "COCO"),
+        (
+            '{"images": [{"id": 1, "file_name": "cat.png"}],'
+            ' "annotations": [{"image_id": 1, "bbox": [0, 0, Infinity, 5]}]}',
+            "COCO",
+        ),
     ],
 )
 def test_a_file_that_is_none_is_refused(text, says, boxed, tmp_path):
+    for folder in WNIDS[:2]:
+        (boxed / folder / f"{folder}-0.png").rename(boxed / folder / "cat.png")
     (tmp_path / "b.csv").write_text(text)
     with pytest.raises(InvalidInput, match=says):
         boxes_of(open_dataset(boxed), tmp_path / "b.csv")
@@ -101,6 +110,8 @@ def test_a_box_is_where_its_picture_s_pixels_are(fit, own_models):  # noqa: F811
     assert mask.any()
     assert (mask == red).all()
     box_mask([(20.1, 10.1, 20.4, 10.4)], (64, 48), backbone, fit)  # of less than a pixel
+    beyond = box_mask([(-1e12, -9, 32, 1e12), (70, 0, 90, 9)], (64, 48), backbone, fit)
+    assert (beyond == box_mask([(0, 0, 32, 48)], (64, 48), backbone, fit)).all()
 
 
 def test_pointing_by_hand():
@@ -119,6 +130,23 @@ def test_pointing_by_hand():
     mask[0:18] = True  # 15 px at 224 are 3.2 here: the middle of patch (2, .) is 20, 3 below
     assert pointed(torch.eye(6)[[2, 1, 0, 3, 4, 5]] * torch.tensor([1.0] * 6), mask)[1]
     assert in_boxes(torch.tensor([0, 12]), (6, 6), mask) == pytest.approx((1 + 2 / 8) / 2)
+
+
+def test_a_resumed_run_measures_anew_what_is_told_otherwise(boxed, own_models, tmp_path):  # noqa: F811
+    """The folder knows each picture with its boxes and its class: another file of boxes, or of classes."""
+    how = {"backbone": "small_vit", "proposal": "small_net", "keep": (0.5,), "methods": ("papr",)}
+    keys, boxes = [key for key, _ in open_dataset(boxed).samples], tmp_path / "b.csv"
+    lists = tmp_path / "list.csv"
+
+    def numbers(**more):
+        row, *_ = evaluate(boxed, **how, boxes=boxes, labels=lists, **more)["rows"]
+        return row["confidence"], row["in_boxes"], row["boxes"]
+
+    for corner, classes in ((32, (0, 0, 1, 1)), (16, (0, 0, 1, 1)), (16, (1, 1, 0, 0))):
+        boxes.write_text(as_csv({keys[0]: [(0, 0, corner, corner)]}))
+        said = (f"{key},{WNIDS[place]}" for key, place in zip(keys, classes))
+        lists.write_text("\n".join(["file,label", *said]))
+        assert numbers(resume=tmp_path / "partial") == pytest.approx(numbers(), rel=1e-4)
 
 
 def test_rows_agree_with_single_pictures(boxed, own_models):  # noqa: F811

@@ -429,9 +429,19 @@ def test_bad_input_is_refused_in_one_sentence(case, photos):
 
 def test_bad_values_are_refused_from_python_too(photos):
     how = {"backbone": "small_vit", "proposal": "small_net"}
-    for wrong in ({"classes": "mine"}, {"fit": "stretch"}, {"explain": "cat"}, {"keep": ()}):
+    for wrong in (
+        {"classes": "mine"},
+        {"fit": "stretch"},
+        {"explain": "cat"},
+        {"keep": ()},
+        {"keep": "half"},
+        {"keep": 2},  # one is told like several
+        {"mass": 1.5},
+        {"methods": "vibes"},
+        {"reductions": 8},
+    ):
         with pytest.raises(InvalidInput):
-            evaluate(photos, **how, **wrong)
+            evaluate(photos, limit=1, **how, **wrong)
     with pytest.raises(InvalidInput, match="limit goes with a path"):
         evaluate(open_dataset(photos), limit=3, **how)
 

@@ -15,7 +15,7 @@ import torch
 from conftest import ROOT
 from test_prune import lively
 
-from papr_core import InvalidInput, ToMe, UnsupportedModel, compare, load_proposal, prune
+from papr_core import InvalidInput, PaprError, ToMe, UnsupportedModel, compare, load_proposal, prune
 from papr_core.commands.main import main
 from papr_core.data.images import read_image
 from papr_core.export import PARTS, export, export_parts
@@ -212,8 +212,11 @@ def test_both_networks_apart_for_any_count_of_patches(tmp_path):
 
 
 def test_torch_s_own_format_needs_nothing_else(tmp_path):
-    wrapped = small("ViT and ToMe")
+    wrapped = small("ViT and ToMe").train()
     told = export(wrapped, tmp_path / "model.pt2", format="torch")
+    assert wrapped.training  # as it was found, and so its parts
+    assert wrapped.backbone.model.blocks[0].training
+    wrapped.eval()
     extra = {"papr.json": ""}
     program = torch.export.load(tmp_path / "model.pt2", extra_files=extra).module()
     pictures = torch.randn(4, *wrapped.backbone.input_size)
@@ -248,6 +251,12 @@ def test_what_cannot_be_exported_is_refused_and_nothing_is_left(tmp_path, monkey
     )
     with pytest.raises(UnsupportedModel, match="looks at clips"):
         export(clips, tmp_path / "x", format="torch")
+    with pytest.raises(InvalidInput, match="What papr_core.prune gives is exported, not a TokenBackbone"):
+        export(wrapped.backbone, tmp_path / "x", format="torch")
+    broken = small("ViT and ToMe")
+    broken.backbone.get_classifier().bias.data[0] = torch.nan
+    with pytest.raises(PaprError, match="answers with NaN or infinity, so it is not kept"):
+        export(broken, tmp_path / "x", format="torch")
     monkeypatch.setattr("papr_core.export._PACKAGES", ("no_such_package",))
     with pytest.raises(InvalidInput, match="no_such_package: pip install -r requirements-export.txt"):
         export(wrapped, tmp_path / "x.onnx")

@@ -413,6 +413,7 @@ def test_another_size_of_picture():
         whole = wide(pictures)
         assert torch.equal(whole, model(pictures, interpolate_pos_encoding=True).logits)
         assert wide(pictures, wide.select(torch.rand(1, 7, 7), 0.4)).shape == whole.shape
+        assert torch.equal(wide.own_output(pictures, interpolate_pos_encoding=True).logits, whole)
     assert wide.grid == (6, 8)
 
 
@@ -561,7 +562,9 @@ def test_other_wrong_arguments_are_refused(x3d):
         ({"labels": ["a", "b"]}, "2 entries, but the model has 3"),
         ({"mean": (0.5,) * 3}, "give both, or neither"),
         ({"mean": (0.5,), "std": (0.5,)}, "three numbers each"),
+        ({"mean": 0.5, "std": 0.5}, "three numbers each"),
         ({"mean": (124, 116, 104), "std": (58, 57, 57)}, "divide by 255"),
+        ({"reduction": 8}, r"a value such as ToMe\(8\), not 8"),
         ({"img_size": 96}, "built for one size"),
     ):
         with pytest.raises(InvalidInput, match=why):
@@ -576,6 +579,9 @@ def test_other_wrong_arguments_are_refused(x3d):
         prune(wrapped.backbone, labels=["a", "b", "c"])
     with pytest.raises(InvalidInput, match="pictures alone, not labels"):
         wrapped(torch.zeros(1, 3, 160, 160), labels=torch.tensor([0]))
+    clips = prune(of_transformers("VideoMAEForVideoClassification"), x3d, mean=(0.5,) * 3, std=(0.5,) * 3)
+    with pytest.raises(InvalidInput, match="bool_masked_pos"):  # which renumbers what there is to keep
+        clips(torch.zeros(1, 4, 3, SIDE, SIDE), bool_masked_pos=torch.zeros(1, 72, dtype=torch.bool))
 
 
 def test_a_proposal_that_was_built_here_is_merged_in_a_copy():

@@ -132,7 +132,7 @@ class HookedBackbone(Backbone):
         """transformers' own output of what is kept; arguments: of its forward, such as labels=."""
         self._check_call(images, kept, reduction)
         with self._seam.keeping(kept):
-            return self.model(images, **self._always, **arguments)
+            return self.model(images, **{**arguments, **self._always})
 
     def forward_features(
         self, images: Tensor, kept: Tensor | None = None, *, reduction: Reduction | None = None

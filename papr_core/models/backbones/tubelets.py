@@ -95,6 +95,10 @@ class TubeletBackbone(Backbone):
         """transformers' own output of what is kept; arguments: of its forward, such as labels=."""
         if reduction is not None and reduction.active:
             raise UnsupportedModel(f"{self.name} has no output of its own where tokens are reduced inside.")
+        if arguments.get("bool_masked_pos") is not None:
+            raise InvalidInput(
+                f"{self.name} drops the tubelets that are not kept; bool_masked_pos= would too."
+            )
         self._check_call(images, kept)
         with self._seam.keeping(kept):
             return self.model(images, **arguments)

@@ -127,9 +127,13 @@ def asked(said: Mapping[str, Any]) -> Asked | None:
 
 
 def settled(reduction: AnyReduction, keep_ratio: float) -> "Reduction | None":
-    """The value at a keep ratio, None where it does nothing."""
-    value = None if reduction is None else reduction.at(keep_ratio)
-    return value if value is not None and value.active else None
+    """The value at a keep ratio, None where it does nothing. Raises InvalidInput for what is no reduction."""
+    if reduction is None:
+        return None
+    if not hasattr(reduction, "at"):
+        raise InvalidInput(f"A reduction is a value such as ToMe(8), not {reduction!r}.")
+    value = reduction.at(keep_ratio)
+    return value if value.active else None
 
 
 def words_of(reduction: "Reduction | None") -> dict[str, Any]:
