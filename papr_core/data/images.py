@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from papr_core.data import jpeg
-from papr_core.data.colours import COLOURS, as_coded, as_meant, bands, coding_of
+from papr_core.data.colours import COLOURS, as_coded, as_meant, as_measured, bands, coding_of
 from papr_core.data.picture_limits import check_exif, check_picture
 from papr_core.data.sources import not_a_file
 from papr_core.data.which_frame import is_negative, show_the_picture
@@ -452,13 +452,16 @@ def _decode(
     with contextlib.suppress(Exception):  # a broken EXIF block is no reason to refuse the picture
         check_exif(image.info.get("exif", b""))
         image = ImageOps.exif_transpose(image, in_place=ours) or image  # type: ignore[call-overload]  # no bool
-    profile = image.info.get("icc_profile") if colour == "srgb" else None
+    told = image.info if colour == "srgb" else {}
+    profile = told.get("icc_profile")
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
         image = _eight_bits(image, stretch, negative)
     if colour == "srgb" and coding and (not profile or image.format == "PNG"):  # where it comes first
         image = as_coded(image, *coding)
     elif profile:
         image = as_meant(image, profile) or image
+    else:
+        image = as_measured(image, told)
     try:
         return _rgb(image, ours)
     except Exception as error:

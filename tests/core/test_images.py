@@ -473,11 +473,18 @@ def four_colours() -> Image.Image:
     )
 
 
+def with_chunks(png: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
+    packed = [
+        struct.pack(">I", len(told)) + kind + told + struct.pack(">I", zlib.crc32(kind + told))
+        for kind, told in chunks
+    ]
+    return png[:33] + b"".join(packed) + png[33:]
+
+
 def coded(kind: str, transfer: int, primaries: int) -> bytes:
     """A picture whose file says its coding by the numbers of H.273, without a profile."""
     if kind == "PNG":
-        data, said = encoded(four_colours(), "PNG"), b"cICP" + bytes([primaries, transfer, 0, 1])
-        return data[:33] + struct.pack(">I", 4) + said + struct.pack(">I", zlib.crc32(said)) + data[33:]
+        return with_chunks(encoded(four_colours(), "PNG"), (b"cICP", bytes([primaries, transfer, 0, 1])))
     data = bytearray(encoded(four_colours(), "AVIF", quality=100, subsampling="4:4:4"))
     at = data.index(b"colrnclx") + 8
     data[at : at + 4] = struct.pack(">HH", primaries, transfer)
@@ -494,6 +501,39 @@ def test_a_coding_that_a_file_says_without_a_profile(kind):
         assert abs(np.asarray(plain).astype(int)[4::16, 4::16].reshape(4, 3) - FOUR).max() <= 4
     with pytest.raises(UnreadableImage):
         read_image(coded(kind, 13, 12)[:41])
+
+
+def gamma(value: int) -> tuple[bytes, bytes]:
+    return b"gAMA", struct.pack(">I", value)
+
+
+def corners(*values: int) -> tuple[bytes, bytes]:
+    return b"cHRM", struct.pack(">8I", *values)
+
+
+ADOBE = corners(31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000)
+IN_ADOBE = [(255, 24, 24), (0, 201, 0), (20, 57, 215), (201, 201, 201)]
+LINEAR = [(239, 96, 96), (96, 229, 110), (110, 133, 234), (229, 229, 229)]
+
+
+@pytest.mark.parametrize(
+    ("chunks", "shown"),  # by Chromium
+    [
+        ([gamma(100_000)], LINEAR),
+        ([gamma(45_455), ADOBE], IN_ADOBE),
+        ([gamma(45_455)], FOUR),
+        ([ADOBE], FOUR),
+        ([gamma(100_000), ADOBE, (b"sRGB", b"\0")], FOUR),
+        ([gamma(100_000), (b"cICP", bytes([1, 13, 0, 1]))], FOUR),
+        ([gamma(100_000), corners(*[0] * 8)], FOUR),
+        ([(b"cICP", bytes([1, 8, 0, 1]))], LINEAR),
+    ],
+)
+def test_gamma_and_primaries_in_numbers(chunks, shown):
+    data = with_chunks(encoded(four_colours(), "PNG"), *chunks)
+    found = np.asarray(read_image(data)).astype(int)[4::16, 4::16].reshape(4, 3)
+    assert abs(found - shown).max() <= 2
+    assert np.array_equal(read_image(data, colour="timm"), four_colours())
 
 
 def grey_profile(gamma: float) -> bytes:
