@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-__all__ = ["COLOURS", "HLG", "PQ", "WIDE", "as_coded", "as_meant", "as_measured", "bands", "coding_of", "in_srgb"]
+__all__ = [
+    "COLOURS",
+    "HLG",
+    "PQ",
+    "WIDE",
+    "as_coded",
+    "as_meant",
+    "as_measured",
+    "bands",
+    "coding_of",
+    "in_srgb",
+]
 
 COLOURS = ("srgb", "timm")  # converted to sRGB; left as they are stored, as timm does
 
@@ -95,8 +106,8 @@ def bands(image: "Image.Image", pixels: int = 1 << 22) -> "Iterator[tuple[int, I
 
 
 def as_coded(image: "Image.Image", transfer: int, primaries: int) -> "Image.Image":
-    """A picture in wide or high-dynamic-range coding as RGB (or RGBA) in sRGB; as it is in any other. BT.709's
-    codes are taken for sRGB's, as in clips: a frame that was saved looks as it did."""
+    """A picture in wide or high-dynamic-range coding as RGB (or RGBA) in sRGB; as it is in any other. The
+    codes of BT.709 are taken for sRGB's, as in clips: a frame that was saved looks as it did."""
     if transfer not in (HLG, PQ, *_POWERS) and primaries not in WIDE:
         return image
     return _by_bands(image, lambda codes: in_srgb(codes.astype(np.uint16) * 257, transfer, primaries))
@@ -104,7 +115,7 @@ def as_coded(image: "Image.Image", transfer: int, primaries: int) -> "Image.Imag
 
 def as_measured(image: "Image.Image", told: "Mapping[Any, Any]") -> "Image.Image":
     """A picture whose PNG says its gamma, and perhaps its primaries, in numbers (told: as Pillow's `info`) as
-    RGB (or RGBA) in sRGB; as it is where that is nothing else. Primaries alone are nothing, as in browsers."""
+    RGB (or RGBA) in sRGB; as it is where that is nothing else. Primaries alone say nothing to browsers."""
     gamma, corners = told.get("gamma"), told.get("chromaticity")
     if not gamma or "srgb" in told:
         return image

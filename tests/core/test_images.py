@@ -609,6 +609,13 @@ def test_negatives_are_shown_as_positives(bits):
     assert stored.size == (12, 9)
 
 
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+def test_luma_and_chroma_in_a_tiff_are_colours(compression):
+    data = encoded(four_colours().convert("YCbCr"), "TIFF", compression=compression)
+    found = np.asarray(read_image(data)).astype(int)[4::16, 4::16].reshape(4, 3)
+    assert abs(found - FOUR).max() <= 3
+
+
 def test_an_animation_that_is_not_its_stand_in():
     stand_in, first, second = (Image.new("RGB", (20, 10), name) for name in ("red", "lime", "blue"))
     data = encoded(stand_in, "PNG", save_all=True, append_images=[first, second], default_image=True)
