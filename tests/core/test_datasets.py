@@ -500,7 +500,7 @@ def test_ilsvrc_s_own_numbers_are_refused(tmp_path):
     pictures = [f"ILSVRC2012_val_{i:08}.JPEG" for i in range(2000)]
     numbers = "\n".join(str(1 + i % 1000) for i in range(2000))
     with pytest.raises(InvalidInput, match="challenge's own numbers.*wnids"):
-        classes_of(numbers, pictures, "ILSVRC2012_validation_ground_truth.txt")
+        classes_of(numbers, pictures, "ILSVRC2012_validation_ground_truth.txt", print)
 
 
 def test_the_archive_that_pictures_came_in_does_not_count_again(folder):
@@ -512,6 +512,13 @@ def test_the_archive_that_pictures_came_in_does_not_count_again(folder):
 
 
 # As people of the field have them
+
+
+COCO = {
+    "images": [{"id": i, "file_name": f"{name}.png"} for i, name in enumerate("abc")],
+    "annotations": [{"image_id": i, "category_id": 7 + i, "bbox": [0, 0, 1, 1]} for i in range(3)],
+    "categories": [{"id": 7 + i, "name": name} for i, name in enumerate(("tiger shark", "hen", "tiger cat"))],
+}
 
 
 def plain_files(folder, **texts):
@@ -535,12 +542,33 @@ def plain_files(folder, **texts):
         json.dumps({"a.png": "tiger shark", "b.png": "hen", "c.png": "tiger cat"}),
         '[{"file_name": "a.png", "label": "tiger shark"}, {"file_name": "b.png", "label": "hen"},'
         ' {"file_name": "c.png", "label": "tiger cat"}]',
+        json.dumps(COCO),
     ],
 )  # fmt: skip
 def test_a_list_is_read_as_it_is_meant(tmp_path, text):
     name = "list.json" if text[0] in "[{" else "list.txt"
     data = open_dataset(plain_files(tmp_path, **{name: text}), labels=tmp_path / name)
     assert [folder for _, folder in data.samples] == ["tiger shark", "hen", "tiger cat"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "missing"),
+    [
+        ("list.txt", "a.png ant\nval/b.png ant\nc ant\ngone.png bee\n/x/val/b.png ant\n", "gone.png"),
+        ("coco.json", json.dumps({**COCO, "images": [*COCO["images"][:2], {"id": 2, "file_name": "gone.png"}]}), "gone.png"),
+        ("coco.json", json.dumps({**COCO, "images": COCO["images"][:2]}), "image 2"),
+    ],
+)  # fmt: skip
+def test_a_picture_that_is_listed_and_not_there_is_told(tmp_path, name, text, missing):
+    data = open_dataset(plain_files(tmp_path, **{name: text}), labels=tmp_path / name)
+    rows = [row for row in data.left_out.rows() if row["reason"] == "is listed, but is not there"]
+    assert [(row["count"], row["example"]) for row in rows] == [(1, missing)]
+    with pytest.raises(InvalidInput, match=f"{missing} is listed, but is not there.*without --strict"):
+        data.check_listed()
+    whole = open_dataset(
+        plain_files(tmp_path, **{"list.txt": "a ant\nb ant\nc ant\n"}), labels=tmp_path / "list.txt"
+    )
+    whole.check_listed()
 
 
 def test_a_picture_of_two_classes_is_refused(tmp_path):
