@@ -197,9 +197,10 @@ def open_dataset(
         raise InvalidInput(
             f"{os.fspath(given)!r} is an address, and nothing is fetched here: save the data, give its path."
         )
-    if not path.exists():
+    if not os.fspath(given).strip() or not path.exists():
+        where = f"at {path}" if os.fspath(given).strip() else "where nothing is given"
         raise InvalidInput(
-            f"There is no data at {path}; give a folder of class folders, or a .tar, .tar.gz or .zip of one."
+            f"There is no data {where}; give a folder of class folders, or a .tar, .tar.gz or .zip of one."
         )
     left_out = LeftOut()
     found = _inside_top(_everything(path, left_out), left_out)

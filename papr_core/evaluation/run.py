@@ -153,8 +153,9 @@ def evaluate(
     if batch_size < 1:
         raise InvalidInput(f"The batch size is {batch_size}; it must be at least 1.")
     proposal, backbone = adopted(proposal, backbone)
-    of_clips = sees_clips(backbone or DEFAULT_BACKBONE, "backbone") or sees_clips(
-        proposal or DEFAULT_PROPOSAL, "proposal"
+    of_clips = any(
+        model is not None and sees_clips(model, role)
+        for model, role in ((backbone, "backbone"), (proposal, "proposal"))
     )
     how = {"split": split, "labels": labels, "colour": colour}
     data = _opened(data, limit, how, clips=of_clips or views is not None)
@@ -169,7 +170,8 @@ def evaluate(
         pair = load_pair(proposal, backbone, device=device, progress=told)
         backbone, proposal = pair.backbone, pair.proposal
     else:
-        backbone, proposal = backbone or DEFAULT_BACKBONE, proposal or DEFAULT_PROPOSAL
+        backbone = DEFAULT_BACKBONE if backbone is None else backbone
+        proposal = DEFAULT_PROPOSAL if proposal is None else proposal
         if isinstance(backbone, str):
             backbone = load_backbone(backbone, device=device, progress=downloading)
         if isinstance(proposal, str):

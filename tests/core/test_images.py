@@ -665,6 +665,7 @@ def test_heic():
         ("https://example.org/cat.jpg", "is an address, and nothing is fetched here: save the picture"),
         ("file:///tmp/cat.jpg", "is a file's address"),
         (".", "is a folder: give the file of one picture"),
+        ("", "Nothing is given where a picture is wanted"),
         ("no/such/cat.jpg", "There is no file 'cat.jpg'"),
     ],
 )
