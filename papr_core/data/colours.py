@@ -26,6 +26,7 @@ __all__ = [
     "as_meant",
     "as_measured",
     "bands",
+    "bitmap_profile",
     "coding_of",
     "in_srgb",
 ]
@@ -65,7 +66,8 @@ def as_meant(image: "Image.Image", profile: bytes) -> "Image.Image | None":
             grey, alpha = image.convert("LA").split()
             found = as_meant(grey, profile)
             return None if found is None else Image.merge("RGBA", (*found.split(), alpha))
-        if image.mode in ("P", "PA", "LA", "RGBa", "La"):
+        keyed = "transparency" in image.info and space != "GRAY"  # a colour that stands for nothing
+        if keyed or image.mode in ("P", "PA", "LA", "RGBa", "La"):
             image = image.convert("RGBA" if image.has_transparency_data else "RGB")
         mode = {"GRAY": "L", "CMYK": "CMYK", "LAB": "LAB"}.get(space, image.mode)
         if space == "GRAY" and image.mode != "L" or space == "RGB" and image.mode not in ("RGB", "RGBA"):
@@ -95,6 +97,14 @@ def coding_of(data: bytes) -> tuple[int, int] | None:
     elif data[4:8] == b"ftyp" and (at := data.find(b"colrnclx", 0, 1 << 16)) >= 0 and len(data) > at + 11:
         found = data[at + 11], data[at + 9]  # two bytes each
     return found if found and found != (_UNSAID, _UNSAID) else None
+
+
+def bitmap_profile(data: bytes) -> bytes | None:
+    """The profile that a BMP has inside (of its fifth version), or None."""
+    if len(data) < 138 or data[14:18] != b"\x7c\0\0\0" or data[70:74] != b"DEBM":
+        return None
+    start, length = (int.from_bytes(data[at : at + 4], "little") for at in (126, 130))
+    return data[14 + start : 14 + start + length]
 
 
 def bands(image: "Image.Image", pixels: int = 1 << 22) -> "Iterator[tuple[int, Image.Image]]":

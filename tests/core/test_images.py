@@ -609,6 +609,51 @@ def test_negatives_are_shown_as_positives(bits):
     assert stored.size == (12, 9)
 
 
+def png_of(depth: int, row: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
+    """Grey, of 4 x 1 pixels."""
+    head = struct.pack(">IIBBBBB", 4, 1, depth, 0, 0, 0, 0)
+    told = (*chunks, (b"IDAT", zlib.compress(b"\0" + row)), (b"IEND", b""))
+    return with_chunks(with_chunks(b"\x89PNG\r\n\x1a\n", (b"IHDR", head)), *told)
+
+
+def smaller_than_its_canvas() -> bytes:
+    data = bytearray(encoded(Image.new("P", (2, 1)), "GIF"))
+    data[6:8] = struct.pack("<H", 4)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("build", "shown"),  # by Chromium; the first pixel of a row of four counts as ink, a later one as nothing
+    [
+        (lambda: png_of(4, b"\x03\x58", (b"tRNS", b"\0\3")), (0, 255, 85, 136)),
+        (lambda: png_of(2, b"\x1b", (b"tRNS", b"\0\2")), (0, 85, 255, 255)),
+        (lambda: png_of(16, bytes(8), (b"tRNS", b"\0\1")), (0, 0, 0, 0)),
+        (lambda: png_of(16, bytes(6) + b"\x27\x10", (b"tRNS", b"\x27\x10")), (0, 0, 0, 255)),
+        (smaller_than_its_canvas, (0, 0, 255, 255)),
+    ],
+)
+def test_what_stands_for_nothing_is_white(build, shown):
+    assert tuple(np.asarray(read_image(build()))[0, :, 0].tolist()) == shown
+
+
+def test_a_colour_that_stands_for_nothing_beside_a_profile():
+    profile = Image.open(REPORTS / "p3.jpg").info["icc_profile"]
+    data = encoded(four_colours(), "PNG", icc_profile=profile, transparency=FOUR[1])
+    found = np.asarray(read_image(data)).astype(int)[4::16, 4::16].reshape(4, 3)
+    assert abs(found - [FOUR_IN_P3[0], (255, 255, 255), *FOUR_IN_P3[2:]]).max() <= 8
+
+
+def test_a_profile_in_a_bitmap():
+    profile = Image.open(REPORTS / "p3.jpg").info["icc_profile"]
+    pixels = four_colours().transpose(Image.Transpose.FLIP_TOP_BOTTOM).tobytes("raw", "BGR")
+    head = struct.pack("<IiiHHIIiiII", 124, 32, 32, 1, 24, 0, len(pixels), 0, 0, 0, 0) + bytes(16) + b"DEBM"
+    head += bytes(48) + struct.pack("<IIII", 4, 124 + len(pixels), len(profile), 0)
+    data = b"BM" + struct.pack("<IHHI", 0, 0, 0, 138) + head + pixels + profile
+    found = np.asarray(read_image(data)).astype(int)[4::16, 4::16].reshape(4, 3)
+    assert abs(found - FOUR_IN_P3).max() <= 8
+    assert np.array_equal(read_image(data, colour="timm"), four_colours())
+
+
 @pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
 def test_luma_and_chroma_in_a_tiff_are_colours(compression):
     data = encoded(four_colours().convert("YCbCr"), "TIFF", compression=compression)
