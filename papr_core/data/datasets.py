@@ -212,7 +212,9 @@ def open_dataset(
     kind = next((kind for kind in kinds if of_kind[kind]), None)
     if kind is None:
         suffixes = " ".join(sorted({suffix[1:] for kind in kinds for suffix in SUFFIXES[kind]}))
-        raise InvalidInput(f"{path} holds no {' or '.join(kinds)} (by suffix: {suffixes}).")
+        packed = next((name for name in found if name.lower().endswith(archives.SUFFIXES)), None)
+        inside = f", but {packed}, an archive in it: unpack that" if packed else f" (by suffix: {suffixes})"
+        raise InvalidInput(f"{path} holds no {' or '.join(kinds)}{inside}.")
     listed = _listed(path, found, of_kind[kind], labels, left_out)
     samples = _with_classes(of_kind[kind], listed, left_out)
     for name in found.keys() - of_kind[kind].keys():
@@ -405,7 +407,9 @@ def _listed(
     if labels is not None:
         try:
             text = Path(labels).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError as error:
+            raise InvalidInput(f"The list {labels} is no text in UTF-8: save it as that.") from error
+        except OSError as error:
             raise InvalidInput(f"The list {labels} cannot be read ({error}).") from error
         return dict(listings.classes_of(text, pictures, Path(labels).name, left_out))
 

@@ -38,9 +38,9 @@ def classes_of(
 
     Lines are `picture class` (parted by a tab, a comma, a semicolon, a bar or spaces; with a head or not),
     JSON objects with file_name and label, or a class alone: then there is one line a picture, in the order of
-    the pictures' names. Or one JSON: a list of such objects, an object picture -> class, or COCO's. A picture
-    is named by its path, as it is here or where the list was made, by its file, or by that without suffix;
-    left_out(why, name) is told of those that are not there.
+    the pictures' names. Or one JSON: a list of such objects, an object picture -> class or class ->
+    pictures, or COCO's. A picture is named by its path, as it is here or where the list was made, by its
+    file, or by that without suffix; left_out(why, name) is told of those that are not there.
 
     Raises:
         InvalidInput: the list is of another form, of other pictures, or gives a picture two classes.
@@ -78,8 +78,9 @@ def classes_of(
             there.add(known or named[0])
     if not found:
         raise InvalidInput(f"{name} names none of the pictures (it names {next(iter(listed))!r}, for one).")
-    for path in listed:
-        if path not in there and not any(end in there for end in _ends(path)):
+    for number, path in enumerate(listed):
+        headed = number == 0 and "." not in path  # of columns that are called otherwise
+        if not headed and path not in there and not any(end in there for end in _ends(path)):
             left_out(MISSING, path)
     return found
 
@@ -105,7 +106,7 @@ def _ends(path: str) -> list[str]:
 
 def _pairs(text: str, name: str) -> Iterable[tuple[str | None, str]]:
     text = text.lstrip("\ufeff")
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("# ")]
     if name.endswith(".json"):
         yield from _from_json(text, name)
         return
@@ -115,7 +116,7 @@ def _pairs(text: str, name: str) -> Iterable[tuple[str | None, str]]:
     if not lines:
         return
     mark = next((mark for mark in "\t,;|" if mark in lines[0]), None)
-    head = [word.strip().casefold() for word in lines[0].split(mark)]
+    head = [word.strip(' "').casefold() for word in lines[0].split(mark)]
     if mark and set(head) & set(_PICTURE):
         yield from _from_rows(csv.DictReader(io.StringIO("\n".join(lines)), delimiter=mark), name)
         return
@@ -150,6 +151,13 @@ def _from_json(text: str, name: str) -> Iterable[tuple[str, str]]:
             yield from ((picture, str(label)) for picture, label in told.items())
             return
         told = [told]
+    if (
+        isinstance(told, dict)
+        and all(isinstance(one, list) for one in told.values())
+        and all(isinstance(picture, str) for pictures in told.values() for picture in pictures)
+    ):
+        yield from ((picture, label) for label, pictures in told.items() for picture in pictures)
+        return
     if isinstance(told, dict) and {"images", "annotations", "categories"} <= told.keys():
         yield from _from_coco(told, name)
         return

@@ -11,6 +11,7 @@ import shutil
 import tarfile
 import tempfile
 import unicodedata
+import warnings
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -545,6 +546,7 @@ def plain_files(folder, **texts):
         '[{"file_name": "a.png", "label": "tiger shark"}, {"file_name": "b.png", "label": "hen"},'
         ' {"file_name": "c.png", "label": "tiger cat"}]',
         json.dumps(COCO),
+        json.dumps({"tiger shark": ["a.png"], "hen": ["val/b.png"], "tiger cat": ["c.png"]}),
     ],
 )  # fmt: skip
 def test_a_list_is_read_as_it_is_meant(tmp_path, text):
@@ -556,6 +558,8 @@ def test_a_list_is_read_as_it_is_meant(tmp_path, text):
 @pytest.mark.parametrize(
     ("name", "text", "missing"),
     [
+        ("list.csv", "filepaths,breed\na.png,ant\n# of b\nb.png,ant\nc.png,ant\ngone.png,ant\n", "gone.png"),
+        ("list.csv", '"file_name","label"\n"a.png","ant"\n"gone.png","bee"\n', "gone.png"),
         ("list.txt", "a.png ant\nval/b.png ant\nc ant\ngone.png bee\n/x/val/b.png ant\n", "gone.png"),
         ("coco.json", json.dumps(COCO).replace("c.png", "gone.png"), "gone.png"),
         ("coco.json", json.dumps({**COCO, "images": COCO["images"][:2]}), "image 2"),
@@ -628,6 +632,19 @@ def test_shards_as_they_come(tmp_path):
         shard(tmp_path / "captions" / f"{i:05}.tar", {"1.jpg": picture, "1.txt": b"a dog"})
     with pytest.raises(InvalidInput, match="no class folders"):
         open_dataset(tmp_path / "captions")
+
+
+def test_archives_in_a_zip_and_files_that_it_has_twice(tmp_path):
+    paint(tmp_path / "0.png", 1)
+    with warnings.catch_warnings(), zipfile.ZipFile(tmp_path / "data.zip", "w") as file:
+        warnings.simplefilter("ignore")  # the packer's own
+        for name in ("ant/0.png", "ant/0.png", "bee/1.png"):
+            file.write(tmp_path / "0.png", name)
+    assert reasons(open_dataset(tmp_path / "data.zip")) == {"is an older copy of a file": 1}
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as file:
+        file.write(tmp_path / "data.zip", "inner.zip")
+    with pytest.raises(InvalidInput, match=r"inner\.zip, an archive in it: unpack that"):
+        open_dataset(tmp_path / "outer.zip")
 
 
 def test_a_zip_from_elsewhere(tmp_path):
