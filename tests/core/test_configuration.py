@@ -269,6 +269,8 @@ def test_answers_of_another_kind_are_refused(own, said, reason):
         {"label2id": {"b": 1, "a": 0, "c": 2}},
         {"class_to_idx": {"b": 1, "a": 0, "c": 2}},
         {"label_names": {"0": "a", "1": "b", "2": "c"}},
+        {"classes": {"b": 1, "a": 0, "c": 2}},
+        {"label_names": [" a", "b\r", "c\n"]},
     ],
 )
 def test_names_of_classes_wherever_a_common_form_puts_them(tmp_path, said):
