@@ -8,6 +8,7 @@ an order fails, beyond the other the process ends.
 
 import ctypes
 import json
+import math
 import os
 import signal
 import sys
@@ -20,6 +21,7 @@ from PIL import Image
 
 from papr_core.data.clips import read_clip
 from papr_core.data.images import read_image
+from papr_core.data.picture_limits import webp_size
 from papr_core.errors import InvalidInput, UnreadableImage
 
 from .decoding import bands
@@ -110,7 +112,8 @@ def _check_kind(source: str | bytes, order: dict[str, Any]) -> None:
             "The file is not an image that this page reads (JPEG, PNG, WebP, GIF, AVIF, TIFF, BMP): save it"
             " as one of these."
         )
-    if order["memory"] < WEBP * _webp_pixels(head) <= WEBP * order["max_pixels"]:
+    pixels = math.prod(webp_size(head)) if head[8:12] == b"WEBP" else 0
+    if order["memory"] < WEBP * pixels <= WEBP * order["max_pixels"]:
         raise MemoryError
 
 
@@ -120,23 +123,6 @@ def _head(path: str) -> bytes:
             return file.read(30)
     except OSError:
         return b""  # said when it is read
-
-
-def _webp_pixels(head: bytes) -> int:
-    """How many a WebP says that it has, in the first of its three kinds of chunks."""
-    kind, numbers = head[8:16], head[20:]
-    if len(numbers) < 10:
-        return 0
-    if kind == b"WEBPVP8X":
-        across, down = (1 + int.from_bytes(numbers[i : i + 3], "little") for i in (4, 7))
-    elif kind == b"WEBPVP8L":
-        both = int.from_bytes(numbers[1:5], "little")
-        across, down = 1 + (both & 0x3FFF), 1 + (both >> 14 & 0x3FFF)
-    elif kind == b"WEBPVP8 ":
-        across, down = (int.from_bytes(numbers[i : i + 2], "little") & 0x3FFF for i in (6, 8))
-    else:
-        return 0
-    return across * down
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -8,7 +8,9 @@ import time
 import torch
 from torch import Tensor, nn
 
-__all__ = ["as_probabilities", "chosen_device", "device_of", "now"]
+from papr_core.errors import InvalidInput
+
+__all__ = ["as_probabilities", "check_answers", "chosen_device", "device_of", "now"]
 
 
 def chosen_device(name: str | None) -> str:
@@ -33,4 +35,16 @@ def now(device: torch.device) -> float:
 
 def as_probabilities(logits: Tensor) -> Tensor:
     """Logits (..., C) of any kind to probabilities on the CPU, float32."""
-    return logits.float().softmax(dim=-1).cpu()
+    found = logits.float().softmax(dim=-1).cpu()
+    check_answers(found)
+    return found
+
+
+def check_answers(answers: Tensor) -> None:
+    """Raises InvalidInput where a model's answers are no numbers, of which the first would pass for the
+    highest."""
+    if answers.isnan().any():
+        raise InvalidInput(
+            "The model's answers are no numbers (NaN): its weights are damaged, or overflow in the type that"
+            " they have (float32 holds more than halves)."
+        )

@@ -30,6 +30,8 @@ def saved_folder(folder: str | os.PathLike) -> Iterator[Path]:
     Raises:
         InvalidInput: a folder that cannot be written.
     """
+    if not os.fspath(folder):
+        raise InvalidInput("Nothing says which folder to save into.")
     folder = Path(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ everything else to stderr.
 import argparse
 import importlib
 import os
+import re
 import sys
 import textwrap
 import warnings
@@ -72,7 +73,12 @@ def _run(argv: list[str]) -> int:
             module = command_module(name)
             module.add_arguments(command)
             run = module.run
-    return run(parser.parse_args(argv))
+    arguments = parser.parse_args(argv)
+    for before, word in zip(("", *argv), argv):
+        if not word.strip() or re.fullmatch("--[a-z-]+=", word):
+            option = next((one.rstrip("=") for one in (word, before) if one.startswith("--")), "an argument")
+            raise InvalidInput(f"Nothing stands for {option}: say what is meant, or leave it out.")
+    return run(arguments)
 
 
 def _show_warning(

@@ -146,8 +146,9 @@ def load_pair(
     def told(what: str) -> Callable[[int, int], None] | None:
         return step_of(progress, what) if progress else None
 
-    backbone = backbone or DEFAULT_BACKBONE
-    proposal = proposal or (DEFAULT_CLIP_PROPOSAL if sees_clips(backbone, "backbone") else DEFAULT_PROPOSAL)
+    backbone = DEFAULT_BACKBONE if backbone is None else backbone
+    if proposal is None:
+        proposal = DEFAULT_CLIP_PROPOSAL if sees_clips(backbone, "backbone") else DEFAULT_PROPOSAL
     check_pair(proposal, backbone)  # before anything is downloaded
     if isinstance(proposal, str):
         proposal = load_proposal(proposal, device=device, progress=told("ConvNet's weights"))

@@ -201,6 +201,7 @@ class _Zip(Archive):
             ) from error
 
     def files(self, leave_out: LeaveOut) -> Iterator[tuple[str, str]]:
+        found: set[str] = set()
         for member in self._own(lambda: zipfile.ZipFile(self._path)).infolist():
             if member.is_dir():
                 continue
@@ -208,7 +209,10 @@ class _Zip(Archive):
                 leave_out("is encrypted", member.filename)
             elif member.file_size > max(_AT_LEAST, _TIMES * member.compress_size):
                 leave_out("unpacks to far more than it is", member.filename)
+            elif member.filename in found:  # as unpacking would have it, the last one counts
+                leave_out("is an older copy of a file", member.filename)
             else:
+                found.add(member.filename)
                 yield member.filename.replace("\\", "/"), member.filename  # of old Windows packers
 
     def read(self, place: str) -> bytes:

@@ -1,8 +1,8 @@
 """Colours as they are meant, in sRGB: embedded profiles of pictures, and pictures and clips of high dynamic
 range or wide gamut.
 
-Written from ITU-R BT.2100-2 (HLG and PQ), BT.2408-7 (reference white of 203 cd/m2), BT.2020-2 and IEC
-61966-2-1.
+Written from ITU-R BT.2100-2 (HLG and PQ), BT.2408-7 (reference white of 203 cd/m2), BT.2020-2, IEC
+61966-2-1 and the PNG specification (gAMA, cHRM).
 """
 
 import contextlib
@@ -13,17 +13,31 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from PIL import Image
 
-__all__ = ["COLOURS", "HLG", "PQ", "WIDE", "as_coded", "as_meant", "bands", "coding_of", "in_srgb"]
+__all__ = [
+    "COLOURS",
+    "HLG",
+    "PQ",
+    "WIDE",
+    "as_coded",
+    "as_meant",
+    "as_measured",
+    "bands",
+    "bitmap_profile",
+    "coding_of",
+    "in_srgb",
+]
 
 COLOURS = ("srgb", "timm")  # converted to sRGB; left as they are stored, as timm does
 
 # numbers of ITU-T H.273
 PQ, HLG = 16, 18
+_POWERS = {4: 2.2, 5: 2.8, 8: 1.0}
 _BT2020, _P3_DCI, _P3 = 9, 11, 12
+_UNSAID = 2
 _P3_TO_BT709 = ((1.2249, -0.2247, 0.0), (-0.0420, 1.0419, 0.0), (-0.0197, -0.0786, 1.0979))
 _TO_BT709 = {  # linear light, by primaries; rows give red, green and blue
     _BT2020: ((1.6605, -0.5876, -0.0728), (-0.1246, 1.1329, -0.0083), (-0.0182, -0.1006, 1.1187)),
@@ -52,7 +66,8 @@ def as_meant(image: "Image.Image", profile: bytes) -> "Image.Image | None":
             grey, alpha = image.convert("LA").split()
             found = as_meant(grey, profile)
             return None if found is None else Image.merge("RGBA", (*found.split(), alpha))
-        if image.mode in ("P", "PA", "LA", "RGBa", "La"):
+        keyed = "transparency" in image.info and space != "GRAY"  # a colour that stands for nothing
+        if keyed or image.mode in ("P", "PA", "LA", "RGBa", "La"):
             image = image.convert("RGBA" if image.has_transparency_data else "RGB")
         mode = {"GRAY": "L", "CMYK": "CMYK", "LAB": "LAB"}.get(space, image.mode)
         if space == "GRAY" and image.mode != "L" or space == "RGB" and image.mode not in ("RGB", "RGBA"):
@@ -71,7 +86,7 @@ def as_meant(image: "Image.Image", profile: bytes) -> "Image.Image | None":
 
 def coding_of(data: bytes) -> tuple[int, int] | None:
     """(transfer, primaries) by H.273, where a file says them without a profile: PNG's cICP, nclx of AVIF and
-    HEIF; None where they are as sRGB's."""
+    HEIF; None where they say none."""
     found = None
     if data[:8] == b"\x89PNG\r\n\x1a\n":
         at = 8
@@ -81,7 +96,15 @@ def coding_of(data: bytes) -> tuple[int, int] | None:
             found = data[at + 9], data[at + 8]
     elif data[4:8] == b"ftyp" and (at := data.find(b"colrnclx", 0, 1 << 16)) >= 0 and len(data) > at + 11:
         found = data[at + 11], data[at + 9]  # two bytes each
-    return found if found and (found[0] in (HLG, PQ) or found[1] in WIDE) else None
+    return found if found and found != (_UNSAID, _UNSAID) else None
+
+
+def bitmap_profile(data: bytes) -> bytes | None:
+    """The profile that a BMP has inside (of its fifth version), or None."""
+    if len(data) < 138 or data[14:18] != b"\x7c\0\0\0" or data[70:74] != b"DEBM":
+        return None
+    start, length = (int.from_bytes(data[at : at + 4], "little") for at in (126, 130))
+    return data[14 + start : 14 + start + length]
 
 
 def bands(image: "Image.Image", pixels: int = 1 << 22) -> "Iterator[tuple[int, Image.Image]]":
@@ -93,18 +116,59 @@ def bands(image: "Image.Image", pixels: int = 1 << 22) -> "Iterator[tuple[int, I
 
 
 def as_coded(image: "Image.Image", transfer: int, primaries: int) -> "Image.Image":
-    """A picture in wide or high-dynamic-range coding as RGB (or RGBA) in sRGB."""
+    """A picture in wide or high-dynamic-range coding as RGB (or RGBA) in sRGB; as it is in any other. The
+    codes of BT.709 are taken for sRGB's, as in clips: a frame that was saved looks as it did."""
+    if transfer not in (HLG, PQ, *_POWERS) and primaries not in WIDE:
+        return image
+    return _by_bands(image, lambda codes: in_srgb(codes.astype(np.uint16) * 257, transfer, primaries))
+
+
+def as_measured(image: "Image.Image", told: "Mapping[Any, Any]") -> "Image.Image":
+    """A picture whose PNG says its gamma, and perhaps its primaries, in numbers (told: as Pillow's `info`) as
+    RGB (or RGBA) in sRGB; as it is where that is nothing else. Primaries alone say nothing to browsers."""
+    gamma, corners = told.get("gamma"), told.get("chromaticity")
+    if not gamma or "srgb" in told:
+        return image
+    to_srgb = np.eye(3)
+    if corners is not None:
+        try:
+            to_srgb = np.linalg.inv(_to_xyz(*_SRGB_CORNERS)) @ _to_xyz(*corners)
+        except (np.linalg.LinAlgError, ZeroDivisionError):  # they span no colours
+            return image
+    moved = abs(to_srgb - np.eye(3)).max() > 0.005
+    if not moved and abs(gamma * 2.2 - 1) < 0.05:  # PNG's 0.45455 is what sRGB is called there
+        return image
+    light = (np.linspace(0, 1, 256) ** (1 / gamma)).astype(np.float32)
+    return _by_bands(image, lambda codes: _encoded(light[codes] @ to_srgb.T.astype(np.float32)))
+
+
+def _by_bands(image: "Image.Image", change: "Callable[[np.ndarray], np.ndarray]") -> "Image.Image":
+    """change: of (H, W, 3) uint8."""
     from PIL import Image
 
     alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
     image = image.convert("RGB")
     found = Image.new("RGB", image.size)
     for top, band in bands(image, 1 << 20):
-        codes = np.asarray(band).astype(np.uint16) * 257
-        found.paste(Image.fromarray(in_srgb(codes, transfer, primaries)), (0, top))
+        found.paste(Image.fromarray(change(np.asarray(band))), (0, top))
     if alpha is not None:
         found.putalpha(alpha)
     return found
+
+
+# x and y of white, red, green and blue
+_SRGB_CORNERS = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+_BRADFORD = np.array(((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296)))
+
+
+def _to_xyz(*corners: float) -> np.ndarray:
+    """Linear light of primaries (x and y of white, red, green, blue) to XYZ, white moved to that of sRGB."""
+    white, *primaries = (np.array((x / y, 1, (1 - x - y) / y)) for x, y in zip(corners[::2], corners[1::2]))
+    columns = np.stack(primaries, axis=1)
+    columns = columns * np.linalg.solve(columns, white)
+    x, y = _SRGB_CORNERS[:2]
+    cones = (_BRADFORD @ (np.array((x, y, 1 - x - y)) / y)) / (_BRADFORD @ white)
+    return np.linalg.inv(_BRADFORD) @ np.diag(cones) @ _BRADFORD @ columns
 
 
 @cache
@@ -134,6 +198,10 @@ def in_srgb(codes: np.ndarray, transfer: int, primaries: int) -> np.ndarray:
     if transfer in (HLG, PQ):
         brightest = np.maximum(light.max(axis=-1, keepdims=True), 1e-6)
         light *= _rolled_off(brightest) / brightest
+    return _encoded(light)
+
+
+def _encoded(light: np.ndarray) -> np.ndarray:
     return _encoding()[(np.clip(light, 0, 1) * _FINE).astype(np.int32)]
 
 
@@ -162,6 +230,8 @@ def _decoding(transfer: int) -> np.ndarray:
         a, b, c = 0.17883277, 0.28466892, 0.55991073
         light = np.where(code <= 0.5, code**2 / 3, (np.exp((code - c) / a) + b) / 12)
         light = light / ((np.exp((0.75 - c) / a) + b) / 12)  # BT.2408: reference white has the code 0.75
+    elif transfer in _POWERS:
+        light = code ** _POWERS[transfer]
     else:  # browsers show other clips' codes as sRGB's
         light = np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
     return light.astype(np.float32)

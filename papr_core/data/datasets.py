@@ -137,6 +137,15 @@ class Dataset:
             colour=self.colour,
         )
 
+    def check_listed(self) -> None:
+        """Raises InvalidInput where a list of classes names a picture that is not there."""
+        if missing := self.left_out.counts[listings.MISSING]:
+            first = self.left_out.examples[listings.MISSING]
+            raise InvalidInput(
+                f"{first} {listings.MISSING}, in {self.path} ({missing} of such): add it, strike it"
+                " from the list or go on without it (without --strict)."
+            )
+
     def extra(self, name: str) -> bytes | None:
         """A file of the data that is no picture, by its name at the top or in the one top folder; None where
         there is none."""
@@ -188,9 +197,10 @@ def open_dataset(
         raise InvalidInput(
             f"{os.fspath(given)!r} is an address, and nothing is fetched here: save the data, give its path."
         )
-    if not path.exists():
+    if not os.fspath(given).strip() or not path.exists():
+        where = f"at {path}" if os.fspath(given).strip() else "where nothing is given"
         raise InvalidInput(
-            f"There is no data at {path}; give a folder of class folders, or a .tar, .tar.gz or .zip of one."
+            f"There is no data {where}; give a folder of class folders, or a .tar, .tar.gz or .zip of one."
         )
     left_out = LeftOut()
     found = _inside_top(_everything(path, left_out), left_out)
@@ -202,8 +212,10 @@ def open_dataset(
     kind = next((kind for kind in kinds if of_kind[kind]), None)
     if kind is None:
         suffixes = " ".join(sorted({suffix[1:] for kind in kinds for suffix in SUFFIXES[kind]}))
-        raise InvalidInput(f"{path} holds no {' or '.join(kinds)} (by suffix: {suffixes}).")
-    listed = _listed(path, found, of_kind[kind], labels)
+        packed = next((name for name in found if name.lower().endswith(archives.SUFFIXES)), None)
+        inside = f", but {packed}, an archive in it: unpack that" if packed else f" (by suffix: {suffixes})"
+        raise InvalidInput(f"{path} holds no {' or '.join(kinds)}{inside}.")
+    listed = _listed(path, found, of_kind[kind], labels, left_out)
     samples = _with_classes(of_kind[kind], listed, left_out)
     for name in found.keys() - of_kind[kind].keys():
         if name.rpartition("/")[2] not in listings.BESIDE and not name.endswith((".cls", ".cls.txt")):
@@ -388,16 +400,18 @@ def _split(
 
 
 def _listed(
-    path: Path, found: _Found, pictures: _Found, labels: str | os.PathLike | None
+    path: Path, found: _Found, pictures: _Found, labels: str | os.PathLike | None, left_out: LeftOut
 ) -> dict[str, str | None]:
     """Picture -> class, where a list says it: the one that is given, one that lies among them, or shards'
     own; None where a shard says none."""
     if labels is not None:
         try:
             text = Path(labels).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError as error:
+            raise InvalidInput(f"The list {labels} is no text in UTF-8: save it as that.") from error
+        except OSError as error:
             raise InvalidInput(f"The list {labels} cannot be read ({error}).") from error
-        return dict(listings.classes_of(text, pictures, Path(labels).name))
+        return dict(listings.classes_of(text, pictures, Path(labels).name, left_out))
 
     def read(name: str) -> bytes:
         archive, place = found[name]
@@ -418,7 +432,8 @@ def _listed(
             except OSError as error:
                 raise InvalidInput(f"{name} in {path} cannot be read ({error}).") from error
             try:
-                named = listings.classes_of(text, [picture.removeprefix(below) for picture in mine], file)
+                bare = [picture.removeprefix(below) for picture in mine]
+                named = listings.classes_of(text, bare, file, left_out)
             except InvalidInput:  # of something else: class folders do without
                 if not any("/" in picture.removeprefix(below) for picture in mine):
                     raise

@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from papr_core.data import jpeg
-from papr_core.data.colours import COLOURS, as_coded, as_meant, bands, coding_of
+from papr_core.data.colours import (
+    COLOURS,
+    as_coded,
+    as_meant,
+    as_measured,
+    bands,
+    bitmap_profile,
+    coding_of,
+)
 from papr_core.data.picture_limits import check_exif, check_picture
 from papr_core.data.sources import not_a_file
 from papr_core.data.which_frame import is_negative, show_the_picture
@@ -120,7 +128,17 @@ def _checked(data: bytes, max_pixels: int) -> "Image.Image":
     show_the_picture(image, data)
     jpeg.make_smaller(image, max_pixels)
     _check_pixels(image, max_pixels)
+    _complete(image, data)
     return image
+
+
+def _complete(image: "Image.Image", data: bytes) -> None:
+    """What the file says of its picture and Pillow leaves out, or leaves as it is counted in the file."""
+    key, depth = image.info.get("transparency"), data[24:25]
+    if image.format == "PNG" and image.mode == "L" and isinstance(key, int) and depth in (b"\2", b"\4"):
+        image.info["transparency"] = key * (255 // ((1 << depth[0]) - 1))
+    if profile := bitmap_profile(data) if image.format == "BMP" else None:
+        image.info["icc_profile"] = profile
 
 
 def fit_image(
@@ -441,7 +459,7 @@ def _decode(
 ) -> "Image.Image":
     """The first frame, upright, as RGB; a picture that is ours alone may be turned in its place. coding: as
     `coding_of` its file."""
-    from PIL import ImageOps
+    from PIL import Image, ImageOps
 
     try:
         image.load()
@@ -449,16 +467,24 @@ def _decode(
         reason = str(error).strip().rstrip(".") or type(error).__name__
         raise UnreadableImage(f"The image is damaged or cut off: {reason}.") from error
     negative = is_negative(image)
+    part = getattr(image, "dispose_extent", None) if image.format == "GIF" else None
+    if part not in (None, (0, 0, *image.size)):  # the rest is nothing, not the first colour
+        around = Image.new("RGBA", image.size)
+        around.paste(image.crop(part).convert("RGBA"), part[:2])
+        image = around
     with contextlib.suppress(Exception):  # a broken EXIF block is no reason to refuse the picture
         check_exif(image.info.get("exif", b""))
         image = ImageOps.exif_transpose(image, in_place=ours) or image  # type: ignore[call-overload]  # no bool
-    profile = image.info.get("icc_profile") if colour == "srgb" else None
+    told = image.info if colour == "srgb" else {}
+    profile = told.get("icc_profile")
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
         image = _eight_bits(image, stretch, negative)
     if colour == "srgb" and coding and (not profile or image.format == "PNG"):  # where it comes first
         image = as_coded(image, *coding)
     elif profile:
         image = as_meant(image, profile) or image
+    else:
+        image = as_measured(image, told)
     try:
         return _rgb(image, ours)
     except Exception as error:
@@ -496,17 +522,20 @@ def _eight_bits(image: "Image.Image", stretch: bool, negative: bool) -> "Image.I
     high = max(float(part.max()) for _, part in values())
     tops = (1.0, 255.0, 65535.0) if image.mode == "F" else (65535.0,)
     full = next((top for top in tops if high <= top), None)
+    key = image.info.get("transparency")  # the grey that stands for nothing
     if stretch or low < 0 or full is None:
         full = max(high - low, 1e-12)
     else:
         low = 0.0
-    grey = Image.new("L", image.size)
+    grey, alpha = Image.new("L", image.size), Image.new("L", image.size, 255)
     for top, part in values():
         share = (part - low) / full
         grey.paste(
             Image.fromarray(np.round((1 - share if negative else share) * 255).astype(np.uint8)), (0, top)
         )
-    return grey
+        if isinstance(key, int):
+            alpha.paste(Image.fromarray(np.where(part == key, 0, 255).astype(np.uint8)), (0, top))
+    return Image.merge("LA", (grey, alpha)) if isinstance(key, int) else grey
 
 
 def _from_array(array: np.ndarray) -> "Image.Image":

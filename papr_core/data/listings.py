@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 
 from papr_core.errors import InvalidInput
 
-__all__ = ["BESIDE", "classes_of", "shard_classes"]
+__all__ = ["BESIDE", "MISSING", "classes_of", "shard_classes"]
 
 # What lies among the pictures: Tiny ImageNet's, and the Hugging Face hub's image-folder form.
 BESIDE = ("val_annotations.txt", "metadata.csv", "metadata.jsonl")
+
+MISSING = "is listed, but is not there"
 
 _PICTURE = ("file_name", "filename", "file", "image", "imageid", "image_id", "path", "id", "name")
 _CLASS = (
@@ -29,13 +31,16 @@ _CLASS = (
 )
 
 
-def classes_of(text: str, pictures: Iterable[str], name: str) -> dict[str, str]:
+def classes_of(
+    text: str, pictures: Iterable[str], name: str, left_out: Callable[[str, str], None]
+) -> dict[str, str]:
     """The class of each picture (a path) that a list names; numbers behind a picture's class are not read.
 
     Lines are `picture class` (parted by a tab, a comma, a semicolon, a bar or spaces; with a head or not),
     JSON objects with file_name and label, or a class alone: then there is one line a picture, in the order of
-    the pictures' names. Or one JSON: a list of such objects, or an object picture -> class. A picture is
-    named by its path, as it is here or where the list was made, by its file, or by that without suffix.
+    the pictures' names. Or one JSON: a list of such objects, an object picture -> class or class ->
+    pictures, or COCO's. A picture is named by its path, as it is here or where the list was made, by its
+    file, or by that without suffix; left_out(why, name) is told of those that are not there.
 
     Raises:
         InvalidInput: the list is of another form, of other pictures, or gives a picture two classes.
@@ -62,16 +67,21 @@ def classes_of(text: str, pictures: Iterable[str], name: str) -> dict[str, str]:
         if first != label:
             raise InvalidInput(f"{name} gives {picture} two classes, {first} and {label}: one may be true.")
     ends = _by_end(listed)
-    found = {}
+    found, there = {}, set()
     for picture in pictures:
         parts = _path(picture).split("/")
         named = ["/".join(parts[cut:]) for cut in range(len(parts))]
-        stems = [parts[-1].rpartition(".")[0]]
-        told = next((listed[one] for one in (*named, *stems) if one in listed), ends.get(named[0]))
+        known = next((one for one in (*named, parts[-1].rpartition(".")[0]) if one in listed), None)
+        told = listed[known] if known is not None else ends.get(named[0])
         if told is not None:
             found[picture] = told
+            there.add(known or named[0])
     if not found:
         raise InvalidInput(f"{name} names none of the pictures (it names {next(iter(listed))!r}, for one).")
+    for number, path in enumerate(listed):
+        headed = number == 0 and "." not in path  # of columns that are called otherwise
+        if not headed and path not in there and not any(end in there for end in _ends(path)):
+            left_out(MISSING, path)
     return found
 
 
@@ -84,15 +94,19 @@ def _by_end(listed: Mapping[str, str]) -> dict[str, str]:
     """The class by each end of a listed path that stands for one class only."""
     ends: dict[str, set[str]] = defaultdict(set)
     for path, label in listed.items():
-        parts = path.split("/")
-        for cut in range(1, len(parts)):
-            ends["/".join(parts[cut:])].add(label)
+        for end in _ends(path):
+            ends[end].add(label)
     return {end: next(iter(labels)) for end, labels in ends.items() if len(labels) == 1}
+
+
+def _ends(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[cut:]) for cut in range(1, len(parts))]
 
 
 def _pairs(text: str, name: str) -> Iterable[tuple[str | None, str]]:
     text = text.lstrip("\ufeff")
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("# ")]
     if name.endswith(".json"):
         yield from _from_json(text, name)
         return
@@ -102,7 +116,7 @@ def _pairs(text: str, name: str) -> Iterable[tuple[str | None, str]]:
     if not lines:
         return
     mark = next((mark for mark in "\t,;|" if mark in lines[0]), None)
-    head = [word.strip().casefold() for word in lines[0].split(mark)]
+    head = [word.strip(' "').casefold() for word in lines[0].split(mark)]
     if mark and set(head) & set(_PICTURE):
         yield from _from_rows(csv.DictReader(io.StringIO("\n".join(lines)), delimiter=mark), name)
         return
@@ -137,12 +151,35 @@ def _from_json(text: str, name: str) -> Iterable[tuple[str, str]]:
             yield from ((picture, str(label)) for picture, label in told.items())
             return
         told = [told]
+    if (
+        isinstance(told, dict)
+        and all(isinstance(one, list) for one in told.values())
+        and all(isinstance(picture, str) for pictures in told.values() for picture in pictures)
+    ):
+        yield from ((picture, label) for label, pictures in told.items() for picture in pictures)
+        return
+    if isinstance(told, dict) and {"images", "annotations", "categories"} <= told.keys():
+        yield from _from_coco(told, name)
+        return
     if not isinstance(told, list) or not all(isinstance(row, dict) for row in told):
         raise InvalidInput(
             f"{name} is neither a list of objects with {_PICTURE[0]} and {_CLASS[0]} nor an object of picture"
             " and class."
         )
     yield from _from_rows(told, name)
+
+
+def _from_coco(told: dict, name: str) -> Iterable[tuple[str, str]]:
+    try:
+        files = {image["id"]: str(image["file_name"]) for image in told["images"]}
+        classes = {one["id"]: str(one["name"]) for one in told["categories"]}
+        for one in told["annotations"]:
+            image = one["image_id"]
+            yield files.get(image, f"image {image}"), classes[one["category_id"]]
+    except (KeyError, TypeError) as error:
+        raise InvalidInput(
+            f"{name} is not COCO's JSON, with images, categories and annotations of a category_id each."
+        ) from error
 
 
 def _object(line: str, name: str) -> dict:

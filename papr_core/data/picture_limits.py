@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from papr_core.errors import UnreadableImage
 
-__all__ = ["check_exif", "check_picture"]
+__all__ = ["check_exif", "check_picture", "webp_size"]
 
 _SCANS = 100  # of a progressive JPEG; encoders write three to twelve
 _SCANNED = 1_600_000_000  # pixels times scans, beyond sixteen scans
@@ -144,13 +144,28 @@ def _webp(data: bytes, max_pixels: int) -> None:
         if chunks > _SEGMENTS:
             raise _dear("thousands of parts")
         if kind == b"VP8X":  # two buffers of the canvas are made before anybody asks how large it is
-            across, down = (1 + int.from_bytes(data[at + i : at + i + 3], "little") for i in (12, 15))
+            across, down = webp_size(data, at)
             if across * down > max_pixels:
                 raise UnreadableImage(
                     f"The image has {across} x {down} pixels, over the limit of {max_pixels / 1e6:.0f}"
                     f" megapixels: save it smaller."
                 )
         at += 8 + length + length % 2
+
+
+def webp_size(data: bytes, at: int = 12) -> tuple[int, int]:
+    """How wide and high a chunk of a WebP says that it is, the first one if no other is meant; 0, 0 where it
+    does not."""
+    kind, numbers = data[at : at + 4], data[at + 8 : at + 18]
+    if len(numbers) == 10 and kind == b"VP8X":
+        return 1 + int.from_bytes(numbers[4:7], "little"), 1 + int.from_bytes(numbers[7:], "little")
+    if len(numbers) == 10 and kind == b"VP8L":
+        both = int.from_bytes(numbers[1:5], "little")
+        return 1 + (both & 0x3FFF), 1 + (both >> 14 & 0x3FFF)
+    if len(numbers) == 10 and kind == b"VP8 ":
+        across, down = struct.unpack_from("<2H", numbers, 6)
+        return across & 0x3FFF, down & 0x3FFF
+    return 0, 0
 
 
 def _avif(data: bytes) -> None:

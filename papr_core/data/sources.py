@@ -14,6 +14,8 @@ def not_a_file(source: str | os.PathLike, what: str) -> str | None:
         shown = text.strip() if len(text) <= 80 else text.strip()[:77] + "..."
         kind = "an address" if address[1].lower() != "file" else "a file's address"
         return f"{shown!r} is {kind}, and nothing is fetched here: save the {what} and give its file."
+    if not text.strip():
+        return f"Nothing is given where a {what} is wanted: give its file."
     path = Path(source)
     if path.is_dir():
         return f"{path.name or text!r} is a folder: give the file of one {what}."

@@ -14,6 +14,7 @@ __all__ = ["is_negative", "show_the_picture"]
 # tags of TIFF 6.0 and DNG 1.7
 _SUBFILE, _PHOTOMETRIC, _SUB_IFDS, _DNG_VERSION, _CFA_PATTERN = 254, 262, 330, 50706, 33422
 _REDUCED, _MASK = 1, 4
+_YCBCR = 6
 _WHITE_IS_ZERO, _OF_A_SENSOR = 0, (32803, 34892)
 _RAW = "The file is a camera's raw data, of which only a thumbnail could be shown: develop it to JPEG or PNG."
 
@@ -30,10 +31,12 @@ def show_the_picture(image: "Image.Image", data: bytes) -> None:
         if data[8:10] == b"CR" or _of_a_sensor(image):
             raise UnreadableImage(_RAW)
         if not _reduced(image):
+            _by_libtiff(image)
             return
         for frame in range(1, min(getattr(image, "n_frames", 1), 100)):
             image.seek(frame)
             if not _reduced(image):
+                _by_libtiff(image)
                 return
         raise UnreadableImage(
             _RAW if _SUB_IFDS in image.tag_v2 else "The TIFF file holds nothing but a thumbnail."
@@ -56,3 +59,11 @@ def _of_a_sensor(image: "TiffImageFile") -> bool:
 def _reduced(image: "TiffImageFile") -> bool:
     kind = image.tag_v2.get(_SUBFILE, 0)
     return isinstance(kind, int) and bool(kind & (_REDUCED | _MASK))
+
+
+def _by_libtiff(image: "TiffImageFile") -> None:
+    """Luma and chroma that are not packed: Pillow itself would take them for RGB, the library that it asks
+    for packed ones knows them."""
+    if image.tag_v2.get(_PHOTOMETRIC) == _YCBCR and not image.use_load_libtiff:
+        image.use_load_libtiff = True
+        image.tile = [("libtiff", (0, 0, *image.size), 0, ("RGBX", "raw", False, image.tag_v2.offset))]  # type: ignore[list-item]

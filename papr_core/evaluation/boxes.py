@@ -19,7 +19,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from papr_core.data.datasets import Dataset
+from papr_core.data.datasets import Dataset, LeftOut
 from papr_core.errors import InvalidInput
 from papr_core.models.backbones.base import Backbone
 
@@ -55,7 +55,7 @@ def boxes_of(data: Dataset, path: str | os.PathLike | None = None) -> dict[int, 
         if inside is None and not beside.is_file():
             return None
         text = (beside.read_bytes() if inside is None else inside).decode("utf-8-sig", errors="replace")
-    named = _of_coco(text, name) if text.lstrip()[:1] == "{" else _of_csv(text, name)
+    named = _of_coco(text, name, data.left_out) if text.lstrip()[:1] == "{" else _of_csv(text, name)
     if named and all(max(box) <= 1 for _, box in named):
         raise InvalidInput(f"{name} gives boxes as shares of the picture: give them in pixels.")
     short: dict[str, list[str]] = defaultdict(list)
@@ -93,7 +93,7 @@ def _of_csv(text: str, name: str) -> list[tuple[str, Box]]:
     return found
 
 
-def _of_coco(text: str, name: str) -> list[tuple[str, Box]]:
+def _of_coco(text: str, name: str, left_out: LeftOut) -> list[tuple[str, Box]]:
     try:
         told = json.loads(text)
         files = {image["id"]: str(image["file_name"]) for image in told["images"]}
@@ -102,8 +102,11 @@ def _of_coco(text: str, name: str) -> list[tuple[str, Box]]:
             x, y, width, height = (float(number) for number in one["bbox"])
             if not all(map(math.isfinite, (x, y, width, height))):
                 raise ValueError("a bbox is of numbers")
-            if width > 0 and height > 0:
-                found.append((files[one["image_id"]], (x, y, x + width, y + height)))
+            file = files.get(one["image_id"])
+            if file is None:
+                left_out(f"is no picture of {name}, which has boxes of it", f"image {one['image_id']}")
+            elif width > 0 and height > 0:
+                found.append((file, (x, y, x + width, y + height)))
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidInput(
             f"{name} is not COCO's JSON, with images and annotations of a bbox each."

@@ -117,7 +117,8 @@ def evaluate(
     map. All three are of pictures.
     resume: a folder, in which every process keeps what it has found; the same call with the same folder
     goes on where an ended one stopped (see records.py). It works over processes and machines alike.
-    strict: an image that cannot be read ends the run; else it is left out, and `left_out` names it.
+    strict: an image that cannot be read, or is listed and not there, ends the run; else it is left
+    out, and `left_out` or `passed_over` names it.
     progress: called as progress(images done, of); downloading: as downloading(bytes, of) while weights come.
 
     Percentages from 0 to 100; intervals are 95 %, of 2000 seeded bootstrap resamples of the images of a
@@ -154,11 +155,14 @@ def evaluate(
     if batch_size < 1:
         raise InvalidInput(f"The batch size is {batch_size}; it must be at least 1.")
     proposal, backbone = adopted(proposal, backbone)
-    of_clips = sees_clips(backbone or DEFAULT_BACKBONE, "backbone") or sees_clips(
-        proposal or DEFAULT_PROPOSAL, "proposal"
+    of_clips = any(
+        model is not None and sees_clips(model, role)
+        for model, role in ((backbone, "backbone"), (proposal, "proposal"))
     )
     how = {"split": split, "labels": labels, "colour": colour}
     data = _opened(data, limit, how, clips=of_clips or views is not None)
+    if strict:
+        data.check_listed()
     of_clips = data.kind == "clips"
     if of_clips and (curves or cascade or mass or boxes):
         raise InvalidInput("Curves, a cascade, a budget by mass and boxes are for pictures, not for clips.")
@@ -168,7 +172,8 @@ def evaluate(
         pair = load_pair(proposal, backbone, device=device, progress=told)
         backbone, proposal = pair.backbone, pair.proposal
     else:
-        backbone, proposal = backbone or DEFAULT_BACKBONE, proposal or DEFAULT_PROPOSAL
+        backbone = DEFAULT_BACKBONE if backbone is None else backbone
+        proposal = DEFAULT_PROPOSAL if proposal is None else proposal
         if isinstance(backbone, str):
             backbone = load_backbone(backbone, device=device, progress=downloading)
         if isinstance(proposal, str):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from papr_core.data.datasets import Dataset
-from papr_core.devices import now
+from papr_core.devices import check_answers, now
 from papr_core.errors import InvalidInput, UnsupportedModel
 from papr_core.evaluation.boxes import Box
 from papr_core.evaluation.class_map import named_folders
@@ -164,6 +164,7 @@ def judged(logits: Tensor, truth: Tensor, answers: Tensor) -> Tensor:
     rank = ((logits > own) | tied_before).sum(dim=1, keepdim=True)
     top = rank < torch.arange(1, TOP + 1)
     confidence = logits.softmax(dim=1).gather(1, truth[:, None])
+    check_answers(confidence)
     kept = logits.argmax(dim=1) == answers
     return torch.cat([top.float(), confidence.float(), kept[:, None].float()], dim=1)
 

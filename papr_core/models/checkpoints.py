@@ -4,7 +4,7 @@ refused."""
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,12 +34,14 @@ _INSIDE = (
     "model_ema",
     "ema_state_dict",
     "ema",
+    "params_ema",
     "state_dict",
     "model_state_dict",
     "model",
     "module",
     "net",
     "weights",
+    "params",
 )
 # Settings that trainers save beside the tensors, which need nothing but a place to be put.
 _SETTINGS = (
@@ -62,6 +64,7 @@ class _Passed:
 
 _PASSED = (
     *("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"),
+    *("datetime.datetime", "datetime.date", "datetime.timedelta"),
     *("pathlib.PosixPath", "pathlib.WindowsPath", "pathlib._local.PosixPath", "pathlib._local.WindowsPath"),
 )
 # What compiling, sharding and recomputing put into the names of tensors, and what averaging counts.
@@ -81,7 +84,8 @@ def opened(path: Path, skeleton: nn.Module | None = None) -> dict:
 
     with safe_open(path, framework="pt") as file:
         names = list(file.keys())
-    wrapped = any(_WRAPPERS.search(name) or name in _COUNTS for name in names)
+        packed = any(file.get_slice(name).get_dtype()[:1] in "IUBC" for name in names)
+    wrapped = packed or any(_WRAPPERS.search(name) or ".lora_" in name or name in _COUNTS for name in names)
     if skeleton is None or not (wrapped or _prefix(names, skeleton)):
         return {"file": str(path), "custom_load": False}
     return {"state_dict": _unwrapped(read(path), skeleton), "custom_load": False}
@@ -102,13 +106,35 @@ def read(path: Path, inside: str | None = None) -> dict[str, Tensor]:
         whole = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(whole, dict):
         raise ValueError("it holds no dictionary of tensors")
-    keys = (inside,) if inside is not None else _INSIDE
-    found = [whole[key] for key in keys if isinstance(whole.get(key), dict) and whole[key]] or [whole]
-    state = next((one for one in found if all(isinstance(value, Tensor) for value in one.values())), found[0])
-    strange = [key for key, value in state.items() if not isinstance(value, Tensor)]
-    if strange:
-        raise ValueError(f"{strange[0]!r} is no tensor")
+    state = _tensors_in(whole, _INSIDE if inside is None else (inside,))
+    if state is None:
+        strange = next((key for key, value in whole.items() if not isinstance(value, Tensor)), None)
+        raise ValueError(f"{strange!r} is no tensor" if strange is not None else "it holds no tensors")
     return clean_state_dict(_plainly_named(state))
+
+
+def _tensors_in(whole: Mapping[str, Any], keys: Sequence[str], depth: int = 3) -> Mapping[str, Tensor] | None:
+    """A model's tensors in what a trainer saved: under the first of the usual keys that has some (averaged
+    ones too may be a level deeper), else under the one that has. Raises ValueError: under several."""
+    if whole and all(isinstance(value, Tensor) for value in whole.values()):
+        return whole if all(isinstance(key, str) for key in whole) else None
+    if not depth:
+        return None
+    parts = {key: value for key, value in whole.items() if isinstance(value, dict) and value}
+    for key in keys:
+        if key in parts and (found := _tensors_in(parts[key], keys, depth - 1)) is not None:
+            return found
+    found_in = {
+        key: found
+        for key, part in parts.items()
+        if not re.search("optim|sched|scaler|loss|criterion", str(key))
+        and (found := _tensors_in(part, keys, depth - 1)) is not None
+    }
+    if len(found_in) > 1:
+        raise ValueError(
+            f"it holds several models ({', '.join(sorted(map(str, found_in)))}): save one of them"
+        )
+    return next(iter(found_in.values()), None)
 
 
 def _plainly_named(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -116,8 +142,33 @@ def _plainly_named(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _unwrapped(state: dict[str, Tensor], skeleton: nn.Module | None) -> dict[str, Tensor]:
-    prefix = _prefix(state, skeleton) if skeleton is not None else ""
-    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    if skeleton is None:
+        return state
+    prefix = _prefix(state, skeleton)
+    found = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    if any(".lora_" in key for key in state):
+        raise ValueError("it holds LoRA's additions: merge them into their model, and save that")
+    wanted = skeleton.state_dict()
+    if prefix:  # a classifier may have stood beside what came before it
+        for key in wanted.keys() - found.keys():
+            beside = [name for name in state if name == key or name.endswith("." + key)]
+            if len(beside) == 1:
+                found[key] = state[beside[0]]
+    _check_numbers(found, wanted)
+    return found
+
+
+def _check_numbers(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
+    """Raises ValueError where a file's values are no plain numbers: copied, they would pass for such."""
+    for key, value in state.items():
+        if value.is_quantized or (
+            key in wanted and wanted[key].is_floating_point() and not value.is_floating_point()
+        ):
+            raise ValueError(
+                f"{key} holds {str(value.dtype).removeprefix('torch.')}: quantised weights are not read"
+            )
+        if value.is_meta or value.layout != torch.strided:
+            raise ValueError(f"{key} is on the meta device or sparse: save it as plain numbers")
 
 
 def _prefix(names: Any, skeleton: nn.Module) -> str:
@@ -191,8 +242,8 @@ def refusing(path: Path, config: Mapping[str, Any]) -> Iterator[None]:
         if is_pointer(path):
             why = POINTER
         elif "weights_only" in text:
-            asked = re.search(r"globals?: (.+?)\. No automatic", text)
-            code = shortened(asked[1]) if asked else "a pickle"
+            asked = re.search(r"globals?: (?:GLOBAL )?(.+?)(?:\. No automatic| was not an allowed)", text)
+            code = shortened(asked[1]) if asked else "TorchScript" if "TorchScript" in text else "a pickle"
             why = f"reading it would run code ({code}), and only tensors are read"
         elif any(sign in text for sign in ("size mismatch", "Missing key", "Unexpected key")):
             why = _misfit(text, config)

@@ -205,12 +205,24 @@ def _unwrapped(model: Any, role: str) -> nn.Module:
         # what torch.compile gave; DDP and its kin, averaging
         inner = getattr(model, "_orig_mod", None) or getattr(model, "module", None)
         if not isinstance(inner, nn.Module):
+            if why := _numberless(model):
+                raise UnsupportedModel(f"{_name_of(model)} cannot be a {role}: {why}.")
             return model
         model = inner
     raise UnsupportedModel(
         f"A {role} is a name, or what load_{role} gives, or a model that you built, not a"
         f" {type(model).__name__}."
     )
+
+
+def _numberless(model: nn.Module) -> str | None:
+    """Why there are no numbers to compute with, or None."""
+    if any(parameter.is_meta for parameter in model.parameters()):
+        return "its tensors are on the meta device, without values: load its weights first"
+    packed = any(".quantized" in type(module).__module__ for module in model.modules())
+    if packed or not all(parameter.is_floating_point() for parameter in model.parameters()):
+        return "its weights are quantised: give it in float32 or in halves"
+    return None
 
 
 def _comes_from(model: nn.Module, package: str) -> bool:

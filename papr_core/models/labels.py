@@ -239,7 +239,8 @@ def _given_names(config: dict) -> tuple[str, list | None]:
         if not names:
             continue
         if isinstance(names, dict):
-            pairs = names.items() if key in _BY_INDEX else ((index, name) for name, index in names.items())
+            turned = key in _BY_NAME or all(isinstance(index, int) for index in names.values())
+            pairs = ((index, name) for name, index in names.items()) if turned else names.items()
             try:
                 placed = {int(index): name for index, name in pairs}
                 names = [placed[index] for index in range(len(names))]
@@ -282,7 +283,7 @@ def _texts(values: object, what: str, count: int) -> tuple[str, ...]:
         raise InvalidInput(f"{what} must be a list of texts, one a class.")
     if len(values) != count:
         raise InvalidInput(f"{what} has {len(values)} entries, but the model has {count} classes.")
-    return tuple(values)
+    return tuple(value.strip() for value in values)  # of the ends of lines, too
 
 
 def match_classes(classes: Sequence[str], labels: Labels, *, numbered: bool = False) -> tuple[int, ...]:

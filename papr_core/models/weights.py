@@ -125,8 +125,8 @@ def configure(*, weights_dir: str | os.PathLike | None = None, downloads: bool |
     """
     if weights_dir is not None:
         folder = Path(weights_dir).expanduser()
-        if not folder.is_dir():
-            raise InvalidInput(f"The weights folder {weights_dir} does not exist.")
+        if not folder.is_dir() or not os.fspath(weights_dir):
+            raise InvalidInput(f"The weights folder {os.fspath(weights_dir)!r} does not exist.")
         _settings.weights_dir = folder
     if downloads is not None:
         _settings.downloads = bool(downloads)

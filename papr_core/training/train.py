@@ -100,6 +100,8 @@ def train(
         raise InvalidInput(f"The device {device!r} cannot be used here ({reason(error)}).") from error
     dataset = open_dataset(data, limit=recipe.limit or None, seed=recipe.seed, prefer=(split,))
     held_out = open_dataset(val) if val else _other_split(dataset, data)
+    if strict:
+        dataset.check_listed()
     if held_out and held_out.classes != dataset.classes:
         raise InvalidInput("The validation images have other class folders than the training images.")
     if len(dataset) < recipe.batch_size:

@@ -58,6 +58,10 @@ def test_both_kinds_of_files_say_the_same_wherever_they_lie(boxed, tmp_path):
     }
     (tmp_path / "coco.json").write_text(json.dumps(coco))
     assert boxes_of(data, tmp_path / "coco.json") == expected
+    coco["annotations"].append({"image_id": 999, "bbox": [1, 1, 2, 2]})
+    (tmp_path / "coco.json").write_text(json.dumps(coco))
+    assert boxes_of(data, tmp_path / "coco.json") == expected
+    assert data.left_out.examples == {"is no picture of coco.json, which has boxes of it": "image 999"}
     (boxed / "boxes.csv").write_text(as_csv(rows))
     assert boxes_of(open_dataset(boxed)) == expected
     with tarfile.open(tmp_path / "data.tar", "w") as tar:

@@ -278,6 +278,9 @@ def test_what_is_no_picture_gets_one_sentence(papr, pair, folder, tmp_path, monk
         (["--device", "abacus"], "abacus"),
         (["--fit", "stretch"], "invalid choice"),
         (["--nonsense"], "--nonsense"),
+        (["--backbone", ""], "Nothing stands for --backbone"),
+        (["--target="], "Nothing stands for --target"),
+        (["--methods", "papr", " "], "Nothing stands for an argument"),
     ],
 )
 def test_wrong_arguments_get_one_sentence(papr, pair, folder, words, said):

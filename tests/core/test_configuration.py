@@ -4,6 +4,7 @@ import argparse
 import json
 import time
 import warnings
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -268,6 +269,8 @@ def test_answers_of_another_kind_are_refused(own, said, reason):
         {"label2id": {"b": 1, "a": 0, "c": 2}},
         {"class_to_idx": {"b": 1, "a": 0, "c": 2}},
         {"label_names": {"0": "a", "1": "b", "2": "c"}},
+        {"classes": {"b": 1, "a": 0, "c": 2}},
+        {"label_names": [" a", "b\r", "c\n"]},
     ],
 )
 def test_names_of_classes_wherever_a_common_form_puts_them(tmp_path, said):
@@ -299,6 +302,11 @@ def prefixed(state: dict, prefix: str) -> dict:
     return {prefix + key: value for key, value in state.items()}
 
 
+def apart(state: dict, before: str, head: str) -> dict:
+    """A trunk, and its classifier beside it."""
+    return {(head if key.startswith("head.") else before) + key: value for key, value in state.items()}
+
+
 @torch.inference_mode()
 @pytest.mark.parametrize(
     ("file", "made"),
@@ -324,6 +332,14 @@ def prefixed(state: dict, prefix: str) -> dict:
             lambda s: {k.replace("blocks.0.", "blocks.0._orig_mod."): v for k, v in s.items()},
         ),
         ("mine.pth", lambda s: {"state_dict": s, "metric": np.float64(81.3), "out": Path("/runs")}),
+        (
+            "mine.pth",
+            lambda s: {"ema": {"module": s, "decay": 0.9}, "model": {k: v + 1 for k, v in s.items()}},
+        ),
+        ("mine.pth", lambda s: {"student": prefixed(s, "module.backbone."), "at": datetime.now()}),
+        ("mine.pth", lambda s: {"state_dict": {"model": s}, "optim": {"state": {"w": torch.ones(2, 2)}}}),
+        ("mine.ckpt", lambda s: {"state_dict": apart(s, "model.backbone.", "model.")}),
+        ("mine.safetensors", lambda s: apart(s, "backbone.", "")),
         ("mine.pth", lambda s: {"state_dict_ema": s, "state_dict": {k: v + 1 for k, v in s.items()}}),
     ],
 )
@@ -360,6 +376,35 @@ def test_a_note_in_place_of_a_file_is_told(own):
         with pytest.raises(WeightsUnavailable, match="git lfs pull"):
             load_backbone("mine")
         (own / name).unlink()
+
+
+@pytest.mark.parametrize(
+    ("file", "made", "said"),
+    [
+        ("mine.safetensors", lambda k, v: {k: v.to(torch.int8) if v.ndim == 2 else v}, "int8: quantised"),
+        ("mine.pth", lambda k, v: {k: v.to(torch.complex64)}, "complex64"),
+        ("mine.pth", lambda k, v: {k: v.to_sparse()}, "meta device or sparse"),
+        ("mine.pth", lambda k, v: {k: v.to("meta")}, "meta device or sparse"),
+        ("mine.safetensors", lambda k, v: {k: v, f"{k}.lora_A.default.weight": v[:1].clone()}, "LoRA"),
+        ("mine.pth", lambda k, v: {"student": {k: v}, "teacher": {k: v}}, "student, teacher"),
+    ],
+)
+def test_what_is_no_plain_model_is_refused(own, file, made, said):
+    whole: dict = {}
+    for key, value in timm.create_model("test_vit", num_classes=5).state_dict().items():
+        for name, found in made(key, value).items():
+            whole[name] = {**whole.get(name, {}), **found} if isinstance(found, dict) else found
+    save_file(whole, own / file) if file.endswith(".safetensors") else torch.save(whole, own / file)
+    (own / "mine.json").write_text(json.dumps({"architecture": "test_vit", "num_classes": 5}))
+    with pytest.raises(WeightsUnavailable, match=said):
+        load_backbone("mine")
+
+
+def test_a_script_is_named_as_one(own):
+    torch.jit.script(torch.nn.Linear(2, 2)).save(own / "mine.pt")
+    (own / "mine.json").write_text(json.dumps({"architecture": "test_vit", "num_classes": 5}))
+    with pytest.raises(WeightsUnavailable, match="TorchScript"):
+        load_backbone("mine")
 
 
 def test_two_models_in_one_file_are_refused(own):

@@ -11,6 +11,7 @@ import shutil
 import tarfile
 import tempfile
 import unicodedata
+import warnings
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -169,6 +170,8 @@ def bad_paths(folder: Path, tmp_path: Path) -> dict[str, Path]:
 
 
 def test_bad_data_are_refused_in_one_sentence(folder, tmp_path):
+    with pytest.raises(InvalidInput, match="no data where nothing is given"):
+        open_dataset(" ")
     for case, path in bad_paths(folder, tmp_path).items():
         with pytest.raises(InvalidInput) as error:
             open_dataset(path)
@@ -500,7 +503,7 @@ def test_ilsvrc_s_own_numbers_are_refused(tmp_path):
     pictures = [f"ILSVRC2012_val_{i:08}.JPEG" for i in range(2000)]
     numbers = "\n".join(str(1 + i % 1000) for i in range(2000))
     with pytest.raises(InvalidInput, match="challenge's own numbers.*wnids"):
-        classes_of(numbers, pictures, "ILSVRC2012_validation_ground_truth.txt")
+        classes_of(numbers, pictures, "ILSVRC2012_validation_ground_truth.txt", print)
 
 
 def test_the_archive_that_pictures_came_in_does_not_count_again(folder):
@@ -512,6 +515,13 @@ def test_the_archive_that_pictures_came_in_does_not_count_again(folder):
 
 
 # As people of the field have them
+
+
+COCO = {
+    "images": [{"id": i, "file_name": f"{name}.png"} for i, name in enumerate("abc")],
+    "annotations": [{"image_id": i, "category_id": 7 + i, "bbox": [0, 0, 1, 1]} for i in range(3)],
+    "categories": [{"id": 7 + i, "name": name} for i, name in enumerate(("tiger shark", "hen", "tiger cat"))],
+}
 
 
 def plain_files(folder, **texts):
@@ -535,12 +545,32 @@ def plain_files(folder, **texts):
         json.dumps({"a.png": "tiger shark", "b.png": "hen", "c.png": "tiger cat"}),
         '[{"file_name": "a.png", "label": "tiger shark"}, {"file_name": "b.png", "label": "hen"},'
         ' {"file_name": "c.png", "label": "tiger cat"}]',
+        json.dumps(COCO),
+        json.dumps({"tiger shark": ["a.png"], "hen": ["val/b.png"], "tiger cat": ["c.png"]}),
     ],
 )  # fmt: skip
 def test_a_list_is_read_as_it_is_meant(tmp_path, text):
     name = "list.json" if text[0] in "[{" else "list.txt"
     data = open_dataset(plain_files(tmp_path, **{name: text}), labels=tmp_path / name)
     assert [folder for _, folder in data.samples] == ["tiger shark", "hen", "tiger cat"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "missing"),
+    [
+        ("list.csv", "filepaths,breed\na.png,ant\n# of b\nb.png,ant\nc.png,ant\ngone.png,ant\n", "gone.png"),
+        ("list.csv", '"file_name","label"\n"a.png","ant"\n"gone.png","bee"\n', "gone.png"),
+        ("list.txt", "a.png ant\nval/b.png ant\nc ant\ngone.png bee\n/x/val/b.png ant\n", "gone.png"),
+        ("coco.json", json.dumps(COCO).replace("c.png", "gone.png"), "gone.png"),
+        ("coco.json", json.dumps({**COCO, "images": COCO["images"][:2]}), "image 2"),
+    ],
+)
+def test_a_picture_that_is_listed_and_not_there_is_told(tmp_path, name, text, missing):
+    data = open_dataset(plain_files(tmp_path, **{name: text}), labels=tmp_path / name)
+    rows = [row for row in data.left_out.rows() if row["reason"] == "is listed, but is not there"]
+    assert [(row["count"], row["example"]) for row in rows] == [(1, missing)]
+    with pytest.raises(InvalidInput, match=f"{missing} is listed, but is not there.*without --strict"):
+        data.check_listed()
 
 
 def test_a_picture_of_two_classes_is_refused(tmp_path):
@@ -602,6 +632,19 @@ def test_shards_as_they_come(tmp_path):
         shard(tmp_path / "captions" / f"{i:05}.tar", {"1.jpg": picture, "1.txt": b"a dog"})
     with pytest.raises(InvalidInput, match="no class folders"):
         open_dataset(tmp_path / "captions")
+
+
+def test_archives_in_a_zip_and_files_that_it_has_twice(tmp_path):
+    paint(tmp_path / "0.png", 1)
+    with warnings.catch_warnings(), zipfile.ZipFile(tmp_path / "data.zip", "w") as file:
+        warnings.simplefilter("ignore")  # the packer's own
+        for name in ("ant/0.png", "ant/0.png", "bee/1.png"):
+            file.write(tmp_path / "0.png", name)
+    assert reasons(open_dataset(tmp_path / "data.zip")) == {"is an older copy of a file": 1}
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as file:
+        file.write(tmp_path / "data.zip", "inner.zip")
+    with pytest.raises(InvalidInput, match=r"inner\.zip, an archive in it: unpack that"):
+        open_dataset(tmp_path / "outer.zip")
 
 
 def test_a_zip_from_elsewhere(tmp_path):

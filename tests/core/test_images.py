@@ -473,11 +473,18 @@ def four_colours() -> Image.Image:
     )
 
 
+def with_chunks(png: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
+    packed = [
+        struct.pack(">I", len(told)) + kind + told + struct.pack(">I", zlib.crc32(kind + told))
+        for kind, told in chunks
+    ]
+    return png[:33] + b"".join(packed) + png[33:]
+
+
 def coded(kind: str, transfer: int, primaries: int) -> bytes:
     """A picture whose file says its coding by the numbers of H.273, without a profile."""
     if kind == "PNG":
-        data, said = encoded(four_colours(), "PNG"), b"cICP" + bytes([primaries, transfer, 0, 1])
-        return data[:33] + struct.pack(">I", 4) + said + struct.pack(">I", zlib.crc32(said)) + data[33:]
+        return with_chunks(encoded(four_colours(), "PNG"), (b"cICP", bytes([primaries, transfer, 0, 1])))
     data = bytearray(encoded(four_colours(), "AVIF", quality=100, subsampling="4:4:4"))
     at = data.index(b"colrnclx") + 8
     data[at : at + 4] = struct.pack(">HH", primaries, transfer)
@@ -494,6 +501,39 @@ def test_a_coding_that_a_file_says_without_a_profile(kind):
         assert abs(np.asarray(plain).astype(int)[4::16, 4::16].reshape(4, 3) - FOUR).max() <= 4
     with pytest.raises(UnreadableImage):
         read_image(coded(kind, 13, 12)[:41])
+
+
+def gamma(value: int) -> tuple[bytes, bytes]:
+    return b"gAMA", struct.pack(">I", value)
+
+
+def corners(*values: int) -> tuple[bytes, bytes]:
+    return b"cHRM", struct.pack(">8I", *values)
+
+
+ADOBE = corners(31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000)
+IN_ADOBE = [(255, 24, 24), (0, 201, 0), (20, 57, 215), (201, 201, 201)]
+LINEAR = [(239, 96, 96), (96, 229, 110), (110, 133, 234), (229, 229, 229)]
+
+
+@pytest.mark.parametrize(
+    ("chunks", "shown"),  # by Chromium
+    [
+        ([gamma(100_000)], LINEAR),
+        ([gamma(45_455), ADOBE], IN_ADOBE),
+        ([gamma(45_455)], FOUR),
+        ([ADOBE], FOUR),
+        ([gamma(100_000), ADOBE, (b"sRGB", b"\0")], FOUR),
+        ([gamma(100_000), (b"cICP", bytes([1, 13, 0, 1]))], FOUR),
+        ([gamma(100_000), corners(*[0] * 8)], FOUR),
+        ([(b"cICP", bytes([1, 8, 0, 1]))], LINEAR),
+    ],
+)
+def test_gamma_and_primaries_in_numbers(chunks, shown):
+    data = with_chunks(encoded(four_colours(), "PNG"), *chunks)
+    found = np.asarray(read_image(data)).astype(int)[4::16, 4::16].reshape(4, 3)
+    assert abs(found - shown).max() <= 2
+    assert np.array_equal(read_image(data, colour="timm"), four_colours())
 
 
 def grey_profile(gamma: float) -> bytes:
@@ -569,6 +609,58 @@ def test_negatives_are_shown_as_positives(bits):
     assert stored.size == (12, 9)
 
 
+def png_of(depth: int, row: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
+    """Grey, of 4 x 1 pixels."""
+    head = struct.pack(">IIBBBBB", 4, 1, depth, 0, 0, 0, 0)
+    told = (*chunks, (b"IDAT", zlib.compress(b"\0" + row)), (b"IEND", b""))
+    return with_chunks(with_chunks(b"\x89PNG\r\n\x1a\n", (b"IHDR", head)), *told)
+
+
+def smaller_than_its_canvas() -> bytes:
+    data = bytearray(encoded(Image.new("P", (2, 1)), "GIF"))
+    data[6:8] = struct.pack("<H", 4)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("build", "shown"),  # by Chromium; the first pixel of a row of four counts as ink, a later one as nothing
+    [
+        (lambda: png_of(4, b"\x03\x58", (b"tRNS", b"\0\3")), (0, 255, 85, 136)),
+        (lambda: png_of(2, b"\x1b", (b"tRNS", b"\0\2")), (0, 85, 255, 255)),
+        (lambda: png_of(16, bytes(8), (b"tRNS", b"\0\1")), (0, 0, 0, 0)),
+        (lambda: png_of(16, bytes(6) + b"\x27\x10", (b"tRNS", b"\x27\x10")), (0, 0, 0, 255)),
+        (smaller_than_its_canvas, (0, 0, 255, 255)),
+    ],
+)
+def test_what_stands_for_nothing_is_white(build, shown):
+    assert tuple(np.asarray(read_image(build()))[0, :, 0].tolist()) == shown
+
+
+def test_a_colour_that_stands_for_nothing_beside_a_profile():
+    profile = Image.open(REPORTS / "p3.jpg").info["icc_profile"]
+    data = encoded(four_colours(), "PNG", icc_profile=profile, transparency=FOUR[1])
+    found = np.asarray(read_image(data)).astype(int)[4::16, 4::16].reshape(4, 3)
+    assert abs(found - [FOUR_IN_P3[0], (255, 255, 255), *FOUR_IN_P3[2:]]).max() <= 8
+
+
+def test_a_profile_in_a_bitmap():
+    profile = Image.open(REPORTS / "p3.jpg").info["icc_profile"]
+    pixels = four_colours().transpose(Image.Transpose.FLIP_TOP_BOTTOM).tobytes("raw", "BGR")
+    head = struct.pack("<IiiHHIIiiII", 124, 32, 32, 1, 24, 0, len(pixels), 0, 0, 0, 0) + bytes(16) + b"DEBM"
+    head += bytes(48) + struct.pack("<IIII", 4, 124 + len(pixels), len(profile), 0)
+    data = b"BM" + struct.pack("<IHHI", 0, 0, 0, 138) + head + pixels + profile
+    found = np.asarray(read_image(data)).astype(int)[4::16, 4::16].reshape(4, 3)
+    assert abs(found - FOUR_IN_P3).max() <= 8
+    assert np.array_equal(read_image(data, colour="timm"), four_colours())
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+def test_luma_and_chroma_in_a_tiff_are_colours(compression):
+    data = encoded(four_colours().convert("YCbCr"), "TIFF", compression=compression)
+    found = np.asarray(read_image(data)).astype(int)[4::16, 4::16].reshape(4, 3)
+    assert abs(found - FOUR).max() <= 3
+
+
 def test_an_animation_that_is_not_its_stand_in():
     stand_in, first, second = (Image.new("RGB", (20, 10), name) for name in ("red", "lime", "blue"))
     data = encoded(stand_in, "PNG", save_all=True, append_images=[first, second], default_image=True)
@@ -618,6 +710,7 @@ def test_heic():
         ("https://example.org/cat.jpg", "is an address, and nothing is fetched here: save the picture"),
         ("file:///tmp/cat.jpg", "is a file's address"),
         (".", "is a folder: give the file of one picture"),
+        ("", "Nothing is given where a picture is wanted"),
         ("no/such/cat.jpg", "There is no file 'cat.jpg'"),
     ],
 )

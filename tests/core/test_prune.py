@@ -405,6 +405,15 @@ def test_what_is_no_confidence_is_not_told_as_one(build, why):
         evaluate("tests/data/caltech101-200", backbone=wrapped, limit=2)
 
 
+def test_what_is_no_number_is_not_told_as_an_answer():
+    model = timm.create_model("test_vit")
+    nn.init.constant_(model.head.weight, float("nan"))
+    with pytest.raises(InvalidInput, match="no numbers"):
+        compare("assets/examples/coffee.jpg", backbone=model, methods=["papr"], curve=False)
+    with pytest.raises(InvalidInput, match="no numbers"):
+        evaluate("tests/data/caltech101-200", backbone=model, methods=["papr"], keep=[0.5], limit=2)
+
+
 def test_another_size_of_picture():
     model = of_transformers("ViTForImageClassification")
     wide = as_backbone(model, mean=(0.5,) * 3, std=(0.5,) * 3, img_size=(SIDE, 64))
@@ -531,6 +540,12 @@ def test_dense_features(name):
 # Refusals
 
 
+def quantised():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own way is on its way out
+        return torch.ao.quantization.quantize_dynamic(timm.create_model("test_vit"), {nn.Linear})
+
+
 @pytest.mark.parametrize(
     ("build", "why"),
     [
@@ -544,6 +559,8 @@ def test_dense_features(name):
         ),
         (lambda: of_transformers("ViTModel", num_channels=1), "reads 1 channels"),
         (lambda: transformers.ViTMAEModel(transformers.ViTMAEConfig(**SMALL)), "drops its own patches"),
+        (lambda: timm.create_model("test_vit").to("meta"), "meta device.*load its weights first"),
+        (quantised, "quantised"),
     ],
 )
 def test_what_cannot_be_pruned_is_refused_in_one_sentence(build, why):
