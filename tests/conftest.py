@@ -113,6 +113,15 @@ def endless_score_cam(monkeypatch):
 # The page in a browser (page_visits.py); a test that asks for `visit` is marked `browser`.
 
 
+@pytest.fixture
+def http(demo):
+    """Asks the page that a file's own `demo` runs."""
+    import httpx
+
+    with httpx.Client(base_url=demo.address, timeout=60) as client:
+        yield client
+
+
 @pytest.fixture(scope="session")
 def page_for_browsers(weights_folder, tmp_path_factory):
     """One server for the browser tests of all files: its address."""

@@ -39,12 +39,6 @@ def demo(weights_folder):
 
 
 @pytest.fixture
-def http(demo):
-    with httpx.Client(base_url=demo.address, timeout=60) as client:
-        yield client
-
-
-@pytest.fixture
 def apart():
     """Processes of this test's own: a function of their limits."""
     from app.decoding import PATIENT, QUICK, Decoding, Lane

@@ -35,12 +35,6 @@ def demo(weights_folder):
 
 
 @pytest.fixture
-def http(demo):
-    with httpx.Client(base_url=demo.address, timeout=60) as client:
-        yield client
-
-
-@pytest.fixture
 def upload_files():
     from app.uploads import upload_folder
 

@@ -27,12 +27,6 @@ def demo(weights_folder):
 
 
 @pytest.fixture
-def http(demo):
-    with httpx.Client(base_url=demo.address, timeout=60) as client:
-        yield client
-
-
-@pytest.fixture
 def changed(demo):
     """Changed requests to it (benchmarks/fuzz.py)."""
     sys.path.insert(0, str(ROOT / "benchmarks"))
