@@ -509,15 +509,18 @@ def test_two_methods_stand_beside_each_other_and_the_timeline_names_what_is_lost
     )
     page.wait_for_function("location.search.includes('clip-beside=reversed')")
     slider(page).fill("20")
-    page.wait_for_function("papr.clip.exact(1) && papr.clip.maskedUrl(1) !== null")
-    saved = {}
-    for kind in ("json", "png", "masked"):  # hold what the screen shows: both
+    page.wait_for_function("papr.clip.view.percent === 20 && papr.clip.exact(1) && papr.clip.maskedUrl(1)")
+    done(page)
+    count, saved = page.evaluate("papr.clip.count()"), {}
+    for kind in ("json", "png", "masked"):  # hold what the screen showed: both
         with page.expect_download() as waiting:
             page.locator(f"#clip-stage [data-save={kind}]").click()
+            if kind == "json":  # what is asked meanwhile does not stop the file
+                slider(page).fill("60")
         saved[kind] = Path(waiting.value.path()).read_bytes()
     told = json.loads(saved["json"])
     assert [part["method"] for part in (told, told["beside"])] == ["papr", "reversed"]
-    assert {part["kept"] for part in (told, told["beside"])} == {page.evaluate("papr.clip.count()")}
+    assert {part["kept"] for part in (told, told["beside"])} == {count}
     wide, high = Image.open(io.BytesIO(saved["png"])).size
     assert high > 0.4 * wide  # three rows of eight frames
     masked = papr_core.read_clip(saved["masked"]).frames[0]

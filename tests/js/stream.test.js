@@ -62,9 +62,22 @@ test("what is on its way when Stop is pressed is not taken", () => {
   const { stream, sent } = opened("");
   stream.ask("ask", () => ({}), "Computing");
   stream.stop();
-  assert.deepEqual(sent.at(-1), ["newest", { visitor: stream.visitor, seq: 2 }]);
+  assert.deepEqual(sent.at(-2), ["newest", { visitor: stream.visitor, seq: 2 }]);
   assert.equal(stream.take({ seq: 1, full: {} }), null);
   assert.deepEqual([stream.working, stream.stopped, stream.fresh], [null, true, true]);
+});
+
+test("a file has numbers of its own: a later question does not end it, Stop does", () => {
+  const { stream, sent } = opened("");
+  const visitor = `${stream.visitor} files`;
+  stream.download(stream.numbered({ kind: "json" }));
+  assert.deepEqual(sent.at(-1), ["save", { visitor, seq: 0, chosen: [], kind: "json" }]);
+  stream.ask("ask", () => ({}), "Computing");
+  assert.ok(sent.every(([event, told]) => event !== "newest" || told.visitor !== visitor));
+  stream.stop();
+  assert.deepEqual(sent.at(-1), ["newest", { visitor, seq: 1 }]);
+  stream.download({ kind: "json" });
+  assert.equal(sent.at(-1)[1].seq, 1);
 });
 
 test("the rest of a question has its number", () => {

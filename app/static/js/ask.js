@@ -66,7 +66,7 @@ export const ask = {
   /** @param {string} kind @param {object} [paper]  what a figure for a paper is like (paper_figure.js) */
   save(kind, paper) {
     const { look, opacity, colours, scale, hand } = store.view;
-    store.trigger("save", { ...ask.question({ patches: sorted(hand) }), kind, look, opacity, colours, scale, paper });
+    store.download({ ...ask.question({ patches: sorted(hand) }), kind, look, opacity, colours, scale, paper });
   },
 
   busy: () => direct > 0,

@@ -184,7 +184,7 @@ class Clip extends Asked {
 
   /** @param {string} kind */
   save(kind) {
-    this.trigger("save", this.question({ ...this.#shown(), kind }));
+    this.download(this.question({ ...this.#shown(), kind }));
   }
 
   /** Another clip is asked about its own answer first. An error of it leaves the old one where it is. @param {Brought} brought */

@@ -229,7 +229,7 @@ function save(kind) {
   const found = wanted().filter((name) => rows.get(name)?.order);
   const keep = ratios().map((percent) => percent / 100);
   const { look, opacity, colours } = store.view;
-  proposals.trigger("save", proposals.numbered({ ...question(found), keep, kind, look, opacity, colours }));
+  proposals.download(proposals.numbered({ ...question(found), keep, kind, look, opacity, colours }));
 }
 
 // --- where they agree -----------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ export class Stream {
   constructor(name = "") {
     this.visitor = `${VISITOR} ${name}`.trim();
     this.seq = 0;
+    this.stops = 0;
     /** @type {import("./types").Question | null} */
     this.last = null;
     /** @type {Answer | null} */
@@ -78,6 +79,16 @@ export class Stream {
     this.server.newest(JSON.stringify({ visitor: this.visitor, seq: this.seq }));
   }
 
+  /** Whose files these are, so that no later question ends one that is being written; Stop does. */
+  #files() {
+    return { visitor: `${this.visitor} files`, seq: this.stops };
+  }
+
+  /** Ask for a file. @param {object} question */
+  download(question) {
+    this.trigger("save", { ...question, ...this.#files() });
+  }
+
   /** @template {object} Q @param {Q} question */
   numbered(question) {
     return { visitor: this.visitor, seq: this.seq, chosen: [...chosen], ...question };
@@ -104,6 +115,8 @@ export class Stream {
 
   stop() {
     this.newest();
+    this.stops += 1;
+    this.server.newest(JSON.stringify(this.#files()));
     Object.assign(this, { working: null, progress: null, stopped: true, fresh: true });
     this.changed("status");
   }
