@@ -146,10 +146,11 @@ def sweep(parent: Path) -> None:
         if str(folder.resolve()) not in _made and _abandoned(folder):
             shutil.rmtree(folder, ignore_errors=True)
             continue
-        for path in sorted(folder.rglob("*"), reverse=True):  # what is inside before what it is in
-            with suppress(OSError):
-                if path.lstat().st_mtime < before:
-                    path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+        for at, folders, files in os.walk(folder, topdown=False):  # what is inside before what it is in
+            for path in (Path(at, name) for name in (*files, *folders)):
+                with suppress(OSError):
+                    if path.lstat().st_mtime < before:
+                        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
         with suppress(OSError):  # of a page that is no more; ours stays, empty or not
             if str(folder) not in _made and folder.lstat().st_mtime < before:
                 folder.rmdir()

@@ -78,6 +78,13 @@ def settings(folder: Path):
     return Settings(proposal=PROPOSAL, backbone=BACKBONE, weights_dir=str(folder))
 
 
+def visitors_files() -> set[Path]:
+    """What lies on disk here of what visitors brought and made, while the page deletes some of it."""
+    from app.uploads import upload_folder
+
+    return {Path(at, name) for at, _, names in os.walk(upload_folder()) for name in names}
+
+
 def free_port() -> int:
     """One that the system gives: Gradio's own search begins at the same one for all who test at once."""
     with socket.socket() as found:

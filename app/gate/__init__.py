@@ -5,7 +5,8 @@ Gradio serves more than this page needs. It fetches addresses for whoever asks (
 file whose path is an address), gives recordings to an ffmpeg program, runs endpoints beside their queue.
 Here a request is read before Gradio sees it, and what does not belong to this page ends with a sentence.
 One file a concern: `sites` says who may send at all, `routes` where to, `crowd` how many, `bodies` and
-`forms` what; `policy` what a browser is told, `logs` what the owner is.
+`forms` what, `closing` in which order a stream's end and the next reply come; `policy` what a browser is
+told, `logs` what the owner is.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from starlette._utils import get_route_path
 from ..session import log
 from . import forms
 from .bodies import JSON_BYTES, checked
+from .closing import Closing
 from .crowd import UNTAKEN, Crowd, hang_up
 from .forms import FORM_BYTES
 from .logs import keep_short
@@ -34,7 +36,7 @@ class Gate:
     """An ASGI middleware around Gradio's application."""
 
     def __init__(self, app: Any, sites: Sites) -> None:
-        self.app, self.sites, self.crowd = app, sites, Crowd()
+        self.app, self.sites, self.crowd, self.closing = app, sites, Crowd(), Closing()
         keep_short()
 
     async def __call__(self, scope: dict, receive: Any, send: Any) -> None:
@@ -56,16 +58,17 @@ class Gate:
         try:
             self.sites.check(scope, blocks.server_name)
             route = route_of(get_route_path(scope))
-            if route == "queue/data":
-                named_session(scope["query_string"])
+            listens = named_session(scope["query_string"]) if route == "queue/data" else None
             with self.crowd.enter(route, blocks) as ended:
                 if route == "upload":
                     return await reply.json(200, await forms.received(scope, receive))
-                receive = await checked(route, scope, receive)
+                receive, told = await checked(route, scope, receive)
                 if route.startswith("heartbeat"):
                     receive = _until(ended, receive)
                 name = next(iter(self.sites.names), f"localhost:{blocks.server_port}")
-                await self.app(told_alike(route, scope, name), receive, reply.send)
+                session = listens or told.get("session_hash", "")
+                with self.closing.order(route, session, receive, reply.send) as send:
+                    await self.app(told_alike(route, scope, name), receive, send)
         except Refused as refused:
             status, text = refused.args
         except Exception as error:  # Gradio's own stumbling; our mistakes are caught where they arise

@@ -22,14 +22,14 @@ PATIENCE = 20  # seconds for the whole of a question
 AT_ONCE = 8  # questions of one session that wait or are worked on
 
 
-async def checked(route: str, scope: dict, receive: Any) -> Any:
-    """`receive` for Gradio: bounded, and where JSON is asked for with what has been read and looked at.
-    Raises Refused."""
+async def checked(route: str, scope: dict, receive: Any) -> tuple[Any, dict]:
+    """`receive` for Gradio, bounded; and where JSON is asked for what it says, read and looked at. Raises
+    Refused."""
     most = MCP_BYTES if route.startswith("mcp") else JSON_BYTES
     if length_of(scope) > most:
         raise _too_long(most)
     if scope["method"] != "POST" or not route or route.startswith("mcp"):
-        return _bounded(receive, most)
+        return _bounded(receive, most), {}
     kind = dict(scope["headers"]).get(b"content-type", b"")
     if kind.split(b";")[0].strip().lower() != b"application/json":
         raise Refused(415, "Send JSON, and say so: Content-Type: application/json.")
@@ -38,13 +38,13 @@ async def checked(route: str, scope: dict, receive: Any) -> Any:
             body = await _whole(_bounded(receive, most))
     except TimeoutError:
         raise Refused(408, "The request took too long to arrive.") from None
-    _check(route, body, scope["app"].get_blocks())
+    told = _check(route, body, scope["app"].get_blocks())
     waiting = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again() -> dict:
         return waiting.pop() if waiting else await receive()
 
-    return again
+    return again, told
 
 
 def length_of(scope: dict) -> int:
@@ -84,8 +84,9 @@ def _too_long(most: int) -> Refused:
     return Refused(413, f"At most {most / 1e6:g} MB can be sent here.")
 
 
-def _check(route: str, body: bytes, blocks: Any) -> None:
-    """Refuse what Gradio would stumble over, with a trace in the log, and every path but an upload's."""
+def _check(route: str, body: bytes, blocks: Any) -> dict:
+    """What JSON says. Refuses what Gradio would stumble over, with a trace in the log, and every path but an
+    upload's."""
     unreadable = Refused(400, "The request is no JSON that can be read here.")
     try:
         told = json.loads(body, parse_float=_finite, parse_constant=_finite, parse_int=_integer)
@@ -112,6 +113,7 @@ def _check(route: str, body: bytes, blocks: Any) -> None:
         event = blocks._queue.event_ids_to_events.get(str(told.get("event_id")))
         if event is not None and event.session_hash != told["session_hash"]:
             raise Refused(404, "No question of this session has that id.")
+    return told
 
 
 def _is_upload(file: dict) -> bool:

@@ -210,11 +210,10 @@ class Run(Work):
         from papr_core.comparison.saving import measured_speedup
 
         self.open()
-        found, _ = self.once(
+        return self.once(
             ("speedup", self._pair, self.count),
             lambda: measured_speedup(self.scene, self.question.keep_ratio, stop=self.asker.gone),
         )
-        return found
 
     def comparison(self) -> Any:
         """All of it as the library's own result; what is missing is computed."""

@@ -5,11 +5,10 @@ import io
 import json
 import re
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
-from page_server import BACKBONE, NAMES, OTHER, png
+from page_server import BACKBONE, NAMES, OTHER, png, visitors_files
 from PIL import Image
 
 from app.session import examples
@@ -426,21 +425,17 @@ def test_a_figure_for_a_paper(visit, tmp_path):
 
 
 def test_what_was_brought_and_made_is_deleted(visit):
-    from app.uploads import upload_folder
-
-    folder = Path(upload_folder())
-    others = {path for path in folder.rglob("*") if path.is_file()}  # of pages served before
+    others = visitors_files()  # of pages served before
     page = visit()
     with answered(page):
         upload(page, png(8), "to be deleted.png")
     with page.expect_download(timeout=PATIENCE):
         page.locator("[data-save=json]").click()
-    left = [path.name for path in folder.rglob("*") if path.is_file()]
+    left = {path.name for path in visitors_files()}
     assert any("deleted" in name for name in left)
     assert "papr-manifest.json" in left
     hour_passes()
-    left = {path for path in folder.rglob("*") if path.is_file()}
-    assert left <= others
+    assert visitors_files() <= others
     with answered(page):  # what was decoded stays for a while
         page.get_by_role("checkbox", name="LayerCAM", exact=True).check()
 

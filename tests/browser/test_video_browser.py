@@ -11,7 +11,7 @@ import numpy as np
 import page_server
 import pytest
 from clip_maker import bad_clips, encode
-from page_server import NAMES, OTHER
+from page_server import NAMES, OTHER, visitors_files
 from PIL import Image
 
 pytest.importorskip("playwright")
@@ -19,7 +19,6 @@ from page_visits import hour_passes, queued, quiet
 from playwright.sync_api import Page, expect
 
 import papr_core
-from app.uploads import upload_folder
 
 pytestmark = pytest.mark.browser
 
@@ -371,8 +370,7 @@ def hold(route, held: list, name: str) -> None:
 
 
 def test_downloads_are_what_papr_video_writes_and_gone_after_an_hour(visit, tmp_path):
-    folder = Path(upload_folder())
-    others = {path for path in folder.rglob("*") if path.is_file()}  # of pages served before
+    others = visitors_files()  # of pages served before
     page = opened(visit())
     upload(page, film(tmp_path), "to be deleted.mp4")
     expect(page.locator("#clip-intake .p-name")).to_have_text("to be deleted.mp4")
@@ -383,11 +381,11 @@ def test_downloads_are_what_papr_video_writes_and_gone_after_an_hour(visit, tmp_
             page.locator(f"#clip-stage [data-save={kind}]").click()
         waiting.value.save_as(tmp_path / kind)
         assert head in (tmp_path / kind).read_bytes()[:12]
-    left = {path.name for path in folder.rglob("*") if path.is_file()}
+    left = {path.name for path in visitors_files()}
     assert any("deleted" in name for name in left)
     assert {"papr-masked.mp4", "papr-frames.mp4", "papr-clip.png", "papr-clip.json"} <= left
     hour_passes()
-    assert {path for path in folder.rglob("*") if path.is_file()} <= others
+    assert visitors_files() <= others
     page.evaluate("papr.clip.controls({percent: 33})")
     expect(page.locator("#clip-intake .p-says")).to_contain_text("deleted here; choose it again")
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import time
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from page_server import NAMES, picture
 from papr_core import compare, load_backbone, load_proposal
 from papr_core.comparison.maps import coarse_counts, curve_counts
 from papr_core.comparison.results import method_result
+from papr_core.comparison.saving import measured_speedup
 from papr_core.comparison.scene import answers, open_scene, scene_map, scene_notes
 from papr_core.comparison.seen import ClassLabel, explain_refusal
 from papr_core.errors import InvalidInput, Stopped, UnknownClass
@@ -205,3 +207,16 @@ def test_without_a_classifier_the_number_is_a_cosine():
     for wrong in ({"target": 3}, {"explain": "target"}):
         with pytest.raises(InvalidInput, match="no classifier"):
             compare(picture(), **models, methods=("papr",), curve=False, **wrong)
+
+
+def test_what_else_the_machine_does_is_not_in_the_speed_up(scene):
+    class Disturbed(Spy):
+        def forward(self, images, kept=None):
+            answer = super().forward(images, kept)
+            pruned = sum(kept is not None for _, kept in self.calls)
+            time.sleep(0.03 if kept is None else 0.1 * (pruned % 3 > 0))  # two of three pruned passes
+            return answer
+
+    disturbed = Disturbed(scene.backbone)
+    assert measured_speedup(dataclasses.replace(scene, backbone=disturbed), 0.4, seconds=60) > 1
+    assert [kept for _, kept in disturbed.calls] == [None, (1, 40)] * 10  # one round goes before

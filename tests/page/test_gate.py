@@ -18,7 +18,7 @@ from urllib.parse import quote
 import httpx
 import page_server
 import pytest
-from page_server import BACKBONE, PROPOSAL
+from page_server import BACKBONE, PROPOSAL, visitors_files
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = "/gradio_api/"
@@ -32,13 +32,6 @@ def demo(weights_folder):
     with pytest.MonkeyPatch.context() as patch, page_server.running(weights_folder) as demo:
         patch.setattr(crowd, "EVERY", 0.2)
         yield demo
-
-
-@pytest.fixture
-def upload_files():
-    from app.uploads import upload_folder
-
-    return lambda: {path for path in Path(upload_folder()).rglob("*") if path.is_file()}
 
 
 def until(true, seconds: float = 20) -> bool:
@@ -143,6 +136,40 @@ def test_a_stream_that_nothing_is_asked_for_ends(demo, http, monkeypatch):
     again.close()
 
 
+@pytest.mark.parametrize("patience", [30, 1.5], ids=["closed", "never closed"])
+def test_the_next_reply_waits_for_the_end_of_the_stream_before(demo, http, monkeypatch, patience):
+    """Gradio's script took a stream whose last word was still on its way for one that brings the next answer:
+    it listened to none, and the page waited for ever."""
+    from app.gate import closing
+
+    monkeypatch.setattr(closing, "PATIENCE", patience)
+    function = next(id for id, one in demo.fns.items() if one.api_name == "cost")
+    session = f"next{patience:.0f}"
+    told = {"data": [BACKBONE, PROPOSAL, 0.5, 0, None], "fn_index": function, "session_hash": session}
+    replies = []
+
+    def ask() -> None:
+        event = http.post(f"{PAGE}queue/join", json=told).json()["event_id"]
+        replies.append((time.monotonic(), event))
+
+    ask()
+    head = (f"Host: localhost:{demo.server_port}", "")
+    stream = raw(demo, f"GET {PAGE}queue/data?session_hash={session} HTTP/1.1", *head)
+    assert heard_from(stream, b"close_stream")  # has come, and nobody has acted on it yet
+    heard, asking = time.monotonic(), threading.Thread(target=ask)
+    asking.start()
+    time.sleep(0.7)
+    assert len(replies) == 1
+    if patience == 30:
+        stream.close()
+    asking.join(60)
+    replied, event = replies[1]
+    assert 0.7 < replied - heard < 25
+    with http.stream("GET", f"{PAGE}queue/data", params={"session_hash": session}) as answers:
+        assert any("process_completed" in line and event in line for line in answers.iter_lines())
+    stream.close()
+
+
 def test_answers_that_nobody_takes_have_bounds_in_bytes(demo, monkeypatch):
     from gradio.server_messages import EstimationMessage, ProcessCompletedMessage
 
@@ -200,15 +227,15 @@ NO_FORMS = {
 
 
 @pytest.mark.parametrize("case", NO_FORMS)
-def test_a_form_holds_a_few_files_and_nothing_else(http, upload_files, case):
-    before = upload_files()
+def test_a_form_holds_a_few_files_and_nothing_else(http, case):
+    before = visitors_files()
     reply = http.post(f"{PAGE}upload", **NO_FORMS[case])
     assert reply.status_code == 400
     assert reply.json()["error"].endswith((".", "files"))
-    assert upload_files() == before
+    assert visitors_files() == before
 
 
-def test_files_keep_their_name_in_a_place_of_their_own(http, upload_files):
+def test_files_keep_their_name_in_a_place_of_their_own(http):
     told = [
         ("files", "../../a b.png", b"one"),
         ("files", "..", b"two"),
@@ -223,23 +250,23 @@ def test_files_keep_their_name_in_a_place_of_their_own(http, upload_files):
     assert http.get(f"{PAGE}file={again}").content == b"one"
 
 
-def test_an_upload_that_breaks_off_or_stands_still_leaves_nothing(demo, http, upload_files, monkeypatch):
+def test_an_upload_that_breaks_off_or_stands_still_leaves_nothing(demo, http, monkeypatch):
     from app.gate import forms
     from app.uploads import SHELF
 
     assert until(lambda: not forms._slots)  # of the tests before
-    before, bytes_before = upload_files(), SHELF.bytes
+    before, bytes_before = visitors_files(), SHELF.bytes
     head = ("POST /gradio_api/upload HTTP/1.1", f"Host: localhost:{demo.server_port}",
             "Content-Length: 9000000", "Content-Type: multipart/form-data; boundary=edge", "")  # fmt: skip
     begun = ("--edge", 'Content-Disposition: form-data; name="files"; filename="a.png"', "", "a" * 50_000)
     connection = raw(demo, *head, *begun)
-    assert until(lambda: upload_files() > before)
+    assert until(lambda: visitors_files() > before)
     connection.close()
-    assert until(lambda: upload_files() == before)
+    assert until(lambda: visitors_files() == before)
     monkeypatch.setattr(forms, "PATIENCE", 0.5)
     connection = raw(demo, *head, *begun)
     assert b" 408 " in connection.recv(1000)
-    assert until(lambda: upload_files() == before)
+    assert until(lambda: visitors_files() == before)
     connection.close()
     monkeypatch.setattr(forms, "PATIENCE", 20)
     monkeypatch.setattr(forms, "AT_ONCE", 3)  # those that stand still make room
