@@ -259,10 +259,10 @@ def load(
         ) from error
     folder = entry.fetch_config()
     asked = entry.architecture
-    kind = getattr(transformers, _IMAGE_TOWERS.get(asked, asked), None)
-    if not isinstance(kind, type) or not issubclass(kind, transformers.PreTrainedModel):
+    kind: Any = getattr(transformers, _IMAGE_TOWERS.get(asked, asked), None)
+    is_model = isinstance(kind, type) and issubclass(kind, transformers.PreTrainedModel)
+    if not is_model:
         raise UnsupportedModel(f"{entry.name} cannot be pruned: transformers has no {asked}.")
-    assert kind.config_class is not None  # as every class that is no base has
     config = kind.config_class.from_pretrained(folder, local_files_only=True)
     if asked == "CLIPModel":  # which says it for both towers
         config.projection_dim = entry.settings[0].get("projection_dim", config.projection_dim)
