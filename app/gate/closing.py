@@ -14,7 +14,7 @@ from typing import Any
 __all__ = ["Closing"]
 
 LAST_WORD = b'data: {"msg":"close_stream"'
-PATIENCE = 5  # seconds until a stream that nobody closes is ended here
+PATIENCE = 2  # seconds until a stream that nobody closes is ended here
 
 
 class Closing:

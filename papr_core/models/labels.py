@@ -8,11 +8,12 @@ import functools
 import importlib.resources
 import re
 import unicodedata
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from papr_core.errors import InvalidInput, UnknownClass
+from papr_core.errors import InvalidInput, PaprWarning, UnknownClass
 
 __all__ = [
     "Labels",
@@ -229,30 +230,47 @@ _PLACEHOLDER = re.compile(r"LABEL_\d+")  # what transformers writes where nobody
 
 
 def _given_names(config: dict) -> tuple[str, list | None]:
-    """Under which key a configuration names its classes, and the names in the order of the logits.
+    """Under which key a configuration names its classes, and the names in the order of the logits. Where
+    another key has the same names in another order, a warning says which one counts.
 
     Raises:
         InvalidInput: a dictionary that does not count from 0 on.
     """
+    first: tuple[str, list] | None = None
     for key in (*_BY_INDEX, *_BY_NAME):
-        names = config.get(key)
-        if not names:
+        if not config.get(key):
             continue
-        if isinstance(names, dict):
-            turned = key in _BY_NAME or all(isinstance(index, int) for index in names.values())
-            pairs = ((index, name) for name, index in names.items()) if turned else names.items()
-            try:
-                placed = {int(index): name for index, name in pairs}
-                names = [placed[index] for index in range(len(names))]
-            except (TypeError, ValueError, KeyError):
-                raise InvalidInput(
-                    f"{key} does not give each class an index, 0 to {len(names) - 1}."
-                ) from None
-        if not isinstance(names, (list, tuple)):
-            raise InvalidInput(f"{key} must be a list of texts, one a class.")
-        if not all(isinstance(name, str) and _PLACEHOLDER.fullmatch(name) for name in names):
-            return key, list(names)
-    return "label_names", None
+        try:
+            names = _in_order(key, config[key])
+        except InvalidInput:
+            if first:
+                continue
+            raise
+        if all(isinstance(name, str) and _PLACEHOLDER.fullmatch(name) for name in names):
+            continue
+        first = first or (key, names)
+        if names != first[1] and sorted(map(str, names)) == sorted(map(str, first[1])):
+            warnings.warn(
+                f"{key} has the classes in another order than {first[0]}, which counts: if {key} is right,"
+                " every answer gets the name of another class.",
+                PaprWarning,
+            )
+    return first or ("label_names", None)
+
+
+def _in_order(key: str, names: object) -> list:
+    """Names of classes in the order of the logits, as one key of a configuration gives them."""
+    if isinstance(names, dict):
+        turned = key in _BY_NAME or all(isinstance(index, int) for index in names.values())
+        pairs = ((index, name) for name, index in names.items()) if turned else names.items()
+        try:
+            placed = {int(index): name for index, name in pairs}
+            return [placed[index] for index in range(len(names))]
+        except (TypeError, ValueError, KeyError):
+            raise InvalidInput(f"{key} does not give each class an index, 0 to {len(names) - 1}.") from None
+    if not isinstance(names, (list, tuple)):
+        raise InvalidInput(f"{key} must be a list of texts, one a class.")
+    return list(names)
 
 
 def match(source: Labels, to: Labels) -> tuple[int | None, ...]:

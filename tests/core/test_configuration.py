@@ -282,6 +282,22 @@ def test_names_of_classes_wherever_a_common_form_puts_them(tmp_path, said):
     assert from_config(config, 3).names == ("a", "b", "c")
 
 
+@pytest.mark.parametrize("key", ["label2id", "class_to_idx", "idx_to_class"])
+def test_names_in_two_orders_are_told_and_the_first_counts(key):
+    from papr_core.models.labels import from_config
+
+    other = {"2": "a", "0": "b", "1": "c"}
+    said = {"id2label": {"0": "a", "1": "b", "2": "c"}, key: other}
+    if key != "idx_to_class":
+        said[key] = {name: int(index) for index, name in other.items()}
+    with pytest.warns(PaprWarning, match=rf"^{key} has the classes in another order than id2label, which"):
+        assert from_config(said, 3).names == ("a", "b", "c")
+    with warnings.catch_warnings():  # the same order, other words, or none
+        warnings.simplefilter("error")
+        for fine in ({"a": 0, "b": 1, "c": 2}, {"tench": 0, "goldfish": 1, "shark": 2}, {"a": 0, "b": 0}, 5):
+            assert from_config({**said, key: None, "label2id": fine}, 3).names == ("a", "b", "c")
+
+
 def test_placeholders_are_no_names(tmp_path):
     from papr_core.models.labels import from_config
 
