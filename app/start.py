@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from .decoding import decoding
 from .runtime import default_folder
+from .session import QUEUES
 from .uploads import own_temp_folder, remove_temp_folder
 
 try:
@@ -121,6 +122,9 @@ def prepare() -> None:
     os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's waiting threads leave their core to others
+    # A share of the cores for each question that is worked on at once. Where OpenMP has more threads than
+    # cores they sleep at every step: two a question made a ConvNet's pass on 2 cores three times as slow.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // QUEUES["quick"])))
     with suppress(AttributeError, OSError, TypeError):  # where there is no glibc
         malloc = ctypes.CDLL(None).mallopt
         malloc(-8, 2)  # M_ARENA_MAX: a heap a thread would hold on to what was freed
