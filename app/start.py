@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from .decoding import decoding
 from .runtime import default_folder
-from .session import QUEUES
 from .uploads import own_temp_folder, remove_temp_folder
 
 try:
@@ -117,6 +116,8 @@ def mount(
 
 def prepare() -> None:
     """What Gradio and torch read as they are imported."""
+    from .session import QUEUES
+
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")  # statistics nobody reads here
     os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
