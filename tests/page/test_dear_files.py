@@ -199,7 +199,7 @@ def test_a_row_of_millions_of_pixels_comes_in_pieces(apart):
     Image.fromarray(row).save(stream, "PNG", compress_level=1)
     began = time.monotonic()
     assert np.array_equal(np.asarray(decoding.picture(stream.getvalue(), patient=False)), row)
-    assert time.monotonic() - began < 20  # a third of a second where nothing else runs
+    assert time.monotonic() - began < 5  # a third of a second where nothing else runs
 
 
 # the processes
@@ -277,7 +277,7 @@ def test_who_stops_frees_the_decoder(apart):
     began = time.monotonic()
     with pytest.raises(Stopped):
         decoding.picture(page_server.png(), patient=True, gone=stop.is_set)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 2
     assert not Path(f"/proc/{process}").exists()
     assert decoding.picture(page_server.png(size=(64, 64)), patient=False).size == (64, 64)
 

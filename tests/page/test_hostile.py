@@ -64,7 +64,7 @@ def test_broken_pictures_are_read_or_refused_in_a_sentence():
 
 
 def test_changed_requests_leave_no_trace(changed, capfd):
-    assert not [found for found in map(changed.send, range(80)) if found]
+    assert not [found for found in map(changed.send, range(150)) if found]
     told = capfd.readouterr()
     assert "Traceback" not in told.out + told.err
     assert changed.proper() is None  # and a proper question is answered
@@ -202,7 +202,7 @@ def test_a_caller_who_leaves_frees_the_machine(demo, http, endless_score_cam):
         assert began.wait(60)
     left = time.monotonic()
     assert stopped.wait(60)
-    assert time.monotonic() - left < 20  # a second at most on a machine with nothing else to do
+    assert time.monotonic() - left < 5  # a second at most on a machine with nothing else to do
 
 
 def join(demo, http, component: str, event: str, question: dict) -> dict:
